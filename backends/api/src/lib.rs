@@ -1,0 +1,215 @@
+//! What `unstale` asks of a package store.
+//!
+//! This crate knows no process, no verdict and no output: only files, packages, versions and what changed when.
+//! A backend opens its store below a root directory, reads it without locks and without side effects, and never
+//! writes, creates or removes a file. Paths are absolute *inside that root* and are bytes, not text.
+#![forbid(unsafe_code)]
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// A store of installed packages below one root directory.
+pub trait PackageDb {
+    /// The short name by which reports call this store: `dpkg`, `rpm`.
+    fn backend(&self) -> &'static str;
+
+    /// Who owns each of `paths`, in the same order and number. One pass over the store, however many paths.
+    ///
+    /// A path is absolute inside the root of the store, as the kernel prints it (symbolic links resolved). Both
+    /// spellings of a merged directory (`/lib/x`, `/usr/lib/x`) lead to the same owners, where the root really has
+    /// the aliasing link; diverted and renamed files are found under the name they have on disk.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store as a whole cannot be read. One damaged record is a [`Damage`] beside the answer, and
+    /// does not hide the other records.
+    fn owners(&self, paths: &[&Path]) -> Result<Answer<Vec<Ownership>>, DbError>;
+
+    /// Changes of packages at or after `since`, oldest first, as the store's own logs tell them. Old and new version
+    /// where the log knows. A log that does not exist is an empty answer, one that cannot be read is a [`Damage`].
+    ///
+    /// # Errors
+    /// [`DbError`] if the store as a whole cannot be read.
+    fn changes_since(&self, since: SystemTime) -> Result<Answer<Vec<Change>>, DbError>;
+
+    /// Installed packages of that name: several with multi-arch and for kernels, none if not installed.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store as a whole cannot be read.
+    fn installed(&self, name: &str) -> Result<Answer<Vec<Package>>, DbError>;
+
+    /// The paths that the installed packages of that name own, absolute in the root.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store as a whole cannot be read.
+    fn files(&self, name: &str) -> Result<Answer<Vec<PathBuf>>, DbError>;
+
+    /// Whether a transaction is running or was broken off, in words for a person; `None` when all is at rest. Found
+    /// without taking a lock.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store as a whole cannot be read.
+    fn unfinished(&self) -> Result<Option<String>, DbError>;
+
+    /// The order of two versions by this store's own rules (`dpkg --compare-versions`, rpm's EVR).
+    fn compare_versions(&self, a: &str, b: &str) -> Ordering;
+}
+
+/// An answer, and what could not be read on the way to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// What was found.
+    pub value: T,
+    /// Records that were skipped because they are damaged or unreadable; empty when the answer is whole.
+    pub damage: Vec<Damage>,
+}
+
+impl<T> Answer<T> {
+    /// An answer with nothing left out.
+    pub fn whole(value: T) -> Self {
+        Self {
+            value,
+            damage: Vec::new(),
+        }
+    }
+}
+
+/// The owners of one path; empty when no package claims it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// Several for files shared between architectures, and for directories.
+    pub owners: Vec<Owner>,
+}
+
+/// One package's claim on one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The package.
+    pub package: Package,
+    /// What the package says of this file.
+    pub kind: FileKind,
+    /// Digest of the file as the package shipped it, where the store records one.
+    pub digest: Option<Digest>,
+}
+
+/// What a package says of a file it owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    /// Shipped in the package.
+    Shipped,
+    /// A configuration file (dpkg conffile, rpm `%config`).
+    Config,
+    /// Owned without being shipped (rpm `%ghost`): a change of it is never the package's doing.
+    Ghost,
+}
+
+/// A file's digest as a package store records it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digest {
+    /// The function.
+    pub algorithm: DigestAlgorithm,
+    /// The digest, lower-case hexadecimal.
+    pub hex: String,
+}
+
+/// Digest functions in use by package stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DigestAlgorithm {
+    /// dpkg's `.md5sums`, rpm before 4.6.
+    Md5,
+    /// rpm, rarely.
+    Sha1,
+    /// rpm since 4.6.
+    Sha256,
+    /// rpm, by configuration.
+    Sha512,
+}
+
+/// One installed package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Package {
+    /// The name alone, without architecture.
+    pub name: String,
+    /// The full version in the store's own spelling: `1:2.3-4+b1` (dpkg), `1:2.3-4.el9` (rpm; epoch only if set).
+    pub version: String,
+    /// The architecture in the store's own spelling (`amd64`, `x86_64`, `all`, `noarch`).
+    pub arch: String,
+}
+
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.version)
+    }
+}
+
+/// One change of one package, as a log tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The package's name, without architecture.
+    pub name: String,
+    /// The architecture, where the log tells it.
+    pub arch: Option<String>,
+    /// When the change began, by the wall clock of that moment.
+    pub at: SystemTime,
+    /// Version before, `None` for a first installation (or where the log does not tell).
+    pub old: Option<String>,
+    /// Version after, `None` for a removal.
+    pub new: Option<String>,
+}
+
+/// A record of a store that could not be read; the rest of the answer stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file, as a path inside the root.
+    pub file: PathBuf,
+    /// Where in it.
+    pub place: Place,
+    /// What is wrong: lower case, no full stop.
+    pub what: String,
+}
+
+/// A place in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The file as a whole.
+    Whole,
+    /// A line, counted from 1.
+    Line(u64),
+    /// A byte offset, counted from 0.
+    Offset(u64),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.file.display();
+        match self.place {
+            Place::Whole => write!(f, "{file}: {}", self.what),
+            Place::Line(line) => write!(f, "{file}:{line}: {}", self.what),
+            Place::Offset(offset) => write!(f, "{file}: at byte {offset}: {}", self.what),
+        }
+    }
+}
+
+/// A store that cannot be read as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// A file of the store cannot be opened or read.
+    #[error("cannot read {}: {source}", file.display())]
+    Io {
+        /// The file, as a path inside the root.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of the store is not what it should be.
+    #[error("{0}")]
+    Corrupt(Damage),
+    /// The store kept changing while it was read.
+    #[error("{} kept changing while it was read", file.display())]
+    Busy {
+        /// The file, as a path inside the root.
+        file: PathBuf,
+    },
+}
