@@ -1,0 +1,258 @@
+//! What was seen on a machine, before anyone judges it. A bundle (`unstale record`) is exactly this.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BuildId, Bytes, Process};
+use crate::problem::Problem;
+
+/// Everything that one pass over a machine saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// The machine and the reader.
+    pub host: Host,
+    /// From where files were looked up.
+    pub views: Vec<View>,
+    /// Processes in the order of their pids, kernel threads left out.
+    pub processes: Vec<Process>,
+    /// Distinct mapped objects; a process refers to them by index.
+    pub objects: Vec<Object>,
+    /// What could not be looked at.
+    pub problems: Vec<Problem>,
+}
+
+/// The machine and who looks at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// `uname -r`.
+    pub kernel: Bytes,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot_id: Bytes,
+    /// Relation of the clocks at the time of the scan.
+    pub clock: Clock,
+    /// Effective uid of the reader.
+    pub reader_uid: u32,
+    /// The reader's own mount namespace.
+    pub reader_mnt_ns: Option<u64>,
+    /// The reader's own pid namespace.
+    pub reader_pid_ns: Option<u64>,
+    /// The device of the kernel's own memory files (memfd, SysV segments, shared anonymous memory), learnt from a
+    /// memfd of ours: no list of names tells it.
+    pub memory_device: Option<Device>,
+    /// Whether `/sys/fs/cgroup` is the unified hierarchy (cgroup v2 only).
+    pub unified_cgroups: bool,
+    /// Whether systemd runs as the service manager (sd_booted(3)).
+    pub systemd: bool,
+}
+
+/// One reading of both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Clock {
+    /// `CLOCK_REALTIME` minus `CLOCK_BOOTTIME`, in nanoseconds: added to a time since boot it gives a file time.
+    pub boot_realtime_ns: i64,
+    /// Clock ticks per second (`sysconf(_SC_CLK_TCK)`).
+    pub ticks_per_second: u64,
+}
+
+/// Index into [`Facts::views`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ViewId(pub u32);
+
+/// Index into [`Facts::objects`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectId(pub u32);
+
+/// A mount namespace and a root in it: what a path means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct View {
+    /// Inode number of the mount namespace; `None` where it cannot be read.
+    pub mnt_ns: Option<u64>,
+    /// The root directory, as `/proc/PID/root` prints it to the reader.
+    pub root: Bytes,
+    /// Whether this is the reader's own root and namespace, so that the host's package database speaks for it.
+    pub host: bool,
+}
+
+/// A device number.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Device {
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+}
+
+/// A time in seconds and nanoseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Timestamp {
+    /// Seconds.
+    pub secs: i64,
+    /// Nanoseconds, 0 to 999,999,999.
+    pub nanos: u32,
+}
+
+/// What a path or descriptor leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// Anything else: a device, an anonymous inode, a directory.
+    Other,
+}
+
+/// The kernel's number for a mount (`statx` `STATX_MNT_ID`, first field of mountinfo).
+pub type MountId = u64;
+
+/// statx(2) of one object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileStat {
+    /// `st_dev`; comparable only with another `st_dev`, never with the device in maps.
+    pub device: Device,
+    /// Inode number.
+    pub inode: u64,
+    /// What it is.
+    pub kind: FileKind,
+    /// Size in bytes.
+    pub size: u64,
+    /// Link count.
+    pub links: u32,
+    /// Owner's uid.
+    pub uid: u32,
+    /// Permission bits.
+    pub mode: u16,
+    /// Last change of content.
+    pub mtime: Timestamp,
+    /// Last change of content or attributes, including the removal of its last name.
+    pub ctime: Timestamp,
+    /// Birth, where the file system keeps it.
+    pub btime: Option<Timestamp>,
+    /// The mount it was reached through, where the kernel tells (Linux 5.8).
+    pub mount: Option<MountId>,
+}
+
+/// A file system mounted where an object's name leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// Its type, as mountinfo prints it: `ext4`, `overlay`, `fuse.sshfs`.
+    pub kind: Bytes,
+    /// The device of its super block, comparable with the device in maps.
+    pub device: Device,
+}
+
+/// A distinct mapped object, as one view names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// The view of the processes that map it.
+    pub view: ViewId,
+    /// The kernel's name for it, raw, relative to the reader's root or the namespace's: with ` (deleted)` where the
+    /// kernel appends that (or where the file is truly named so).
+    pub name: Bytes,
+    /// The same name as a path inside the view's root; `None` where the object lies outside that root and the path
+    /// is relative to the namespace's root instead.
+    pub path: Option<Bytes>,
+    /// Device as maps prints it (of the super block).
+    pub device: Device,
+    /// Inode number as maps prints it.
+    pub inode: u64,
+    /// What was found when looking at it.
+    pub look: Look,
+}
+
+/// What was found when looking at a mapped object and at what a fresh open of its path gives now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The mapped object itself, through `map_files` or `exe`.
+    pub mapped: Result<FileStat, WhyNot>,
+    /// What is at its path now.
+    pub fresh: Fresh,
+    /// The mount under which the path lies now, in that view.
+    pub mount: Option<Mount>,
+    /// Whether the mapped object's own file system is still mounted anywhere in the view; `None` if not known.
+    pub mounted: Option<bool>,
+    /// Build-id of the mapped object.
+    pub mapped_build_id: Option<BuildId>,
+    /// Build-id of the file at the path.
+    pub fresh_build_id: Option<BuildId>,
+    /// Content of the two, where they are different objects.
+    pub content: Compared,
+    /// Where the program or library would be found now if the object was renamed since it was opened (its start name:
+    /// the first argument of a program, the SONAME of a library in its directory), if that is another object.
+    pub start_name: Option<StartName>,
+}
+
+/// A name by which an object was (most likely) opened, and that now leads elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartName {
+    /// The name, as a path inside the view's root.
+    pub path: Bytes,
+    /// What is there now.
+    pub stat: FileStat,
+    /// Content of the two.
+    pub content: Compared,
+}
+
+/// What is at a path now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fresh {
+    /// A file.
+    Found(FileStat),
+    /// Nothing.
+    Missing,
+    /// Could not look.
+    Unknown(WhyNot),
+}
+
+/// How the content of two objects compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Compared {
+    /// Not asked: there was no second object.
+    NotAsked,
+    /// Byte for byte the same.
+    SameBytes,
+    /// Other bytes, but every loadable segment is the same (stripped, debug link changed).
+    SameSegments,
+    /// Same build-id; the bytes could not be read.
+    SameBuildId,
+    /// Different.
+    Different,
+    /// Could not be compared.
+    Unreadable,
+}
+
+/// Why something could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum WhyNot {
+    /// Permission.
+    Denied,
+    /// A file system that may never answer, by type.
+    MayHang(Bytes),
+    /// It did not answer in time.
+    TimedOut,
+    /// The name leads outside what can be resolved for this process.
+    OutsideView,
+    /// The process ended or became another one meanwhile.
+    Vanished,
+    /// A recorded tree holds no objects.
+    NotRecorded,
+    /// Anything else the system said.
+    Failed(String),
+}
+
+impl Timestamp {
+    /// Nanoseconds since 1970, saturating (the range of `i64` ends in 2262).
+    #[must_use]
+    pub fn nanos_since_epoch(self) -> i64 {
+        self.secs
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::from(self.nanos))
+    }
+}
+
+impl FileStat {
+    /// Whether two results of statx speak of one object.
+    #[must_use]
+    pub fn is_same_object(&self, other: &Self) -> bool {
+        self.device == other.device && self.inode == other.inode
+    }
+}

@@ -1,0 +1,23 @@
+//! The nouns that all rooms share: processes, objects, findings, owners, packages, plans.
+//!
+//! Pure data and the few pure questions one can ask of it. Nothing here opens a file. What comes from the inspected
+//! machine is [`Bytes`] and becomes text only in `report`.
+
+mod bytes;
+mod facts;
+mod finding;
+mod owner;
+mod package;
+mod plan;
+mod process;
+
+pub use bytes::{Bytes, Escaped};
+pub use facts::{
+    Clock, Compared, Device, Facts, FileKind, FileStat, Fresh, Host, Look, Mount, MountId, Object,
+    ObjectId, StartName, Timestamp, View, ViewId, WhyNot,
+};
+pub use finding::{Basis, Finding, Kind, Rule, Verdict};
+pub use owner::{Owner, OwnerKind, Runtime, Scope};
+pub use package::{Answers, Claim, PackageFact, PathAnswer};
+pub use plan::{Action, Because, Item, ItemProcess, Plan};
+pub use process::{BuildId, Details, Namespaces, Pid, Process, ProcessKey, StartTicks, Use};
