@@ -1,0 +1,1 @@
+//! no_side_effects
