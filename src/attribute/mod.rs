@@ -2,4 +2,4 @@
 
 mod cgroup;
 
-pub use cgroup::{Hints, owner_of};
+pub use cgroup::{Hints, Parent, display_unit, owner_of};

@@ -15,10 +15,13 @@ pub struct Owner {
     /// Whose manager knows it.
     pub scope: Scope,
     /// The system or user unit around a container or machine (quadlet, `systemd-nspawn@web.service`): restarting it
-    /// makes the container anew.
+    /// makes the container anew. Where it is set, act on it and never on [`Self::name`], which the unit's own program
+    /// may have chosen.
     pub host_unit: Option<Bytes>,
     /// The unit inside a booted container (`ssh.service` in machine web), for people.
     pub inner: Option<Bytes>,
+    /// The pod around a container: its uid under Kubernetes, its id under Podman.
+    pub pod: Option<Bytes>,
 }
 
 impl Owner {
@@ -31,7 +34,30 @@ impl Owner {
             scope,
             host_unit: None,
             inner: None,
+            pod: None,
         }
+    }
+
+    /// What kind of unit it is (`service`, `scope`, `socket`, …), where it is one of the system's or a user's manager.
+    #[must_use]
+    pub fn unit_suffix(&self) -> Option<&[u8]> {
+        let named_as_unit = matches!(self.kind, OwnerKind::Unit | OwnerKind::App);
+        let name = self.name.as_slice();
+        let dot = name.iter().rposition(|&byte| byte == b'.')?;
+        named_as_unit.then(|| &name[dot + 1..])
+    }
+
+    /// Project and name of an LXC container, if it is one of LXD or Incus outside their default project. They let no
+    /// name hold a `_`, plain LXC does: ask the daemon before use.
+    #[must_use]
+    pub fn lxd_project(&self) -> Option<(&[u8], &[u8])> {
+        if self.kind != OwnerKind::Container(Runtime::Lxc) {
+            return None;
+        }
+        let name = self.name.as_slice();
+        let split = name.iter().position(|&byte| byte == b'_')?;
+        let (project, name) = (&name[..split], &name[split + 1..]);
+        (!project.is_empty() && !name.is_empty()).then_some((project, name))
     }
 }
 
