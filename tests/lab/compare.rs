@@ -1,0 +1,151 @@
+//! Puts what the program says next to what is true, and next to what another tool says. Every difference is a line.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::machine::Machine;
+use crate::report::{Owner, Report};
+use crate::truth::{self, Observed, Stale};
+
+/// A difference from another tool that we know of and mean.
+pub(crate) struct Known {
+    /// Whose, as [`Owner`] prints it; `*` at the end stands for the rest.
+    pub(crate) owner: &'static str,
+    /// Which way.
+    pub(crate) difference: Difference,
+    /// Why we are right, or why it does not matter.
+    pub(crate) why: &'static str,
+}
+
+/// Which way two tools differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Difference {
+    /// The other tool lists it, we don't.
+    OnlyTheirs,
+    /// We list it, the other tool doesn't.
+    OnlyOurs,
+}
+
+/// A machine after its upgrade, before anything was restarted.
+pub(crate) struct Scene {
+    /// Installed versions before the upgrade and now.
+    pub(crate) old: BTreeMap<String, String>,
+    pub(crate) new: BTreeMap<String, String>,
+    pub(crate) observed: Observed,
+    pub(crate) report: Report,
+    pids: BTreeMap<Owner, BTreeSet<u32>>,
+}
+
+impl Scene {
+    /// Looks at an upgraded machine, by the oracle and by the program.
+    pub(crate) fn take(machine: &Machine, old: BTreeMap<String, String>) -> Self {
+        let observed = truth::observe(machine);
+        let pids = observed.stale_pids(machine.root());
+        let report = machine.check(&[]);
+        report.assert_complete();
+        Self {
+            old,
+            new: machine.versions(),
+            observed,
+            report,
+            pids,
+        }
+    }
+
+    /// Owners and processes: listed, but not stale; stale, but not listed.
+    pub(crate) fn against_truth(&self, stale: &Stale) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (owner, why) in stale {
+            match self.report.items.get(owner) {
+                None => wrong.push(format!("missed: {owner}: {}", some(why))),
+                Some(item) => {
+                    let really = self.pids.get(owner).cloned().unwrap_or_default();
+                    if item.pids != really {
+                        wrong.push(format!(
+                            "{owner}: pids {:?} are listed, {really:?} are stale",
+                            item.pids
+                        ));
+                    }
+                }
+            }
+        }
+        for (owner, item) in &self.report.items {
+            if !stale.contains_key(owner) {
+                wrong.push(format!("not stale: {owner}: {item:#?}"));
+            }
+        }
+        wrong
+    }
+
+    /// Packages: an item without one that was upgraded, versions that were never installed or are not now.
+    pub(crate) fn against_versions(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (owner, item) in &self.report.items {
+            if !item
+                .packages
+                .iter()
+                .any(|package| package.running != package.installed)
+            {
+                wrong.push(format!("{owner}: no upgraded package: {:#?}", item.paths));
+            }
+            for package in &item.packages {
+                let (old, new) = (self.old.get(&package.name), self.new.get(&package.name));
+                if package.running.as_ref() != old || package.installed.as_ref() != new {
+                    wrong.push(format!(
+                        "{owner}: {package:?}, but it was {old:?} and is {new:?}"
+                    ));
+                }
+            }
+            // redis-server's unit mounts the program onto itself (ExecPaths=): replaced, its name goes with the mount
+            let nobodys = item
+                .paths
+                .iter()
+                .filter(|(path, packages)| packages.is_empty() && !item.detached.contains(*path));
+            wrong.extend(nobodys.map(|(path, _)| format!("{owner}: no package for {path}")));
+        }
+        wrong
+    }
+
+    /// Differences from another tool that are not in the table.
+    pub(crate) fn against_elder(&self, theirs: &BTreeSet<Owner>, known: &[Known]) -> Vec<String> {
+        let ours: BTreeSet<Owner> = self.report.items.keys().cloned().collect();
+        let only_ours = ours
+            .difference(theirs)
+            .map(|owner| (owner, Difference::OnlyOurs));
+        let only_theirs = theirs
+            .difference(&ours)
+            .map(|owner| (owner, Difference::OnlyTheirs));
+        let mut unknown = Vec::new();
+        for (owner, difference) in only_ours.chain(only_theirs) {
+            match known
+                .iter()
+                .find(|row| row.difference == difference && matches(row.owner, &owner.to_string()))
+            {
+                Some(row) => eprintln!("known: {owner}: {difference:?}: {}", row.why),
+                None => unknown.push(format!("{owner}: {difference:?}")),
+            }
+        }
+        unknown
+    }
+}
+
+/// The first few of many reasons.
+fn some(why: &BTreeSet<String>) -> String {
+    let first: String = why
+        .iter()
+        .take(5)
+        .map(|line| format!("\n    {line}"))
+        .collect();
+    format!("{} reasons{first}", why.len())
+}
+
+fn matches(pattern: &str, owner: &str) -> bool {
+    pattern
+        .strip_suffix('*')
+        .map_or(pattern == owner, |start| owner.starts_with(start))
+}
+
+/// Fails with all lines at once.
+#[track_caller]
+pub(crate) fn assert_none(what: &str, wrong: &[String]) {
+    assert!(wrong.is_empty(), "{what}:\n{}", wrong.join("\n"));
+}

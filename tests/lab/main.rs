@@ -1,0 +1,18 @@
+//! The lab: whole systems, booted, upgraded under running services, and judged.
+//!
+//! `cargo test --test lab -- --test-threads=1` as root on a Debian host. Each machine is a container with a real
+//! systemd as PID 1; the scripts beside this file make it, and can be used by hand. Where the lab cannot run (no root,
+//! no Debian, no control groups) a test says `SKIPPED` and passes, unless `CI=true`, where that is a failure.
+
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stderr,
+    reason = "the test harness shows it when a test fails"
+)]
+
+mod compare;
+mod debian;
+mod machine;
+mod report;
+mod rpm;
+mod truth;
