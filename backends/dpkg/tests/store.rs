@@ -1,8 +1,9 @@
 //! Hand-made stores in temporary directories, and the copy of this machine's own.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tempfile::TempDir;
 use unstale_dpkg::Dpkg;
@@ -16,9 +17,8 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
         let store = Self {
-            dir,
+            dir: readable_dir(),
             status: String::new(),
         };
         store.file("/var/lib/dpkg/status", "");
@@ -30,7 +30,7 @@ impl Store {
     /// Without anything of dpkg's.
     pub(crate) fn empty() -> Self {
         Self {
-            dir: tempfile::tempdir().unwrap(),
+            dir: readable_dir(),
             status: String::new(),
         }
     }
@@ -104,6 +104,13 @@ impl Store {
     }
 }
 
+/// Readable for everybody, as a system's root is.
+fn readable_dir() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    dir
+}
+
 pub(crate) fn shown(ownership: &Ownership) -> Vec<String> {
     let packages = ownership.owners.iter().map(|owner| &owner.package);
     packages
@@ -113,6 +120,42 @@ pub(crate) fn shown(ownership: &Ownership) -> Vec<String> {
 
 pub(crate) fn damage<T>(answer: &Answer<T>) -> Vec<String> {
     answer.damage.iter().map(ToString::to_string).collect()
+}
+
+/// Tells the copy of a test, run as somebody else, which root to ask.
+const ASKED_ROOT: &str = "UNSTALE_DPKG_TEST_ROOT";
+
+/// The root that this copy of a test was started for.
+pub(crate) fn asked_root() -> Option<PathBuf> {
+    std::env::var_os(ASKED_ROOT).map(PathBuf::from)
+}
+
+/// Runs one test of this binary again as nobody; it finds the root of `store` in [`asked_root`]. What it said, or
+/// `None` if this user cannot become nobody.
+pub(crate) fn as_nobody(test: &str, store: &Store) -> Option<String> {
+    let missing = !rustix::process::geteuid().is_root() || !Path::new("/usr/bin/setpriv").exists();
+    if skipped(missing, "becoming nobody takes root and setpriv") {
+        return None;
+    }
+    // Copied, as nobody may not enter the directory this test was built in.
+    let beside = readable_dir();
+    let program = beside.path().join("test");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let output = Command::new("/usr/bin/setpriv")
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "--inh-caps=-all",
+        ])
+        .arg(&program)
+        .args(["--exact", test, "--nocapture"])
+        .env(ASKED_ROOT, store.path("/"))
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    Some(String::from_utf8(output.stdout).unwrap())
 }
 
 /// Whether a test that needs something of this machine must be left out. In CI nothing is.
