@@ -1,6 +1,19 @@
 //! Finds running programs that still use code from before an upgrade.
 //!
-//! The rooms are the way of the data, in reading order; none imports another, all share [`model`].
+//! The rooms are the way of the data, in reading order: [`snapshot`] sees, [`detect`] judges, [`packages`] asks the
+//! package stores, [`attribute`] tells whose it is, [`decide`] what to do, [`report`] says it. None imports another; all
+//! share [`model`], and [`app`] leads from one to the next.
+
+pub mod app;
 pub mod attribute;
+pub mod bundle;
+pub mod cli;
+pub mod confine;
+pub mod decide;
+pub mod detect;
+pub mod error;
 pub mod model;
+pub mod packages;
 pub mod problem;
+pub mod report;
+pub mod snapshot;

@@ -1,5 +1,7 @@
 //! Process → owner, and file → package. The control group's text decides; nobody is asked.
 
 mod cgroup;
+mod package;
 
 pub use cgroup::{Hints, Parent, display_unit, owner_of};
+pub use package::package_of;

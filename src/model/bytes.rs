@@ -42,6 +42,19 @@ impl From<&[u8]> for Bytes {
     }
 }
 
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<&std::path::Path> for Bytes {
+    fn from(path: &std::path::Path) -> Self {
+        use std::os::unix::ffi::OsStrExt as _;
+        Self(path.as_os_str().as_bytes().to_vec())
+    }
+}
+
 impl From<&str> for Bytes {
     fn from(text: &str) -> Self {
         Self(text.as_bytes().to_vec())

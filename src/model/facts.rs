@@ -35,9 +35,9 @@ pub struct Host {
     pub reader_mnt_ns: Option<u64>,
     /// The reader's own pid namespace.
     pub reader_pid_ns: Option<u64>,
-    /// The device of the kernel's own memory files (memfd, SysV segments, shared anonymous memory), learnt from a
-    /// memfd of ours: no list of names tells it.
-    pub memory_device: Option<Device>,
+    /// The devices of the kernel's own memory files (memfd, SysV segments, shared anonymous memory; of huge pages too),
+    /// learnt from memfds of ours: no list of names tells them.
+    pub memory_devices: Vec<Device>,
     /// Whether `/sys/fs/cgroup` is the unified hierarchy (cgroup v2 only).
     pub unified_cgroups: bool,
     /// Whether systemd runs as the service manager (sd_booted(3)).
@@ -143,13 +143,14 @@ pub struct Mount {
 /// A distinct mapped object, as one view names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
-    /// The view of the processes that map it.
+    /// The view in which its path is looked up: that of the processes that map it, or, where the object lies outside
+    /// their root (they called chroot(2) after opening it), their mount namespace's.
     pub view: ViewId,
     /// The kernel's name for it, raw, relative to the reader's root or the namespace's: with ` (deleted)` where the
     /// kernel appends that (or where the file is truly named so).
     pub name: Bytes,
-    /// The same name as a path inside the view's root; `None` where the object lies outside that root and the path
-    /// is relative to the namespace's root instead.
+    /// The same as a path inside the view's root, without a suffix that the kernel appended; `None` where the name is
+    /// no path, or leads outside every root that could be looked into.
     pub path: Option<Bytes>,
     /// Device as maps prints it (of the super block).
     pub device: Device,
@@ -249,10 +250,57 @@ impl Timestamp {
     }
 }
 
+impl Clock {
+    /// The time of a process start on the scale of file times, in nanoseconds since 1970. Exact to a clock tick.
+    #[must_use]
+    pub fn file_time_ns(self, started: super::StartTicks) -> i64 {
+        let ticks =
+            i128::from(started.0) * 1_000_000_000 / i128::from(self.ticks_per_second.max(1));
+        i64::try_from(ticks)
+            .unwrap_or(i64::MAX)
+            .saturating_add(self.boot_realtime_ns)
+    }
+}
+
+impl Clock {
+    /// As [`Self::file_time_ns`], as seconds and nanoseconds.
+    #[must_use]
+    pub fn file_time(self, started: super::StartTicks) -> Timestamp {
+        let nanos = self.file_time_ns(started);
+        let rest = u32::try_from(nanos.rem_euclid(1_000_000_000)).expect("a remainder below 10^9");
+        Timestamp {
+            secs: nanos.div_euclid(1_000_000_000),
+            nanos: rest,
+        }
+    }
+}
+
 impl FileStat {
     /// Whether two results of statx speak of one object.
     #[must_use]
     pub fn is_same_object(&self, other: &Self) -> bool {
         self.device == other.device && self.inode == other.inode
+    }
+}
+
+/// Whether a look found the mapped object itself at its path. `device` and `inode` are what maps prints.
+///
+/// Best by statx of both. Where the mapped object cannot be reached (it takes a capability in the first user namespace),
+/// the inode number of maps tells, if the super block is the same: the device in maps is that of the super block, as in
+/// mountinfo, and not comparable with `st_dev` (btrfs, overlay).
+#[must_use]
+pub fn is_same_object(look: &Look, device: Device, inode: u64) -> bool {
+    let Fresh::Found(fresh) = &look.fresh else {
+        return false;
+    };
+    match &look.mapped {
+        Ok(mapped) => mapped.is_same_object(fresh),
+        Err(_) => {
+            fresh.inode == inode
+                && look
+                    .mount
+                    .as_ref()
+                    .is_some_and(|mount| mount.device == device)
+        }
     }
 }

@@ -14,10 +14,10 @@ mod process;
 pub use bytes::{Bytes, Escaped};
 pub use facts::{
     Clock, Compared, Device, Facts, FileKind, FileStat, Fresh, Host, Look, Mount, MountId, Object,
-    ObjectId, StartName, Timestamp, View, ViewId, WhyNot,
+    ObjectId, StartName, Timestamp, View, ViewId, WhyNot, is_same_object,
 };
 pub use finding::{Basis, Finding, Kind, Rule, Verdict};
 pub use owner::{Owner, OwnerKind, Runtime, Scope};
-pub use package::{Answers, Claim, PackageFact, PathAnswer};
-pub use plan::{Action, Because, Item, ItemProcess, Plan};
+pub use package::{Answers, Claim, PackageChange, PackageFact, PathAnswer};
+pub use plan::{Action, Because, Item, Package, Plan, StaleObject, StaleProcess};
 pub use process::{BuildId, Details, Namespaces, Pid, Process, ProcessKey, StartTicks, Use};

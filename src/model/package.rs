@@ -4,18 +4,20 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Bytes;
+use super::{Bytes, Timestamp};
 
 /// What the package stores said about the paths that matter. Part of a bundle, so that a judgement elsewhere needs no
 /// database.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answers {
+    /// Stores that were asked, by name; empty if none is there or nothing had to be asked.
+    pub stores: Vec<String>,
     /// By path inside the host's root.
     pub paths: BTreeMap<Bytes, PathAnswer>,
-    /// A transaction that is running or was broken off, in words, by store.
-    pub unfinished: Vec<String>,
-    /// Stores that were asked, by name; empty if no store was there or nothing had to be asked.
-    pub stores: Vec<String>,
+    /// Changes of the packages behind those paths, oldest first.
+    pub changes: Vec<PackageChange>,
+    /// Files of a package that was asked for by name.
+    pub files: BTreeMap<String, Vec<Bytes>>,
 }
 
 /// What the stores said about one path.
@@ -32,14 +34,37 @@ pub enum PathAnswer {
 /// One package's claim on a path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
-    /// The package.
-    pub package: PackageFact,
+    /// The store: `dpkg`, `rpm`.
+    pub backend: String,
+    /// The package's name, without architecture.
+    pub name: String,
+    /// Its architecture.
+    pub arch: String,
+    /// The version installed now.
+    pub version: String,
     /// Whether the file on disk has the digest that the package shipped; `None` if not compared.
     pub intact: Option<bool>,
 }
 
-/// A package behind a finding.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// One change of one package, as a log tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackageChange {
+    /// The store.
+    pub backend: String,
+    /// The package's name, without architecture.
+    pub name: String,
+    /// Its architecture, where the log tells.
+    pub arch: Option<String>,
+    /// When it began, by the wall clock of that moment.
+    pub at: Timestamp,
+    /// Version before.
+    pub old: Option<String>,
+    /// Version after.
+    pub new: Option<String>,
+}
+
+/// The package behind a finding.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PackageFact {
     /// The store: `dpkg`, `rpm`.
     pub backend: String,

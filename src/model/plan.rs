@@ -1,12 +1,9 @@
 //! What to do, and why.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Finding, Owner, ProcessKey};
+use super::{Kind, ObjectId, Owner, PackageFact, ProcessKey};
 
 /// What it takes to be rid of stale code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
     /// Restart the service.
     Restart,
@@ -24,10 +21,10 @@ pub enum Action {
     Leave,
 }
 
-/// One step of the reason for a decision: which rule, in words for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One step of the reason for a decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Because {
-    /// The rule's stable name: `unit.restart`, `policy.dbus`.
+    /// The rule's stable name: `unit`, `policy.dbus`.
     pub rule: String,
     /// Why, as a sentence part: lower case, no full stop.
     pub why: String,
@@ -43,16 +40,42 @@ pub struct Item {
     /// Why.
     pub because: Vec<Because>,
     /// Its stale processes, by pid.
-    pub processes: Vec<ItemProcess>,
+    pub processes: Vec<StaleProcess>,
 }
 
-/// A stale process of an item.
+/// A process with stale objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ItemProcess {
+pub struct StaleProcess {
     /// Which.
     pub key: ProcessKey,
-    /// Its stale objects.
-    pub findings: Vec<Finding>,
+    /// Whom it belongs to.
+    pub owner: Owner,
+    /// Its stale objects, in the order of the address space.
+    pub objects: Vec<StaleObject>,
+}
+
+/// A stale object in a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaleObject {
+    /// Which.
+    pub object: ObjectId,
+    /// Whether it is the program itself.
+    pub program: bool,
+    /// How it is stale.
+    pub kind: Kind,
+    /// The package that owns its path.
+    pub package: Package,
+}
+
+/// The answer to "whose is it".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Package {
+    /// These packages; several for a file shared between architectures.
+    Known(Vec<PackageFact>),
+    /// No package claims it.
+    None,
+    /// Could not be told, or was not asked: a container's own files.
+    Unknown,
 }
 
 /// Everything decided, in the order of reading: what to do now first.

@@ -1,0 +1,139 @@
+//! Facts and answers → what is stale, whose it is, what to do. Pure: the same for this machine and for a bundle.
+
+use std::collections::HashMap;
+
+use crate::attribute::{self, Hints, Parent};
+use crate::bundle::Bundle;
+use crate::decide::{self, Policy};
+use crate::detect::{Judge, Judged};
+use crate::model::{
+    Bytes, Facts, Owner, OwnerKind, Pid, Process, Scope, StaleObject, StaleProcess, Verdict, WhyNot,
+};
+use crate::problem::Problem;
+use crate::report::Assessment;
+
+/// Judges, attributes and decides.
+pub(super) fn assess<'a>(bundle: &'a Bundle, policy: &Policy, own_only: bool) -> Assessment<'a> {
+    let facts = &bundle.facts;
+    let judge = Judge::new(facts, &bundle.answers);
+    let by_pid: HashMap<Pid, &Process> = facts
+        .processes
+        .iter()
+        .map(|process| (process.key.pid, process))
+        .collect();
+    let is_wanted = |judged: &Judged<'_>| {
+        let uid = judged.process.details.as_ref().map(|details| details.uid);
+        !own_only || uid.is_none_or(|uid| uid == facts.host.reader_uid)
+    };
+    let judged: Vec<Judged<'_>> = judge.all().into_iter().filter(is_wanted).collect();
+    let stale = judged
+        .iter()
+        .filter_map(|judged| stale_process(bundle, judged, &by_pid))
+        .collect();
+    let mut problems = facts.problems.clone();
+    problems.extend(unknown_objects(facts, &judged));
+    problems.sort();
+    problems.dedup();
+    Assessment {
+        bundle,
+        plan: decide::plan(stale, policy),
+        judge,
+        judged,
+        problems,
+    }
+}
+
+/// What is stale in one process; `None` if nothing is, or if it ended before its details could be read.
+fn stale_process(
+    bundle: &Bundle,
+    judged: &Judged<'_>,
+    by_pid: &HashMap<Pid, &Process>,
+) -> Option<StaleProcess> {
+    let facts = &bundle.facts;
+    let started = facts.host.clock.file_time(judged.process.key.started);
+    let object_of = |finding: &crate::model::Finding| {
+        let Verdict::Stale(kind) = finding.verdict else {
+            return None;
+        };
+        let object = facts.objects.get(finding.object.0 as usize)?;
+        let view = facts.views.get(object.view.0 as usize)?;
+        let package = attribute::package_of(object, kind, started, view, &bundle.answers);
+        Some(StaleObject {
+            object: finding.object,
+            program: finding.program,
+            kind,
+            package,
+        })
+    };
+    let objects: Vec<StaleObject> = judged.findings.iter().filter_map(object_of).collect();
+    if objects.is_empty() {
+        return None;
+    }
+    judged.process.details.as_ref()?;
+    Some(StaleProcess {
+        key: judged.process.key,
+        owner: owner_of(facts, judged.process, by_pid),
+        objects,
+    })
+}
+
+/// Whom a process belongs to. Its own control group decides, never its parent's.
+pub(super) fn owner_of(facts: &Facts, process: &Process, by_pid: &HashMap<Pid, &Process>) -> Owner {
+    let Some(details) = &process.details else {
+        return Owner::new(
+            OwnerKind::Process,
+            process.exe.clone().unwrap_or_default(),
+            Scope::System,
+        );
+    };
+    let parent = by_pid.get(&process.ppid).and_then(|parent| {
+        let details = parent.details.as_ref()?;
+        Some(Parent {
+            exe: parent.exe.as_ref(),
+            comm: &parent.comm,
+            argv: &details.argv,
+            uid: details.uid,
+        })
+    });
+    let differs = |theirs: Option<u64>, ours: Option<u64>| matches!((theirs, ours), (Some(a), Some(b)) if a != b);
+    let hints = Hints {
+        pid: process.key.pid,
+        uid: details.uid,
+        unified: facts.host.unified_cgroups,
+        other_pid_ns: differs(details.namespaces.pid, facts.host.reader_pid_ns),
+        other_mnt_ns: differs(details.namespaces.mnt, facts.host.reader_mnt_ns),
+        exe: process.exe.as_ref(),
+        argv: &details.argv,
+        parent,
+    };
+    attribute::owner_of(details.cgroup.as_slice(), &hints)
+}
+
+/// Objects that could not be judged: one problem each, however many processes map them.
+fn unknown_objects(facts: &Facts, judged: &[Judged<'_>]) -> Vec<Problem> {
+    let mut seen = std::collections::BTreeMap::new();
+    for judged in judged {
+        for finding in &judged.findings {
+            if let Verdict::Unknown(why) = &finding.verdict {
+                // A process that ended is not missed: nothing runs there any more.
+                if *why != WhyNot::Vanished {
+                    seen.entry(finding.object)
+                        .or_insert((judged.process.key.pid, why.clone()));
+                }
+            }
+        }
+    }
+    let problem = |(object, (pid, why)): (crate::model::ObjectId, (Pid, WhyNot))| {
+        let object = facts
+            .objects
+            .get(object.0 as usize)
+            .map_or_else(Bytes::default, |object| object.name.clone());
+        Problem {
+            operation: "judge".to_owned(),
+            object,
+            pid: Some(pid),
+            why,
+        }
+    };
+    seen.into_iter().map(problem).collect()
+}

@@ -1,0 +1,225 @@
+//! Sees, judges for a first time to know what matters, and asks the package stores about that alone.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::explain::{self, Target};
+use crate::bundle::Bundle;
+use crate::detect::Judge;
+use crate::model::{
+    Answers, Facts, Fresh, Kind, Object, ObjectId, Pid, ProcessKey, StartTicks, Timestamp, Verdict,
+    is_same_object,
+};
+use crate::packages::{self, Questions};
+use crate::problem::Problem;
+use crate::snapshot::{Options, Scanner};
+
+/// A process that keeps becoming another one is looked at so many times.
+const TRIES: usize = 3;
+
+/// What the caller wants to know.
+#[derive(Debug, Clone)]
+pub(super) enum Interest {
+    /// What is stale; only of the caller's own processes if so asked.
+    Stale {
+        /// Whether to look at the caller's processes alone.
+        own_only: bool,
+    },
+    /// Everything, for a bundle.
+    Everything,
+    /// Everything about one thing.
+    Target(Target),
+}
+
+/// One whole look at the machine.
+pub(super) fn gather(
+    options: Options,
+    root: &Path,
+    interest: &Interest,
+) -> Result<Bundle, Problem> {
+    let mut scanner = Scanner::open(options)?;
+    scanner.scan(matches!(interest, Interest::Stale { own_only: true }));
+    settle(&mut scanner);
+    let questions = match interest {
+        Interest::Stale { .. } => {
+            let stale = stale_processes(scanner.facts());
+            let parents = parents_of(scanner.facts(), &stale);
+            scanner.add_details(&[stale, parents].concat());
+            questions(scanner.facts(), &[])
+        }
+        Interest::Everything => {
+            add_all_details(&mut scanner);
+            questions(scanner.facts(), &[])
+        }
+        Interest::Target(target) => {
+            add_all_details(&mut scanner);
+            ask_about(scanner.facts(), root, target)
+        }
+    };
+    let (answers, problems) = packages::ask(root, &questions);
+    let mut facts = scanner.into_facts();
+    facts.problems.extend(problems);
+    Ok(Bundle::new(facts, answers))
+}
+
+/// Looks again at what is about to be reported, until it stays what it is.
+fn settle(scanner: &mut Scanner) {
+    let mut changed = Vec::new();
+    for _ in 0..TRIES {
+        changed = scanner.recheck(&stale_processes(scanner.facts()));
+        if changed.is_empty() {
+            return;
+        }
+    }
+    scanner.give_up(&changed);
+}
+
+fn stale_processes(facts: &Facts) -> Vec<ProcessKey> {
+    let answers = Answers::default();
+    let judged = Judge::new(facts, &answers).all();
+    judged
+        .iter()
+        .filter(|judged| judged.is_stale())
+        .map(|judged| judged.process.key)
+        .collect()
+}
+
+/// Managers without control groups are known by their children.
+fn parents_of(facts: &Facts, keys: &[ProcessKey]) -> Vec<ProcessKey> {
+    let children = facts
+        .processes
+        .iter()
+        .filter(|process| keys.contains(&process.key));
+    let pids: BTreeSet<Pid> = children.map(|process| process.ppid).collect();
+    facts
+        .processes
+        .iter()
+        .map(|process| process.key)
+        .filter(|key| pids.contains(&key.pid))
+        .collect()
+}
+
+fn add_all_details(scanner: &mut Scanner) {
+    let all: Vec<ProcessKey> = scanner
+        .facts()
+        .processes
+        .iter()
+        .map(|process| process.key)
+        .collect();
+    scanner.add_details(&all);
+}
+
+/// Questions about everything that a target has mapped, current or not.
+fn ask_about(facts: &Facts, root: &Path, target: &Target) -> Questions {
+    let (named, _) = match target.package() {
+        Some(name) => packages::ask(
+            root,
+            &Questions {
+                files_of: [name.to_owned()].into(),
+                ..Questions::default()
+            },
+        ),
+        None => (Answers::default(), Vec::new()),
+    };
+    let wanted = explain::select_from(facts, &named, target);
+    let objects: Vec<ObjectId> = facts
+        .processes
+        .iter()
+        .filter(|process| wanted.contains(&process.key))
+        .flat_map(|process| process.uses.iter().map(|one| one.object))
+        .collect();
+    Questions {
+        files_of: target.package().map(str::to_owned).into_iter().collect(),
+        ..questions(facts, &objects)
+    }
+}
+
+/// What to ask the stores: the paths of stale objects, and of `also`. Nothing stale, nothing asked.
+fn questions(facts: &Facts, also: &[ObjectId]) -> Questions {
+    let none = Answers::default();
+    let mut questions = Questions::default();
+    let mut since: Option<Timestamp> = None;
+    let mut add = |id: ObjectId, in_place: bool, time: Option<Timestamp>| {
+        let Some(object) = facts.objects.get(id.0 as usize) else {
+            return;
+        };
+        let host = facts
+            .views
+            .get(object.view.0 as usize)
+            .is_some_and(|view| view.host);
+        let Some(path) = object.path.as_ref().filter(|_| host) else {
+            return;
+        };
+        questions.paths.insert(path.clone());
+        if in_place {
+            questions.digests.insert(path.clone());
+        }
+        if let Some(time) = time {
+            since = Some(since.map_or(time, |since: Timestamp| since.min(time)));
+        }
+    };
+    for judged in Judge::new(facts, &none).all() {
+        let start = facts.host.clock.file_time(judged.process.key.started);
+        for finding in &judged.findings {
+            match &finding.verdict {
+                Verdict::Stale(Kind::Overwritten) => add(finding.object, true, Some(start)),
+                Verdict::Stale(_) => add(
+                    finding.object,
+                    false,
+                    Some(
+                        replaced_at(facts, finding.object)
+                            .unwrap_or(start)
+                            .min(start),
+                    ),
+                ),
+                // A build-id counts for files of packages only.
+                Verdict::SameCode(_) | Verdict::Unknown(_) => add(finding.object, false, None),
+                Verdict::Current | Verdict::NotJudged(_) => {}
+            }
+        }
+    }
+    for id in touched(facts) {
+        add(id, true, None);
+    }
+    also.iter().for_each(|&id| add(id, false, None));
+    Questions { since, ..questions }
+}
+
+fn replaced_at(facts: &Facts, id: ObjectId) -> Option<Timestamp> {
+    facts
+        .objects
+        .get(id.0 as usize)?
+        .look
+        .mapped
+        .as_ref()
+        .ok()
+        .map(|stat| stat.ctime)
+}
+
+/// Objects at their paths whose attributes changed since the oldest process that maps them started: only the digest of
+/// their package tells whether their content is still the same.
+fn touched(facts: &Facts) -> Vec<ObjectId> {
+    let mut oldest: Vec<Option<StartTicks>> = vec![None; facts.objects.len()];
+    for process in &facts.processes {
+        for one in &process.uses {
+            let oldest = &mut oldest[one.object.0 as usize];
+            *oldest =
+                Some(oldest.map_or(process.key.started, |start| start.min(process.key.started)));
+        }
+    }
+    let since = |start: StartTicks| facts.host.clock.file_time_ns(start);
+    let is_touched = |object: &Object, start: Option<StartTicks>| {
+        let Fresh::Found(fresh) = &object.look.fresh else {
+            return false;
+        };
+        is_same_object(&object.look, object.device, object.inode)
+            && start.is_some_and(|start| fresh.ctime.nanos_since_epoch() > since(start))
+            && !fresh.btime.is_some_and(|born| {
+                start.is_some_and(|start| born.nanos_since_epoch() > since(start))
+            })
+    };
+    let ids = (0..).map(ObjectId).zip(facts.objects.iter().zip(oldest));
+    ids.filter(|(_, (object, start))| is_touched(object, *start))
+        .map(|(id, _)| id)
+        .collect()
+}

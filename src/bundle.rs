@@ -1,0 +1,139 @@
+//! Facts and package answers in one file: what a check elsewhere needs to judge the same way.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::model::{Answers, Facts};
+
+/// The form of the file; raised when a reader of before could misread it.
+const FORMAT: u32 = 1;
+
+/// 10,000 processes take some 20 MiB.
+const SIZE_CAP: u64 = 512 * 1024 * 1024;
+
+/// What one check saw.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    format: u32,
+    /// The version of the program that recorded it.
+    pub version: String,
+    /// What was seen of processes and files.
+    pub facts: Facts,
+    /// What the package stores said.
+    pub answers: Answers,
+}
+
+impl Bundle {
+    /// Puts facts and answers together.
+    #[must_use]
+    pub fn new(facts: Facts, answers: Answers) -> Self {
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            facts,
+            answers,
+        }
+    }
+
+    /// Parses a bundle, and checks that everything in it refers to something in it.
+    ///
+    /// # Errors
+    /// What is wrong, with line and column where it is a matter of form.
+    pub fn parse(text: &[u8]) -> Result<Self, String> {
+        let bundle: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        if bundle.format != FORMAT {
+            return Err(format!(
+                "it is of format {}, this program reads format {FORMAT}",
+                bundle.format
+            ));
+        }
+        let (views, objects) = (bundle.facts.views.len(), bundle.facts.objects.len());
+        for process in &bundle.facts.processes {
+            let known = |index: u32, length: usize| (index as usize) < length;
+            if !known(process.view.0, views)
+                || !process.uses.iter().all(|one| known(one.object.0, objects))
+            {
+                return Err(format!(
+                    "pid {} refers to something that is not in it",
+                    process.key.pid
+                ));
+            }
+        }
+        if bundle
+            .facts
+            .objects
+            .iter()
+            .any(|object| object.view.0 as usize >= views)
+        {
+            return Err("an object refers to a view that is not in it".to_owned());
+        }
+        Ok(bundle)
+    }
+}
+
+/// Reads a bundle from a file.
+///
+/// # Errors
+/// [`Error::File`] or [`Error::Form`].
+pub fn read(path: &Path) -> Result<Bundle, Error> {
+    let failed = |source| Error::File {
+        operation: "read",
+        file: path.to_owned(),
+        source,
+    };
+    let mut text = Vec::new();
+    let mut file = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(Error::Form {
+            file: path.to_owned(),
+            what: "it is no regular file".to_owned(),
+        });
+    }
+    (&mut file)
+        .take(SIZE_CAP)
+        .read_to_end(&mut text)
+        .map_err(failed)?;
+    Bundle::parse(&text).map_err(|what| Error::Form {
+        file: path.to_owned(),
+        what,
+    })
+}
+
+/// Creates the file of a bundle: a new one, for its owner alone. It holds the arguments of processes.
+///
+/// # Errors
+/// [`Error::File`], also if the file exists.
+pub fn create(path: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(path).map_err(|source| Error::File {
+        operation: "create",
+        file: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes a bundle.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn write(mut file: &File, path: &Path, bundle: &Bundle) -> Result<(), Error> {
+    let failed = |source| Error::File {
+        operation: "write",
+        file: path.to_owned(),
+        source,
+    };
+    let mut text = serde_json::to_vec(bundle).map_err(|error| failed(error.into()))?;
+    text.push(b'\n');
+    file.write_all(&text).map_err(failed)
+}

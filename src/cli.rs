@@ -1,0 +1,139 @@
+//! The command line: typed text, nothing else. Touches no file.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Finds running programs that still use code from before an upgrade, says why, and what to restart.
+#[derive(Debug, Parser)]
+#[command(
+    name = "unstale",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
+#[command(
+    after_help = "Exit status: 0 the check is complete; 1 it failed; 2 wrong usage; 3 it is incomplete (something could not be \
+judged). With --exit-code, a complete check that found something stale says 10 restart needed, 11 a session or a \
+person has to act, 12 reboot needed."
+)]
+pub struct Flags {
+    /// What to do; without a command, check.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of a check.
+    #[command(flatten)]
+    pub check: CheckFlags,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what is stale, whose it is and what it takes (the default)
+    Check(CheckFlags),
+    /// Show every step that leads to the verdict on a process, unit, package or file
+    Explain(ExplainFlags),
+    /// Write what a check sees to a file, to be judged elsewhere with --bundle
+    Record(RecordFlags),
+}
+
+/// Options of `check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckFlags {
+    /// Where to look
+    #[command(flatten)]
+    pub source: SourceFlags,
+    /// Print JSON (schema 1) instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Show all evidence: every process and file, and what turned out to be the same code
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// How to group the text
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = By::Owner)]
+    pub by: By,
+    /// Say by the exit status whether something is stale
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Only processes of the user who asks; others' do not make the result incomplete
+    #[arg(long)]
+    pub user: bool,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainFlags {
+    /// A pid, the name of a unit or package, or the path of a file
+    pub target: String,
+    /// Where to look
+    #[command(flatten)]
+    pub source: SourceFlags,
+    /// Show all processes and current files too, however many
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Options of `record`.
+#[derive(Debug, Clone, Args)]
+pub struct RecordFlags {
+    /// The file to create
+    pub file: PathBuf,
+    /// Where to look
+    #[command(flatten)]
+    pub source: SourceFlags,
+}
+
+/// Where to look.
+#[derive(Debug, Clone, Args)]
+pub struct SourceFlags {
+    /// The root directory of the system to look at: its package database, and only processes with that root
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Another /proc, or a recorded tree of one
+    #[arg(long, value_name = "DIR")]
+    pub proc: Option<PathBuf>,
+    /// Judge what `unstale record` wrote, instead of this machine
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "proc"])]
+    pub bundle: Option<PathBuf>,
+    /// How mappings are read
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = MappingSource::Best, hide = true)]
+    pub mapping_source: MappingSource,
+}
+
+/// Grouping of the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// By what has to be restarted
+    #[value(alias = "unit")]
+    Owner,
+    /// By package: what runs its old version
+    Package,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How mappings are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MappingSource {
+    /// By ioctl where the kernel has it
+    Best,
+    /// By PROCMAP_QUERY alone
+    Ioctl,
+    /// From the text of maps
+    Text,
+}

@@ -1,0 +1,199 @@
+//! Runs the scan where it can do no harm: in a child that is nobody, may read other processes, and can neither start a
+//! program, nor open a socket, nor write a file.
+//!
+//! Landlock is not used: it denies `/proc/PID/{exe,root,maps}` of every process outside its domain, to root too.
+#![expect(unsafe_code, reason = "fork(2) and _exit(2)")]
+
+mod filter;
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{
+    Gid, Pid, Signal, Uid, WaitOptions, geteuid, kill_process, set_parent_process_death_signal,
+    waitpid,
+};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities, set_no_new_privs,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+
+/// The user and group ids that own nothing.
+const NOBODY: u32 = 65534;
+
+/// What a scanner needs: to look into other processes, to pass directories that others closed, and to follow
+/// `map_files` links (that last since Linux 5.9; before, only CAP_SYS_ADMIN would do).
+const NEEDED: CapabilitySet = CapabilitySet::SYS_PTRACE
+    .union(CapabilitySet::DAC_READ_SEARCH)
+    .union(CapabilitySet::CHECKPOINT_RESTORE);
+
+/// An answer is at most this large: 10,000 processes take some 10 MiB.
+const ANSWER_CAP: u64 = 512 * 1024 * 1024;
+
+/// Runs `work` in a confined child and hands its result over. The caller must not have started threads.
+///
+/// # Errors
+/// [`Error::Scanner`] if the child cannot be started, ends without an answer, or does not answer within `limit`.
+pub fn run<T: Serialize + DeserializeOwned>(
+    limit: Duration,
+    work: impl FnOnce() -> T,
+) -> Result<T, Error> {
+    let (answer, door) =
+        pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed("make a pipe", error))?;
+    let parent = rustix::process::getpid();
+    // SAFETY: no other thread exists that could hold a lock in the child.
+    match unsafe { libc::fork() } {
+        -1 => Err(failed(
+            "start the scanner",
+            Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::NOMEM),
+        )),
+        0 => {
+            drop(answer);
+            let status =
+                catch_unwind(AssertUnwindSafe(|| work_as_child(parent, door, work))).unwrap_or(102);
+            // SAFETY: ends the child at once: what the parent registered to run at exit is not the child's.
+            unsafe { libc::_exit(status) }
+        }
+        child => {
+            drop(door);
+            let child = Pid::from_raw(child).expect("fork returned a positive number");
+            let text = read_answer(answer, limit);
+            if text.is_err() {
+                kill_process(child, Signal::KILL).ok();
+            }
+            let status = waitpid(Some(child), WaitOptions::empty());
+            let text = text?;
+            postcard::from_bytes(&text).map_err(|_| match status {
+                Ok(Some((_, status))) if status.exit_status() == Some(101) => {
+                    Error::Scanner("it could not give up its privileges".to_owned())
+                }
+                Ok(Some((_, status))) => {
+                    Error::Scanner(format!("it ended without an answer ({status:?})"))
+                }
+                _ => Error::Scanner("it ended without an answer".to_owned()),
+            })
+        }
+    }
+}
+
+fn failed(what: &str, error: Errno) -> Error {
+    Error::Scanner(format!("cannot {what}: {}", std::io::Error::from(error)))
+}
+
+fn work_as_child<T: Serialize>(parent: Pid, door: OwnedFd, work: impl FnOnce() -> T) -> i32 {
+    // If the parent ends, nobody waits for an answer.
+    if set_parent_process_death_signal(Some(Signal::KILL)).is_err()
+        || rustix::process::getppid() != Some(parent)
+    {
+        return 101;
+    }
+    if give_up_privileges().is_err() || filter::apply().is_err() {
+        return 101;
+    }
+    let Ok(text) = postcard::to_allocvec(&work()) else {
+        return 103;
+    };
+    match File::from(door).write_all(&text) {
+        Ok(()) => 0,
+        Err(_) => 104,
+    }
+}
+
+/// Becomes nobody with [`NEEDED`] alone. Where the first of them is not to be had (root in a plain container), being root
+/// is what lets it look at its own processes: then it stays root, under the same filter.
+fn give_up_privileges() -> Result<(), Errno> {
+    set_no_new_privs(true)?;
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let have = capabilities(None)?.permitted;
+    let mut keep = have & NEEDED;
+    if !keep.contains(CapabilitySet::SYS_PTRACE) {
+        return Ok(());
+    }
+    if !kernel_knows_checkpoint_restore() {
+        keep |= have & CapabilitySet::SYS_ADMIN;
+    }
+    for capability in CapabilitySet::all().iter() {
+        match remove_capability_from_bounding_set(capability) {
+            // EINVAL: this kernel does not know it. EPERM: already confined by somebody else.
+            Ok(()) | Err(Errno::INVAL | Errno::PERM) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    clear_ambient_capability_set().or_else(|error| {
+        if error == Errno::INVAL {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })?;
+    if have.contains(CapabilitySet::SETUID | CapabilitySet::SETGID) {
+        set_keep_capabilities(true)?;
+        let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+        set_thread_groups(&[])?;
+        set_thread_res_gid(group, group, group)?;
+        set_thread_res_uid(user, user, user)?;
+        set_keep_capabilities(false)?;
+    }
+    set_capabilities(
+        None,
+        CapabilitySets {
+            effective: keep,
+            permitted: keep,
+            inheritable: CapabilitySet::empty(),
+        },
+    )
+}
+
+/// CAP_CHECKPOINT_RESTORE came with Linux 5.9; the bounding set tells.
+fn kernel_knows_checkpoint_restore() -> bool {
+    rustix::thread::capability_is_in_bounding_set(CapabilitySet::CHECKPOINT_RESTORE).is_ok()
+}
+
+fn read_answer(answer: OwnedFd, limit: Duration) -> Result<Vec<u8>, Error> {
+    let end = Instant::now() + limit;
+    let mut file = File::from(answer);
+    let mut text = Vec::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let wait = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&wait)) {
+            Ok(0) => {
+                return Err(Error::Scanner(format!(
+                    "no answer within {} seconds",
+                    limit.as_secs()
+                )));
+            }
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(failed("wait for the scanner", error)),
+            Ok(_) => {}
+        }
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(text),
+            Ok(size) => text.extend_from_slice(&buffer[..size]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::Scanner(format!("cannot read its answer: {error}"))),
+        }
+        if text.len() as u64 > ANSWER_CAP {
+            return Err(Error::Scanner(
+                "its answer is longer than it can sensibly be".to_owned(),
+            ));
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! What to do about what is stale. Pure: values in, plan out.
+#![forbid(unsafe_code)]
+
+mod policy;
+
+use std::collections::BTreeMap;
+
+pub use policy::{Policy, PolicyError, Rule, RuleAction};
+
+use crate::model::{Action, Because, Bytes, Item, Owner, OwnerKind, Plan, Scope, StaleProcess};
+
+/// Decides for every owner of stale processes.
+#[must_use]
+pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
+    let mut by_owner: BTreeMap<Owner, Vec<StaleProcess>> = BTreeMap::new();
+    for process in stale {
+        by_owner
+            .entry(process.owner.clone())
+            .or_default()
+            .push(process);
+    }
+    let mut items: Vec<Item> = by_owner
+        .into_iter()
+        .map(|(owner, mut processes)| {
+            processes.sort_by_key(|process| process.key);
+            let (action, because) = decide(&owner, policy);
+            Item {
+                action,
+                owner,
+                because,
+                processes,
+            }
+        })
+        .collect();
+    items.sort_by(|a, b| (a.action, &a.owner).cmp(&(b.action, &b.owner)));
+    Plan { items }
+}
+
+/// What to do to one owner, and why.
+fn decide(owner: &Owner, policy: &Policy) -> (Action, Vec<Because>) {
+    match owner.kind {
+        OwnerKind::ServiceManager => because(
+            Action::Reexec,
+            "service-manager",
+            "the service manager re-executes itself and keeps its services running: systemctl daemon-reexec",
+        ),
+        OwnerKind::UserManager => because(
+            Action::Reexec,
+            "user-manager",
+            "a user's service manager re-executes itself and keeps its services running",
+        ),
+        OwnerKind::Unit => decide_unit(owner, policy),
+        OwnerKind::Session => because(
+            Action::Relogin,
+            "session",
+            "programs of a login session are renewed by logging out and in again",
+        ),
+        OwnerKind::App => because(
+            Action::Defer,
+            "app",
+            "its user started it and has to start it anew",
+        ),
+        OwnerKind::Container(_) => match &owner.host_unit {
+            Some(unit) => because(
+                Action::RestartContainer,
+                "container",
+                &format!("restarting {} makes the container anew", unit.escaped()),
+            ),
+            None => because(
+                Action::RestartContainer,
+                "container",
+                "its processes end and start with the container",
+            ),
+        },
+        OwnerKind::VirtualMachine(_) => because(
+            Action::RestartVm,
+            "virtual-machine",
+            "the guest has to be powered off and on, or migrated: a reboot inside keeps the old emulator",
+        ),
+        OwnerKind::OtherService => because(
+            Action::Restart,
+            "service",
+            "its service manager can restart it",
+        ),
+        OwnerKind::Process => because(
+            Action::Defer,
+            "process",
+            "no service manager knows it: end it and start it again the way it was started",
+        ),
+    }
+}
+
+fn decide_unit(owner: &Owner, policy: &Policy) -> (Action, Vec<Because>) {
+    if let Some(rule) = policy.rule_for(owner) {
+        let action = match rule.action {
+            RuleAction::Restart => Action::Restart,
+            RuleAction::Defer => Action::Defer,
+            RuleAction::Leave => Action::Leave,
+        };
+        return because(action, &format!("policy.{}", rule.name), &rule.reason);
+    }
+    let suffix = owner
+        .name
+        .as_slice()
+        .rsplit(|&byte| byte == b'.')
+        .next()
+        .unwrap_or_default();
+    match suffix {
+        b"service" if is_transient(&owner.name) => because(
+            Action::Defer,
+            "transient",
+            "a transient unit: its definition would vanish with it, so whoever started it has to start it anew",
+        ),
+        b"service" => match owner.scope {
+            Scope::System => because(
+                Action::Restart,
+                "unit",
+                "the service manager can restart it",
+            ),
+            Scope::User(_) => because(
+                Action::Restart,
+                "user-unit",
+                "the user's service manager can restart it",
+            ),
+        },
+        b"scope" => because(
+            Action::Defer,
+            "scope",
+            "a scope holds programs that something else started: that has to start them anew",
+        ),
+        _ => because(
+            Action::Defer,
+            "no-service",
+            "a unit of this type is not restarted to renew a program",
+        ),
+    }
+}
+
+/// Names that `systemd-run` makes up (systemd-run(1)).
+fn is_transient(name: &Bytes) -> bool {
+    let Some(rest) = name.as_slice().strip_prefix(b"run-") else {
+        return false;
+    };
+    let rest = rest.strip_suffix(b".service").unwrap_or(rest);
+    let digits = |text: &[u8], hex: bool| {
+        !text.is_empty()
+            && text.iter().all(|byte| {
+                if hex {
+                    byte.is_ascii_hexdigit()
+                } else {
+                    byte.is_ascii_digit()
+                }
+            })
+    };
+    match rest {
+        [b'r', hex @ ..] if hex.len() >= 8 && digits(hex, true) => true,
+        [b'u', number @ ..] if digits(number, false) => true,
+        [b'p', numbers @ ..] => numbers
+            .split(|&byte| byte == b'-')
+            .all(|part| digits(part.strip_prefix(b"i").unwrap_or(part), false)),
+        number => digits(number, false),
+    }
+}
+
+fn because(action: Action, rule: &str, why: &str) -> (Action, Vec<Because>) {
+    (
+        action,
+        vec![Because {
+            rule: rule.to_owned(),
+            why: why.to_owned(),
+        }],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Runtime;
+
+    #[track_caller]
+    fn check(kind: OwnerKind, name: &str, scope: Scope, action: Action, rule: &str) {
+        let (decided, because) = decide(&Owner::new(kind, name, scope), &Policy::builtin());
+        assert_eq!(
+            (decided, because[0].rule.as_str()),
+            (action, rule),
+            "{name}"
+        );
+    }
+
+    #[test]
+    fn units() {
+        let unit = |name, action, rule| check(OwnerKind::Unit, name, Scope::System, action, rule);
+        unit("nginx.service", Action::Restart, "unit");
+        unit("postgresql@15-main.service", Action::Restart, "unit");
+        unit("ssh.service", Action::Restart, "unit");
+        unit("dbus.service", Action::Defer, "policy.message-bus");
+        unit(
+            "systemd-logind.service",
+            Action::Defer,
+            "policy.login-manager",
+        );
+        unit("getty@tty1.service", Action::Defer, "policy.console-login");
+        unit("docker.service", Action::Defer, "policy.workload-host");
+        unit("auditd.service", Action::Defer, "policy.refuses-stop");
+        unit("run-u12.service", Action::Defer, "transient");
+        unit("run-r0123456789abcdef.service", Action::Defer, "transient");
+        unit("run-p77-i12.service", Action::Defer, "transient");
+        unit("run-backup.service", Action::Restart, "unit");
+        unit("mnt-data.mount", Action::Defer, "no-service");
+        unit("x.scope", Action::Defer, "scope");
+    }
+
+    #[test]
+    fn others() {
+        check(
+            OwnerKind::ServiceManager,
+            "init.scope",
+            Scope::System,
+            Action::Reexec,
+            "service-manager",
+        );
+        check(
+            OwnerKind::UserManager,
+            "user@7.service",
+            Scope::User(7),
+            Action::Reexec,
+            "user-manager",
+        );
+        check(
+            OwnerKind::Unit,
+            "pipewire.service",
+            Scope::User(7),
+            Action::Restart,
+            "user-unit",
+        );
+        // A user's bus is the user's business, but restarting it breaks the session all the same.
+        check(
+            OwnerKind::Unit,
+            "dbus.service",
+            Scope::User(7),
+            Action::Defer,
+            "policy.message-bus",
+        );
+        check(
+            OwnerKind::Session,
+            "3",
+            Scope::User(7),
+            Action::Relogin,
+            "session",
+        );
+        check(
+            OwnerKind::Process,
+            "/usr/bin/x",
+            Scope::System,
+            Action::Defer,
+            "process",
+        );
+        check(
+            OwnerKind::Container(Runtime::Docker),
+            "abc",
+            Scope::System,
+            Action::RestartContainer,
+            "container",
+        );
+        check(
+            OwnerKind::VirtualMachine(Runtime::Libvirt),
+            "vm",
+            Scope::System,
+            Action::RestartVm,
+            "virtual-machine",
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! What is stale. Pure: facts in, verdicts out.
+#![forbid(unsafe_code)]
+
+mod lineage;
+mod replaced;
+
+pub use replaced::{Judge, Judged, judge_object};

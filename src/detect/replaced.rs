@@ -1,0 +1,267 @@
+//! Replaced code: the object that is mapped against the object that a fresh open of its path would give.
+
+use std::collections::HashMap;
+
+use super::lineage::image_starts;
+use crate::model::{
+    Answers, Basis, Claim, Compared, Facts, FileKind, FileStat, Finding, Fresh, Host, Kind, Look,
+    Object, PathAnswer, Pid, Process, Rule, StartTicks, Verdict, WhyNot, is_same_object,
+};
+
+/// A file time within this after a process start is not newer: start times are cut to clock ticks of 10 ms, file times
+/// to a timer tick of as much (`current_time()` of the kernel).
+const GRAIN_NS: i64 = 20_000_000;
+
+/// Directories for files of the moment, where the birth time of a file that is gone may not be told.
+const TEMPORARY: [&[u8]; 4] = [b"/tmp/", b"/var/tmp/", b"/run/", b"/dev/shm/"];
+
+/// Judges all that was seen.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    facts: &'a Facts,
+    answers: &'a Answers,
+    starts: HashMap<Pid, StartTicks>,
+}
+
+/// What a process was judged by one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged<'a> {
+    /// The process.
+    pub process: &'a Process,
+    /// Findings that are not simply current, in the order of the address space.
+    pub findings: Vec<Finding>,
+}
+
+impl<'a> Judge<'a> {
+    /// Prepares to judge. `answers` may be empty: then a change of attributes counts as no change, and a change of content
+    /// as one; with answers, the digest that the package shipped decides.
+    #[must_use]
+    pub fn new(facts: &'a Facts, answers: &'a Answers) -> Self {
+        Self {
+            facts,
+            answers,
+            starts: image_starts(facts),
+        }
+    }
+
+    /// The verdict on every object of a process, current ones too.
+    pub fn verdicts(&self, process: &Process) -> Vec<Finding> {
+        let started = self
+            .starts
+            .get(&process.key.pid)
+            .copied()
+            .unwrap_or(process.key.started);
+        let started_ns = self.facts.host.clock.file_time_ns(started);
+        let of = |one: &crate::model::Use| {
+            let object = self.facts.objects.get(one.object.0 as usize)?;
+            let verdict = judge_object(
+                object,
+                one.program,
+                started_ns,
+                &self.facts.host,
+                self.claims(object),
+            );
+            Some(Finding {
+                process: process.key,
+                object: one.object,
+                program: one.program,
+                verdict,
+            })
+        };
+        process.uses.iter().filter_map(of).collect()
+    }
+
+    /// Every process with the verdicts on it that are worth a word: stale, same code, unknown.
+    pub fn all(&self) -> Vec<Judged<'a>> {
+        let noteworthy = |finding: &Finding| {
+            !matches!(finding.verdict, Verdict::Current | Verdict::NotJudged(_))
+        };
+        let judged = self.facts.processes.iter().map(|process| Judged {
+            process,
+            findings: self
+                .verdicts(process)
+                .into_iter()
+                .filter(noteworthy)
+                .collect(),
+        });
+        judged
+            .filter(|judged| !judged.findings.is_empty())
+            .collect()
+    }
+
+    /// What the package stores say of an object's path, if the host's speak for it.
+    fn claims(&self, object: &Object) -> Option<&'a PathAnswer> {
+        let view = self.facts.views.get(object.view.0 as usize)?;
+        if !view.host {
+            return None;
+        }
+        self.answers.paths.get(object.path.as_ref()?)
+    }
+}
+
+impl Judged<'_> {
+    /// Whether any object is stale.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| matches!(finding.verdict, Verdict::Stale(_)))
+    }
+}
+
+/// The verdict on one object in one process.
+///
+/// `started_ns` is since when the process runs its code, as a file time.
+pub fn judge_object(
+    object: &Object,
+    program: bool,
+    started_ns: i64,
+    host: &Host,
+    owned: Option<&PathAnswer>,
+) -> Verdict {
+    let look = &object.look;
+    if let Some(rule) = excluded(object, host) {
+        return Verdict::NotJudged(rule);
+    }
+    if look.mapped == Err(WhyNot::Vanished) {
+        return Verdict::Unknown(WhyNot::Vanished);
+    }
+    if object.path.is_none() {
+        return Verdict::Unknown(WhyNot::OutsideView);
+    }
+    match &look.fresh {
+        Fresh::Unknown(why) => Verdict::Unknown(why.clone()),
+        Fresh::Missing => judge_missing(object, program, started_ns),
+        Fresh::Found(_) if is_same_object(look, object.device, object.inode) => {
+            judge_same(look, started_ns, owned)
+        }
+        Fresh::Found(fresh) => judge_other(look, fresh, owned),
+    }
+}
+
+/// Objects that no fresh start would load from a file. Told by what they are, not by their names.
+fn excluded(object: &Object, host: &Host) -> Option<Rule> {
+    if host.memory_devices.contains(&object.device) {
+        return Some(Rule::KernelMemory);
+    }
+    match &object.look.mapped {
+        Ok(stat) if stat.kind == FileKind::Other => return Some(Rule::NotAFile),
+        Ok(stat) if stat.links == 0 && is_never_named(object) => return Some(Rule::NeverNamed),
+        Ok(_) => {}
+        // Names of objects that lie in no directory have no slash: anon_inode:[perf_event].
+        Err(_) if !object.name.as_slice().starts_with(b"/") => return Some(Rule::NotAFile),
+        Err(_) if is_never_named(object) => return Some(Rule::NeverNamed),
+        Err(_) => {}
+    }
+    None
+}
+
+/// The kernel names a file made with O_TMPFILE `#` and its inode number (fs/dcache.c, d_mark_tmpfile()).
+fn is_never_named(object: &Object) -> bool {
+    let name = object.name.as_slice();
+    let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
+    let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    base == format!("#{}", object.inode).as_bytes()
+}
+
+fn judge_missing(object: &Object, program: bool, started_ns: i64) -> Verdict {
+    let look = &object.look;
+    if !program && is_own_temporary(object, started_ns) {
+        return Verdict::NotJudged(Rule::OwnTemporaryFile);
+    }
+    if look.mounted == Some(false) {
+        return Verdict::Stale(Kind::Detached);
+    }
+    Verdict::Stale(Kind::Gone)
+}
+
+/// A file that was born after the program started and has no name any more: the program made it for itself (JNI, JIT).
+fn is_own_temporary(object: &Object, started_ns: i64) -> bool {
+    match &object.look.mapped {
+        Ok(FileStat {
+            btime: Some(born), ..
+        }) => born.nanos_since_epoch() > started_ns,
+        // Without a time of birth the place has to tell.
+        _ => object.path.as_ref().is_some_and(|path| {
+            TEMPORARY
+                .iter()
+                .any(|place| path.as_slice().starts_with(place))
+        }),
+    }
+}
+
+/// The very object is at its path: has it changed since, or was it renamed away from where it was started?
+fn judge_same(look: &Look, started_ns: i64, owned: Option<&PathAnswer>) -> Verdict {
+    if let Some(start) = &look.start_name
+        && matches!(start.content, Compared::Different | Compared::Unreadable)
+    {
+        return Verdict::Stale(Kind::PathChanged);
+    }
+    let (Ok(stat) | Err(stat)) = match (&look.mapped, &look.fresh) {
+        (Ok(stat), _) => Ok(stat),
+        (Err(_), Fresh::Found(stat)) => Err(stat),
+        _ => return Verdict::Current,
+    };
+    let newer = |time: crate::model::Timestamp| {
+        time.nanos_since_epoch() > started_ns.saturating_add(GRAIN_NS)
+    };
+    if !newer(stat.ctime) {
+        return Verdict::Current;
+    }
+    // Born after the start: mapped later, by exec or dlopen, as a whole new file. Nothing tells when it was mapped, so
+    // only a content change after its birth could speak, and that is what its own clock says.
+    if stat.btime.is_some_and(newer) {
+        return Verdict::Current;
+    }
+    match (newer(stat.mtime), intact(owned)) {
+        (_, Some(true)) => Verdict::SameCode(Basis::Attributes),
+        (true, _) | (false, Some(false)) => Verdict::Stale(Kind::Overwritten),
+        // Times of attributes only, and no package to ask: chmod, a new hard link, a rename.
+        (false, None) => Verdict::Current,
+    }
+}
+
+/// Whether the file on disk is what its package shipped; `None` if no digest tells.
+fn intact(owned: Option<&PathAnswer>) -> Option<bool> {
+    let Some(PathAnswer::Owned(claims)) = owned else {
+        return None;
+    };
+    let known: Vec<bool> = claims
+        .iter()
+        .filter_map(|claim: &Claim| claim.intact)
+        .collect();
+    (!known.is_empty()).then(|| known.contains(&true))
+}
+
+/// Another object is at the path.
+fn judge_other(look: &Look, fresh: &FileStat, owned: Option<&PathAnswer>) -> Verdict {
+    if fresh.kind == FileKind::Other {
+        return Verdict::Unknown(WhyNot::Failed(
+            "what is at its path now is no regular file".to_owned(),
+        ));
+    }
+    match look.content {
+        Compared::SameBytes => Verdict::SameCode(Basis::Bytes),
+        Compared::SameSegments => Verdict::SameCode(Basis::Segments),
+        // A build-id is a claim of the file's maker: it counts for files of packages.
+        Compared::SameBuildId if matches!(owned, Some(PathAnswer::Owned(_))) => {
+            Verdict::SameCode(Basis::BuildId)
+        }
+        Compared::SameBuildId | Compared::Different | Compared::Unreadable | Compared::NotAsked => {
+            if look.mapped.is_err() && may_print_other_numbers(look) {
+                return Verdict::Unknown(WhyNot::Denied);
+            }
+            Verdict::Stale(Kind::Replaced)
+        }
+    }
+}
+
+/// Without the mapped object itself only the numbers in maps tell, and on a stacked file system they may be those of the
+/// layer below (overlay before Linux 6.8).
+fn may_print_other_numbers(look: &Look) -> bool {
+    look.content != Compared::Different
+        && look
+            .mount
+            .as_ref()
+            .is_none_or(|mount| matches!(mount.kind.as_slice(), b"overlay" | b"aufs"))
+}

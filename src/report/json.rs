@@ -1,0 +1,289 @@
+//! JSON, schema 1 (`dist/usr/share/unstale/schema-1.json`). This file owns its types: no change of the model changes the
+//! form by accident.
+//!
+//! Bytes that are not UTF-8: the field holds the text with U+FFFD for each bad sequence, and a sibling named `…_base64`
+//! holds the bytes. Without such a sibling the text is exact.
+
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use serde_json::{Map, Value, json};
+
+use super::{Assessment, words};
+use crate::model::{
+    Action, Bytes, Fresh, Item, Kind, Owner, OwnerKind, Package, Runtime, Scope, StaleObject,
+    StaleProcess, Verdict,
+};
+use crate::problem::Problem;
+
+/// Prints one JSON document and a newline. With `notes`, also what turned out to be the same code.
+///
+/// # Errors
+/// What the writer says.
+pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, notes: bool) -> io::Result<()> {
+    let mut document = Map::new();
+    document.insert("schema".into(), json!(1));
+    document.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+    document.insert("complete".into(), json!(assessment.problems.is_empty()));
+    document.insert(
+        "processes_looked_at".into(),
+        json!(assessment.bundle.facts.processes.len()),
+    );
+    document.insert(
+        "problems".into(),
+        assessment.problems.iter().map(problem).collect(),
+    );
+    document.insert(
+        "items".into(),
+        assessment
+            .plan
+            .items
+            .iter()
+            .map(|one| item(assessment, one))
+            .collect(),
+    );
+    if notes {
+        document.insert("notes".into(), same_code(assessment));
+    }
+    let because = json!([{"rule": "reboot", "why": "kernel, microcode and core packages are not assessed by this version"}]);
+    document.insert(
+        "reboot".into(),
+        json!({"level": "not-assessed", "because": because}),
+    );
+    serde_json::to_writer(&mut *out, &Value::Object(document))?;
+    writeln!(out)
+}
+
+fn problem(problem: &Problem) -> Value {
+    let mut value = Map::new();
+    value.insert("operation".into(), json!(problem.operation));
+    put(&mut value, "object", &problem.object);
+    value.insert("pid".into(), json!(problem.pid));
+    value.insert("why".into(), json!(problem.why.to_string()));
+    Value::Object(value)
+}
+
+fn item(assessment: &Assessment<'_>, item: &Item) -> Value {
+    let because: Vec<Value> = item
+        .because
+        .iter()
+        .map(|because| json!({"rule": because.rule, "why": because.why}))
+        .collect();
+    let processes: Vec<Value> = item
+        .processes
+        .iter()
+        .map(|one| process(assessment, one))
+        .collect();
+    json!({"verdict": action(item.action), "owner": owner(&item.owner), "because": because, "processes": processes})
+}
+
+fn owner(owner: &Owner) -> Value {
+    let mut value = Map::new();
+    value.insert("kind".into(), json!(kind_of_owner(owner)));
+    put(&mut value, "name", &owner.name);
+    value.insert(
+        "scope".into(),
+        json!(if owner.scope == Scope::System {
+            "system"
+        } else {
+            "user"
+        }),
+    );
+    if let Scope::User(uid) = owner.scope {
+        value.insert("uid".into(), json!(uid));
+    }
+    if let OwnerKind::Container(runtime) | OwnerKind::VirtualMachine(runtime) = owner.kind {
+        value.insert("runtime".into(), json!(runtime_name(runtime)));
+    }
+    for (key, name) in [
+        ("host_unit", &owner.host_unit),
+        ("inner", &owner.inner),
+        ("pod", &owner.pod),
+    ] {
+        if let Some(name) = name {
+            put(&mut value, key, name);
+        }
+    }
+    Value::Object(value)
+}
+
+fn process(assessment: &Assessment<'_>, stale: &StaleProcess) -> Value {
+    let mut value = Map::new();
+    value.insert("pid".into(), json!(stale.key.pid));
+    value.insert("start_ticks".into(), json!(stale.key.started.0));
+    if let Some(process) = assessment.process(stale.key) {
+        put(&mut value, "comm", &process.comm);
+        match &process.exe {
+            Some(exe) => put(&mut value, "exe", clean(assessment, process, exe)),
+            None => drop(value.insert("exe".into(), Value::Null)),
+        }
+        value.insert(
+            "uid".into(),
+            json!(process.details.as_ref().map(|details| details.uid)),
+        );
+    }
+    value.insert(
+        "findings".into(),
+        stale
+            .objects
+            .iter()
+            .map(|object| finding(assessment, object))
+            .collect(),
+    );
+    Value::Object(value)
+}
+
+/// The program's path without what the kernel appended, where the object itself was looked at.
+fn clean<'a>(
+    assessment: &'a Assessment<'_>,
+    process: &'a crate::model::Process,
+    exe: &'a Bytes,
+) -> &'a Bytes {
+    let program = process.uses.iter().find(|one| one.program);
+    let object = program.and_then(|one| assessment.bundle.facts.objects.get(one.object.0 as usize));
+    object
+        .and_then(|object| object.path.as_ref())
+        .unwrap_or(exe)
+}
+
+fn finding(assessment: &Assessment<'_>, stale: &StaleObject) -> Value {
+    let object = assessment.object(stale);
+    let mut value = Map::new();
+    value.insert("kind".into(), json!(kind(stale.kind)));
+    put(&mut value, "path", words::path_of(object));
+    value.insert("program".into(), json!(stale.program));
+    value.insert(
+        "old_build_id".into(),
+        json!(
+            object
+                .look
+                .mapped_build_id
+                .as_ref()
+                .map(ToString::to_string)
+        ),
+    );
+    value.insert(
+        "new_build_id".into(),
+        json!(object.look.fresh_build_id.as_ref().map(ToString::to_string)),
+    );
+    value.insert("old_inode".into(), json!(object.inode));
+    if let Ok(stat) = &object.look.mapped {
+        value.insert("old_links".into(), json!(stat.links));
+    }
+    if let Fresh::Found(stat) = &object.look.fresh {
+        value.insert("new_inode".into(), json!(stat.inode));
+        value.insert("new_mtime".into(), json!(words::time(stat.mtime)));
+    }
+    let (first, others) = match &stale.package {
+        Package::Known(facts) => (facts.first(), facts.get(1..).unwrap_or_default()),
+        Package::None | Package::Unknown => (None, &[][..]),
+    };
+    let package = |fact: &crate::model::PackageFact| {
+        json!({"backend": fact.backend, "name": fact.name, "arch": fact.arch,
+            "running_version": fact.running_version, "installed_version": fact.installed_version})
+    };
+    value.insert("package".into(), first.map_or(Value::Null, package));
+    if !others.is_empty() {
+        value.insert(
+            "other_packages".into(),
+            others.iter().map(package).collect(),
+        );
+    }
+    value.insert(
+        "package_known".into(),
+        json!(stale.package != Package::Unknown),
+    );
+    Value::Object(value)
+}
+
+fn same_code(assessment: &Assessment<'_>) -> Value {
+    let mut notes = Vec::new();
+    for judged in &assessment.judged {
+        for finding in judged
+            .findings
+            .iter()
+            .filter(|finding| matches!(finding.verdict, Verdict::SameCode(_)))
+        {
+            let object = &assessment.bundle.facts.objects[finding.object.0 as usize];
+            let mut note = Map::new();
+            note.insert("kind".into(), json!("same-code"));
+            note.insert("pid".into(), json!(judged.process.key.pid));
+            put(&mut note, "path", words::path_of(object));
+            note.insert(
+                "why".into(),
+                json!(words::verdict(&finding.verdict, &object.look)),
+            );
+            notes.push(Value::Object(note));
+        }
+    }
+    Value::Array(notes)
+}
+
+/// A name: as text, and as bytes beside it where it is not UTF-8.
+fn put(value: &mut Map<String, Value>, key: &str, bytes: &Bytes) {
+    match std::str::from_utf8(bytes.as_slice()) {
+        Ok(text) => drop(value.insert(key.to_owned(), json!(text))),
+        Err(_) => {
+            value.insert(
+                key.to_owned(),
+                json!(String::from_utf8_lossy(bytes.as_slice())),
+            );
+            let raw = base64::engine::general_purpose::STANDARD.encode(bytes.as_slice());
+            value.insert(format!("{key}_base64"), json!(raw));
+        }
+    }
+}
+
+fn action(action: Action) -> &'static str {
+    match action {
+        Action::Restart => "restart",
+        Action::Reexec => "reexec",
+        Action::Relogin => "relogin",
+        Action::RestartContainer => "restart-container",
+        Action::RestartVm => "restart-vm",
+        Action::Defer => "defer",
+        Action::Leave => "leave",
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Replaced => "replaced",
+        Kind::Gone => "gone",
+        Kind::Overwritten => "overwritten",
+        Kind::PathChanged => "path-changed",
+        Kind::Detached => "detached",
+    }
+}
+
+fn kind_of_owner(owner: &Owner) -> &'static str {
+    match (owner.kind, owner.scope) {
+        (OwnerKind::ServiceManager, _) => "service-manager",
+        (OwnerKind::Unit, Scope::System) => "unit",
+        (OwnerKind::Unit, Scope::User(_)) => "user-unit",
+        (OwnerKind::UserManager, _) => "user-manager",
+        (OwnerKind::Session, _) => "session",
+        (OwnerKind::App, _) => "app",
+        (OwnerKind::Container(_), _) => "container",
+        (OwnerKind::VirtualMachine(_), _) => "vm",
+        (OwnerKind::OtherService, _) => "service",
+        (OwnerKind::Process, _) => "process",
+    }
+}
+
+fn runtime_name(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Docker => "docker",
+        Runtime::Podman => "podman",
+        Runtime::Containerd => "containerd",
+        Runtime::CriO => "cri-o",
+        Runtime::Kubernetes => "kubernetes",
+        Runtime::Lxc => "lxc",
+        Runtime::Machine => "machine",
+        Runtime::Libvirt => "libvirt",
+        Runtime::Qemu => "qemu",
+        Runtime::BuildKit => "buildkit",
+        Runtime::Ecs => "ecs",
+        Runtime::Unknown => "unknown",
+    }
+}

@@ -1,0 +1,292 @@
+//! The text for people.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use super::{Assessment, Detail, words};
+use crate::model::{Action, Item, Package, StaleProcess, Verdict};
+
+/// Packages and processes that are named in the short form; the rest is counted.
+const NAMED: usize = 4;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+fn style_of(action: Action) -> Style {
+    let color = match action {
+        Action::Restart | Action::RestartContainer | Action::RestartVm => AnsiColor::Yellow,
+        Action::Reexec | Action::Relogin => AnsiColor::Cyan,
+        Action::Defer | Action::Leave => AnsiColor::White,
+    };
+    Style::new().bold().fg_color(Some(color.into()))
+}
+
+/// Prints what to do, grouped by how, and a last line that counts.
+///
+/// # Errors
+/// What the writer says.
+pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, detail: Detail) -> io::Result<()> {
+    let mut last = None;
+    for item in &assessment.plan.items {
+        if last != Some(item.action) {
+            let (style, end) = (style_of(item.action), anstyle::Reset);
+            writeln!(out, "{style}{}:{end}", words::heading(item.action))?;
+            last = Some(item.action);
+        }
+        print_item(out, assessment, item, detail)?;
+    }
+    if !assessment.plan.items.is_empty() {
+        writeln!(out)?;
+    }
+    if detail == Detail::Everything {
+        print_same_code(out, assessment)?;
+    }
+    writeln!(out, "{}", summary(assessment))
+}
+
+fn print_item(
+    out: &mut dyn Write,
+    assessment: &Assessment<'_>,
+    item: &Item,
+    detail: Detail,
+) -> io::Result<()> {
+    writeln!(out, "  {BOLD}{}{BOLD:#}", words::owner(&item.owner))?;
+    writeln!(out, "      {}", packages(item))?;
+    writeln!(out, "      {DIM}{}{DIM:#}", why(assessment, item))?;
+    if item.action != Action::Restart || detail == Detail::Everything {
+        for because in &item.because {
+            writeln!(out, "      {DIM}{}{DIM:#}", because.why)?;
+        }
+    }
+    if detail == Detail::Everything {
+        for process in &item.processes {
+            print_process(out, assessment, process)?;
+        }
+    }
+    Ok(())
+}
+
+/// The packages behind an item, old and new.
+fn packages(item: &Item) -> String {
+    let all: BTreeSet<String> = item
+        .processes
+        .iter()
+        .flat_map(|process| &process.objects)
+        .map(|object| words::package(&object.package))
+        .collect();
+    // What can be named comes first.
+    let unnamed = [
+        words::package(&Package::None),
+        words::package(&Package::Unknown),
+    ];
+    let mut named: Vec<&String> = all.iter().filter(|name| !unnamed.contains(name)).collect();
+    if named.is_empty() {
+        named = all.iter().collect();
+    }
+    shortened(&named.iter().map(|name| name.as_str()).collect::<Vec<_>>())
+}
+
+fn shortened(all: &[&str]) -> String {
+    let more = all.len().saturating_sub(NAMED);
+    let named = all[..all.len() - more].join(", ");
+    if more == 0 {
+        named
+    } else {
+        format!("{named} and {more} more")
+    }
+}
+
+/// One line of why: the first file, in whom, and how many more.
+fn why(assessment: &Assessment<'_>, item: &Item) -> String {
+    let Some(process) = item.processes.first() else {
+        return String::new();
+    };
+    // The program itself says more than any of its libraries.
+    let first = process
+        .objects
+        .iter()
+        .find(|object| object.program)
+        .or(process.objects.first());
+    let Some(first) = first else {
+        return String::new();
+    };
+    let files: BTreeSet<_> = item
+        .processes
+        .iter()
+        .flat_map(|process| &process.objects)
+        .map(|object| object.object)
+        .collect();
+    let path = words::path_of(assessment.object(first)).escaped();
+    let comm = assessment
+        .process(process.key)
+        .map_or_else(String::new, |process| {
+            format!(" ({})", process.comm.escaped())
+        });
+    let more_files = match files.len() - 1 {
+        0 => String::new(),
+        1 => ", and 1 more file".to_owned(),
+        more => format!(", and {more} more files"),
+    };
+    let more_processes = match item.processes.len() - 1 {
+        0 => String::new(),
+        1 => " and 1 more process run it".to_owned(),
+        more => format!(" and {more} more processes run it"),
+    };
+    let verb = if more_processes.is_empty() {
+        " runs it"
+    } else {
+        ""
+    };
+    format!(
+        "{path} {}, pid {}{comm}{verb}{more_processes}{more_files}",
+        words::kind(first.kind),
+        process.key.pid
+    )
+}
+
+fn print_process(
+    out: &mut dyn Write,
+    assessment: &Assessment<'_>,
+    stale: &StaleProcess,
+) -> io::Result<()> {
+    let Some(process) = assessment.process(stale.key) else {
+        return Ok(());
+    };
+    let exe = process
+        .exe
+        .as_ref()
+        .map_or_else(String::new, |exe| exe.escaped().to_string());
+    let started = words::time(
+        assessment
+            .bundle
+            .facts
+            .host
+            .clock
+            .file_time(stale.key.started),
+    );
+    let uid = process
+        .details
+        .as_ref()
+        .map_or_else(String::new, |details| format!(", uid {}", details.uid));
+    writeln!(
+        out,
+        "      pid {} ({}) {exe}, started {started}{uid}",
+        stale.key.pid,
+        process.comm.escaped()
+    )?;
+    for object in &stale.objects {
+        let seen = assessment.object(object);
+        let role = if object.program { "program " } else { "" };
+        writeln!(
+            out,
+            "        {role}{} {} [{}]",
+            words::path_of(seen).escaped(),
+            words::kind(object.kind),
+            words::package(&object.package)
+        )?;
+        print_evidence(out, seen, "          ")?;
+    }
+    Ok(())
+}
+
+/// What the verdict on an object rests on.
+pub(super) fn print_evidence(
+    out: &mut dyn Write,
+    object: &crate::model::Object,
+    indent: &str,
+) -> io::Result<()> {
+    use crate::model::Fresh;
+    match &object.look.mapped {
+        Ok(stat) => writeln!(out, "{indent}mapped:  {}", words::object(stat))?,
+        Err(why) => writeln!(
+            out,
+            "{indent}mapped:  inode {} on super block {}:{} (itself not reached: {why})",
+            object.inode, object.device.major, object.device.minor
+        )?,
+    }
+    match &object.look.fresh {
+        Fresh::Found(stat) => writeln!(out, "{indent}on disk: {}", words::object(stat))?,
+        Fresh::Missing => writeln!(out, "{indent}on disk: nothing at that path")?,
+        Fresh::Unknown(why) => writeln!(out, "{indent}on disk: {why}")?,
+    }
+    if let Some(text) = words::compared(&object.look) {
+        writeln!(out, "{indent}content: {text}")?;
+    }
+    if let Some(start) = &object.look.start_name {
+        writeln!(
+            out,
+            "{indent}at {}, where it was started from: {}",
+            start.path.escaped(),
+            words::object(&start.stat)
+        )?;
+    }
+    Ok(())
+}
+
+fn print_same_code(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Result<()> {
+    let mut printed = BTreeSet::new();
+    for judged in &assessment.judged {
+        for finding in &judged.findings {
+            let object = &assessment.bundle.facts.objects[finding.object.0 as usize];
+            if matches!(finding.verdict, Verdict::SameCode(_)) && printed.insert(finding.object) {
+                if printed.len() == 1 {
+                    writeln!(out, "New files with the same code, nothing to do:")?;
+                }
+                writeln!(
+                    out,
+                    "  {}: {}",
+                    words::path_of(object).escaped(),
+                    words::verdict(&finding.verdict, &object.look)
+                )?;
+            }
+        }
+    }
+    if !printed.is_empty() {
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn summary(assessment: &Assessment<'_>) -> String {
+    let count = |actions: &[Action]| {
+        assessment
+            .plan
+            .items
+            .iter()
+            .filter(|item| actions.contains(&item.action))
+            .count()
+    };
+    let now = count(&[
+        Action::Restart,
+        Action::Reexec,
+        Action::RestartContainer,
+        Action::RestartVm,
+    ]);
+    let person = count(&[Action::Relogin, Action::Defer]);
+    let looked = assessment.bundle.facts.processes.len();
+    let mut text = match (now, person) {
+        (0, 0) if count(&[Action::Leave]) == 0 => {
+            format!("Nothing is stale: {looked} processes looked at.")
+        }
+        _ => format!(
+            "{now} to restart, {person} for a person to decide; {looked} processes looked at."
+        ),
+    };
+    if !assessment.problems.is_empty() {
+        text.push_str(&format!(
+            " INCOMPLETE: {} could not be judged.",
+            things(assessment.problems.len())
+        ));
+    }
+    text
+}
+
+fn things(count: usize) -> String {
+    if count == 1 {
+        "1 thing".to_owned()
+    } else {
+        format!("{count} things")
+    }
+}

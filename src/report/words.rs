@@ -1,0 +1,198 @@
+//! Sentence parts that several forms share.
+
+use crate::model::{
+    Action, Basis, Bytes, Compared, Escaped, FileStat, Fresh, Kind, Look, Object, Owner, OwnerKind,
+    Package, PackageFact, Rule, Runtime, Scope, Timestamp, Verdict,
+};
+
+/// A path as people read it: without what the kernel appended.
+pub(super) fn path_of(object: &Object) -> &Bytes {
+    object.path.as_ref().unwrap_or(&object.name)
+}
+
+/// What was done to an object.
+pub(super) fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Replaced => "was replaced",
+        Kind::Gone => "was removed",
+        Kind::Overwritten => "was overwritten in place",
+        Kind::PathChanged => "was moved aside, and something else is in its place",
+        Kind::Detached => "lies on a file system that is no longer mounted",
+    }
+}
+
+/// The heading over all owners of an action.
+pub(super) fn heading(action: Action) -> &'static str {
+    match action {
+        Action::Restart => "Restart these services",
+        Action::Reexec => "Re-execute these service managers",
+        Action::Relogin => "Log out of these sessions, and in again",
+        Action::RestartContainer => "Restart these containers",
+        Action::RestartVm => "Power-cycle or migrate these virtual machines",
+        Action::Defer => "Stale, but the moment is yours to choose",
+        Action::Leave => "Stale, and left alone",
+    }
+}
+
+/// An owner by its name, with what tells it from others of that name.
+pub(super) fn owner(owner: &Owner) -> String {
+    let name = owner.name.escaped().to_string();
+    let user = match owner.scope {
+        Scope::System => String::new(),
+        Scope::User(uid) => format!(" of user {uid}"),
+    };
+    let inner = owner
+        .inner
+        .as_ref()
+        .map_or_else(String::new, |inner| format!(", {} in it", inner.escaped()));
+    match owner.kind {
+        OwnerKind::ServiceManager => "PID 1, the service manager".to_owned(),
+        OwnerKind::Unit | OwnerKind::OtherService => format!("{name}{user}"),
+        OwnerKind::UserManager => format!("the service manager{user}"),
+        OwnerKind::Session => format!("session {name}{user}"),
+        OwnerKind::App => format!("{name}{user}"),
+        OwnerKind::Container(runtime) => {
+            let short = if is_id(owner.name.as_slice()) {
+                &name[..12]
+            } else {
+                &name
+            };
+            format!("{}container {short}{user}{inner}", runtime_word(runtime))
+        }
+        OwnerKind::VirtualMachine(runtime) => {
+            format!("{}virtual machine {name}{user}", runtime_word(runtime))
+        }
+        OwnerKind::Process => name,
+    }
+}
+
+/// A container's id rather than a name: 64 hexadecimal digits, of which twelve tell it.
+fn is_id(name: &[u8]) -> bool {
+    name.len() == 64 && name.iter().all(u8::is_ascii_hexdigit)
+}
+
+fn runtime_word(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Docker => "docker ",
+        Runtime::Podman => "podman ",
+        Runtime::Containerd => "containerd ",
+        Runtime::CriO => "CRI-O ",
+        Runtime::Kubernetes => "Kubernetes ",
+        Runtime::Lxc => "LXC ",
+        Runtime::Machine => "nspawn ",
+        Runtime::Libvirt => "libvirt ",
+        Runtime::Qemu => "QEMU ",
+        Runtime::BuildKit => "BuildKit ",
+        Runtime::Ecs => "ECS ",
+        Runtime::Unknown => "",
+    }
+}
+
+/// The versions of a package: what runs, and what is installed.
+pub(super) fn versions(fact: &PackageFact) -> String {
+    let name = Escaped(fact.name.as_bytes());
+    let old = fact.running_version.as_deref();
+    let new = fact.installed_version.as_deref();
+    let shown = |text: &str| Escaped(text.as_bytes()).to_string();
+    match (old, new) {
+        (Some(old), Some(new)) if old == new => format!("{name} {} (reinstalled)", shown(new)),
+        (Some(old), Some(new)) => format!("{name} {} → {}", shown(old), shown(new)),
+        (None, Some(new)) => format!("{name} → {}", shown(new)),
+        (Some(old), None) => format!("{name} {} (removed)", shown(old)),
+        (None, None) => format!("{name} (removed)"),
+    }
+}
+
+/// A package, or what stands in its place.
+pub(super) fn package(package: &Package) -> String {
+    match package {
+        Package::Known(facts) => facts.iter().map(versions).collect::<Vec<_>>().join(", "),
+        Package::None => "no package".to_owned(),
+        Package::Unknown => "package not known".to_owned(),
+    }
+}
+
+/// A time, in UTC.
+pub(super) fn time(time: Timestamp) -> String {
+    let nanos = i32::try_from(time.nanos).unwrap_or_default();
+    jiff::Timestamp::new(time.secs, nanos).map_or_else(
+        |_| format!("@{}", time.secs),
+        |time| format!("{time:.3}").replace('T', " ").replace('Z', " UTC"),
+    )
+}
+
+/// An object's identity and times.
+pub(super) fn object(stat: &FileStat) -> String {
+    let links = match stat.links {
+        0 => "no name any more".to_owned(),
+        1 => "1 name".to_owned(),
+        more => format!("{more} names"),
+    };
+    format!(
+        "inode {} on {}:{}, {} bytes, {links}, content of {}, attributes of {}",
+        stat.inode,
+        stat.device.major,
+        stat.device.minor,
+        stat.size,
+        time(stat.mtime),
+        time(stat.ctime)
+    )
+}
+
+/// How the two contents compare.
+pub(super) fn compared(look: &Look) -> Option<String> {
+    let ids = match (&look.mapped_build_id, &look.fresh_build_id) {
+        (Some(old), Some(new)) if old == new => format!(" (build-id {old} in both)"),
+        (Some(old), Some(new)) => format!(" (build-id {old} runs, {new} is on disk)"),
+        (Some(old), None) => format!(" (build-id {old} runs)"),
+        (None, Some(new)) => format!(" (build-id {new} is on disk)"),
+        (None, None) => String::new(),
+    };
+    let text = match look.content {
+        Compared::NotAsked => return None,
+        Compared::SameBytes => "byte for byte the same",
+        Compared::SameSegments => "everything that is loaded into memory is the same",
+        Compared::SameBuildId => "the same build, as far as can be told without reading what runs",
+        Compared::Different => "different code",
+        Compared::Unreadable => "what runs could not be read to compare",
+    };
+    Some(format!("{text}{ids}"))
+}
+
+/// A verdict, with its reason.
+pub(super) fn verdict(verdict: &Verdict, look: &Look) -> String {
+    match verdict {
+        Verdict::Current => "current: a fresh start would map this very object".to_owned(),
+        Verdict::SameCode(Basis::Bytes) => {
+            "same code: a new file, byte for byte the old one".to_owned()
+        }
+        Verdict::SameCode(Basis::Segments) => {
+            "same code: a new file, but all that is loaded into memory is the same".to_owned()
+        }
+        Verdict::SameCode(Basis::BuildId) => {
+            "same code: a new file with the same build-id".to_owned()
+        }
+        Verdict::SameCode(Basis::Attributes) => {
+            "same code: touched, but its content is what the package shipped".to_owned()
+        }
+        Verdict::Stale(stale) => format!("STALE: it {}", kind(*stale)),
+        Verdict::NotJudged(rule) => format!("not judged: {}", rule_words(*rule)),
+        Verdict::Unknown(why) => match &look.fresh {
+            Fresh::Unknown(_) | Fresh::Found(_) | Fresh::Missing => {
+                format!("could not be judged: {why}")
+            }
+        },
+    }
+}
+
+fn rule_words(rule: Rule) -> &'static str {
+    match rule {
+        Rule::KernelMemory => "memory of the kernel's own making, no file",
+        Rule::NotAFile => "no regular file",
+        Rule::NeverNamed => "a file that never had a name",
+        Rule::OwnTemporaryFile => {
+            "a temporary file that the running program made and removed itself"
+        }
+        Rule::Outside => "it belongs to another system",
+    }
+}

@@ -1,0 +1,443 @@
+//! One look at one distinct object: what is mapped, and what a fresh open of its path gives now.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FileType, OFlags, Statx, StatxFlags};
+use rustix::io::Errno;
+
+use super::content;
+use super::mounts::{Mounts, may_hang};
+use super::procmap;
+use super::root::ProcRoot;
+use super::scan::{device_of, why};
+use super::view::{self, Base, Found, first_of};
+use crate::model::{
+    BuildId, Bytes, Compared, Device, FileKind, FileStat, Fresh, Look, Pid, StartName, Timestamp,
+    WhyNot,
+};
+
+/// How long reading the content of one pair of files may take before it counts as unreadable.
+const CONTENT_PATIENCE: Duration = Duration::from_secs(8);
+
+/// A mapping through which an object can be reached.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Handle {
+    pub(super) task: Pid,
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) program: bool,
+}
+
+impl Handle {
+    /// The magic link to the mapped object. `exe` needs less privilege than `map_files`.
+    fn link(self) -> CString {
+        if self.program {
+            c"exe".to_owned()
+        } else {
+            self.map_files()
+        }
+    }
+
+    fn map_files(self) -> CString {
+        CString::new(format!("map_files/{:x}-{:x}", self.start, self.end))
+            .expect("hexadecimal digits hold no NUL")
+    }
+}
+
+/// What a view needs for looking up files, read once.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) base: Base,
+    pub(super) mounts: OnceLock<Mounts>,
+    /// Whether the root is that of its mount namespace: otherwise mountinfo shows only the mounts below it, and a
+    /// missing one says nothing.
+    pub(super) whole: bool,
+}
+
+impl Place {
+    fn mounts(&self, proc: &ProcRoot) -> &Mounts {
+        self.mounts
+            .get_or_init(|| self.base.mounts(proc).unwrap_or_default())
+    }
+}
+
+/// An object to look at.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) handles: Vec<Handle>,
+    pub(super) name: Bytes,
+    /// The name as a path in `place`.
+    pub(super) path: Option<Bytes>,
+    pub(super) place: Arc<Place>,
+    pub(super) device: Device,
+    pub(super) inode: u64,
+    /// Start of the oldest process that maps it, as a file time in nanoseconds.
+    pub(super) oldest_start_ns: i64,
+}
+
+/// A look, and the path that turned out to be meant.
+#[derive(Debug, Clone)]
+pub(super) struct Looked {
+    pub(super) path: Option<Bytes>,
+    pub(super) look: Look,
+    /// Where the path was looked up instead of the job's place.
+    pub(super) place: Option<Arc<Place>>,
+}
+
+/// Looks without reading content. `wholes` are the namespaces whose own root some process has.
+pub(super) fn look(proc: &ProcRoot, job: &Job, wholes: &[Arc<Place>]) -> Looked {
+    let mapped = mapped_stat(proc, job);
+    let mut look = empty_look(
+        mapped
+            .as_ref()
+            .map(file_stat)
+            .map_err(|&error| why_mapped(proc, error)),
+    );
+    let foreign = foreign_place(proc, job, &look, wholes);
+    let elsewhere = foreign.map(|place| Job {
+        place: Arc::clone(place),
+        path: Some(job.name.clone()),
+        ..job.clone()
+    });
+    let place = foreign.map(Arc::clone);
+    let job = elsewhere.as_ref().unwrap_or(job);
+    let Some(path) = &job.path else {
+        return Looked {
+            path: None,
+            look,
+            place,
+        };
+    };
+    let mounts = job.place.mounts(proc);
+    look.mount = mounts.under(path.as_slice()).cloned();
+    look.mounted = is_mounted(&look, job, mounts);
+    if let Some(mount) = look
+        .mount
+        .as_ref()
+        .filter(|mount| may_hang(mount.kind.as_slice()))
+    {
+        look.fresh = Fresh::Unknown(WhyNot::MayHang(mount.kind.clone()));
+        return Looked {
+            path: Some(path.clone()),
+            look,
+            place,
+        };
+    }
+    let (path, fresh) = find_fresh(proc, job, path, &look);
+    match fresh {
+        Ok(found) => {
+            let stat = file_stat(&found.stat);
+            look.mount = stat
+                .mount
+                .and_then(|id| mounts.by_id(id))
+                .cloned()
+                .or(look.mount);
+            look.fresh = Fresh::Found(stat);
+        }
+        Err(Errno::NOENT | Errno::NOTDIR) => look.fresh = Fresh::Missing,
+        Err(error) => look.fresh = Fresh::Unknown(why_path(error)),
+    }
+    Looked {
+        path: Some(path),
+        look,
+        place,
+    }
+}
+
+/// A process that entered another mount namespace after it opened its files (setns(2), unshare(2)) has them from mounts
+/// that its present namespace does not know: they are looked up in the namespace that has that mount.
+fn foreign_place<'a>(
+    proc: &ProcRoot,
+    job: &Job,
+    look: &Look,
+    wholes: &'a [Arc<Place>],
+) -> Option<&'a Arc<Place>> {
+    let id = look.mapped.as_ref().ok()?.mount?;
+    let own = job.place.mounts(proc);
+    if own.is_empty()
+        || !job.place.whole
+        || own.by_id(id).is_some()
+        || !job.name.as_slice().starts_with(b"/")
+    {
+        return None;
+    }
+    wholes
+        .iter()
+        .find(|place| place.mounts(proc).by_id(id).is_some())
+}
+
+/// Reads what content has to tell, where the first look left a question open.
+pub(super) fn look_inside(proc: &ProcRoot, job: &Job, looked: &Looked) -> Look {
+    let mut look = looked.look.clone();
+    let begun = Instant::now();
+    let give_up = || begun.elapsed() > CONTENT_PATIENCE;
+    let Some(path) = &looked.path else {
+        return look;
+    };
+    if is_same(&look, job) {
+        look.start_name = start_name(proc, job, path, &look, &give_up);
+        return look;
+    }
+    let mapped = mapped_file(proc, job);
+    look.mapped_build_id = match &mapped {
+        Ok(file) => content::read_elf(file).and_then(|elf| elf.build_id(file)),
+        Err(_) => mapped_build_id(proc, job),
+    };
+    let Fresh::Found(stat) = &look.fresh else {
+        return look;
+    };
+    let fresh = job
+        .place
+        .base
+        .open(proc)
+        .and_then(|root| view::open(&root, path.as_slice()))
+        .and_then(|found| view::reopen(&found));
+    let Ok(fresh) = fresh else {
+        look.content = Compared::Unreadable;
+        return look;
+    };
+    look.fresh_build_id = content::read_elf(&fresh).and_then(|elf| elf.build_id(&fresh));
+    look.content = match (&mapped, &look.mapped) {
+        (Ok(file), Ok(mapped)) => content::compare(file, mapped.size, &fresh, stat.size, &give_up),
+        _ => match (&look.mapped_build_id, &look.fresh_build_id) {
+            (Some(one), Some(other)) if one == other => Compared::SameBuildId,
+            (Some(_), Some(_)) => Compared::Different,
+            _ => Compared::Unreadable,
+        },
+    };
+    look
+}
+
+/// Whether [`look_inside`] has anything to add.
+pub(super) fn is_open_question(looked: &Looked, job: &Job) -> bool {
+    let look = &looked.look;
+    if matches!(&look.mapped, Ok(stat) if stat.kind == FileKind::Other) || looked.path.is_none() {
+        return false;
+    }
+    match &look.fresh {
+        Fresh::Unknown(_) => false,
+        Fresh::Missing => true,
+        Fresh::Found(stat) if is_same(look, job) => {
+            stat.ctime.nanos_since_epoch() > job.oldest_start_ns
+        }
+        Fresh::Found(_) => true,
+    }
+}
+
+/// Whether the fresh object is the mapped one, by what was seen of both.
+fn is_same(look: &Look, job: &Job) -> bool {
+    crate::model::is_same_object(look, job.device, job.inode)
+}
+
+fn empty_look(mapped: Result<FileStat, WhyNot>) -> Look {
+    Look {
+        mapped,
+        fresh: Fresh::Unknown(WhyNot::OutsideView),
+        mount: None,
+        mounted: None,
+        mapped_build_id: None,
+        fresh_build_id: None,
+        content: Compared::NotAsked,
+        start_name: None,
+    }
+}
+
+fn mapped_stat(proc: &ProcRoot, job: &Job) -> Result<Statx, Errno> {
+    let tasks: Vec<Pid> = (0..).take(job.handles.len()).collect();
+    first_of(&tasks, |index| {
+        let handle = job.handles[index as usize];
+        let dir = proc.process(handle.task)?;
+        let stat = dir.stat_through(&handle.link())?;
+        if handle.program && stat.stx_ino != job.inode && handle.start != 0 {
+            // Two removed files of one name: this mapping is not the program after all.
+            return Ok(dir.stat_through(&handle.map_files()).unwrap_or(stat));
+        }
+        Ok(stat)
+    })
+}
+
+fn mapped_file(proc: &ProcRoot, job: &Job) -> Result<File, Errno> {
+    let tasks: Vec<Pid> = (0..).take(job.handles.len()).collect();
+    first_of(&tasks, |index| {
+        let handle = job.handles[index as usize];
+        let dir = proc.process(handle.task)?;
+        let stat = dir.stat_through(&handle.link())?;
+        if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::RegularFile {
+            return Err(Errno::INVAL);
+        }
+        Ok(File::from(
+            dir.open_through(&handle.link(), OFlags::RDONLY)?,
+        ))
+    })
+}
+
+fn mapped_build_id(proc: &ProcRoot, job: &Job) -> Option<BuildId> {
+    job.handles
+        .iter()
+        .filter(|handle| handle.start != 0)
+        .find_map(|handle| {
+            let maps = proc.process(handle.task).ok()?.open(c"maps").ok()?;
+            procmap::build_id(maps.as_fd(), handle.start).ok()?
+        })
+}
+
+/// Looks the path up. A name that ends in ` (deleted)` means a file truly named so only if that very object is there.
+fn find_fresh(
+    proc: &ProcRoot,
+    job: &Job,
+    path: &Bytes,
+    look: &Look,
+) -> (Bytes, Result<Found, Errno>) {
+    let root = match job.place.base.open(proc) {
+        Ok(root) => root,
+        Err(error) => return (path.clone(), Err(error)),
+    };
+    let raw = view::open(&root, path.as_slice());
+    let Some(stripped) = view::without_suffix(path.as_slice()) else {
+        return (path.clone(), raw);
+    };
+    if let Ok(found) = &raw {
+        let mut probe = look.clone();
+        let stat = file_stat(&found.stat);
+        probe.mount = stat
+            .mount
+            .and_then(|id| job.place.mounts(proc).by_id(id))
+            .cloned();
+        probe.fresh = Fresh::Found(stat);
+        if is_same(&probe, job) {
+            return (path.clone(), raw);
+        }
+    }
+    (Bytes::from(stripped), view::open(&root, stripped))
+}
+
+/// Whether the mapped object's file system is still mounted where the view could see it.
+fn is_mounted(look: &Look, job: &Job, mounts: &Mounts) -> Option<bool> {
+    if mounts.is_empty() || !job.place.whole {
+        return None;
+    }
+    let id = look.mapped.as_ref().ok()?.mount?;
+    Some(mounts.by_id(id).is_some() || mounts.has_device(job.device))
+}
+
+/// Where a fresh start would find a renamed object: its directory's entry of the SONAME, or the first argument of the
+/// program. The process's own words are good enough for a verdict on this very process.
+fn start_name(
+    proc: &ProcRoot,
+    job: &Job,
+    path: &Bytes,
+    look: &Look,
+    give_up: &dyn Fn() -> bool,
+) -> Option<StartName> {
+    let Fresh::Found(own) = &look.fresh else {
+        return None;
+    };
+    let root = job.place.base.open(proc).ok()?;
+    let own_file = view::reopen(&view::open(&root, path.as_slice()).ok()?).ok()?;
+    let program = job.handles.iter().find(|handle| handle.program);
+    let name = match program {
+        Some(handle) => first_argument(proc, handle.task)?,
+        None => {
+            let soname = content::read_elf(&own_file)?.soname(&own_file)?;
+            if soname.contains(&b'/') {
+                return None;
+            }
+            view::sibling(path.as_slice(), &soname)
+        }
+    };
+    if !name.as_slice().starts_with(b"/") || name == *path {
+        return None;
+    }
+    let mount = job.place.mounts(proc).under(name.as_slice());
+    if mount.is_some_and(|mount| may_hang(mount.kind.as_slice())) {
+        return None;
+    }
+    let found = view::open(&root, name.as_slice()).ok()?;
+    let stat = file_stat(&found.stat);
+    if stat.is_same_object(own) {
+        return None;
+    }
+    let other = view::reopen(&found).ok()?;
+    // A shell script in place of a program starts something else, and says nothing about this one.
+    content::read_elf(&other)?;
+    let content = content::compare(&own_file, own.size, &other, stat.size, give_up);
+    Some(StartName {
+        path: name,
+        stat,
+        content,
+    })
+}
+
+fn first_argument(proc: &ProcRoot, task: Pid) -> Option<Bytes> {
+    let text = proc.process(task).ok()?.read(c"cmdline", 128 * 1024).ok()?;
+    text.split(|&byte| byte == 0).next().map(Bytes::from)
+}
+
+/// statx(2) as facts.
+pub(super) fn file_stat(stat: &Statx) -> FileStat {
+    let mask = StatxFlags::from_bits_retain(stat.stx_mask);
+    let time = |time: &rustix::fs::StatxTimestamp| Timestamp {
+        secs: time.tv_sec,
+        nanos: time.tv_nsec,
+    };
+    let regular = FileType::from_raw_mode(stat.stx_mode.into()) == FileType::RegularFile;
+    FileStat {
+        device: device_of(stat),
+        inode: stat.stx_ino,
+        kind: if regular {
+            FileKind::Regular
+        } else {
+            FileKind::Other
+        },
+        size: stat.stx_size,
+        links: stat.stx_nlink,
+        uid: stat.stx_uid,
+        mode: stat.stx_mode & 0o7777,
+        mtime: time(&stat.stx_mtime),
+        ctime: time(&stat.stx_ctime),
+        btime: mask
+            .contains(StatxFlags::BTIME)
+            .then(|| time(&stat.stx_btime)),
+        mount: mask.contains(StatxFlags::MNT_ID).then_some(stat.stx_mnt_id),
+    }
+}
+
+fn why_mapped(proc: &ProcRoot, error: Errno) -> WhyNot {
+    match error {
+        _ if !proc.is_live() => WhyNot::NotRecorded,
+        Errno::NOENT | Errno::SRCH => WhyNot::Vanished,
+        error => why(error),
+    }
+}
+
+/// Errors of a path walk that say that the path leads nowhere sensible.
+fn why_path(error: Errno) -> WhyNot {
+    match error {
+        Errno::SRCH => WhyNot::Vanished,
+        Errno::LOOP => WhyNot::Failed("its path leads through too many symbolic links".to_owned()),
+        error => why(error),
+    }
+}
+
+/// The device of the kernel's own memory files: that of a memfd of ours.
+pub(super) fn memory_devices() -> Vec<Device> {
+    use rustix::fs::{MemfdFlags, fstat, major, memfd_create, minor};
+    let device = |fd: OwnedFd| {
+        let number = fstat(&fd).ok()?.st_dev;
+        Some(Device {
+            major: major(number),
+            minor: minor(number),
+        })
+    };
+    [
+        MemfdFlags::CLOEXEC,
+        MemfdFlags::CLOEXEC | MemfdFlags::HUGETLB,
+    ]
+    .into_iter()
+    .filter_map(|flags| memfd_create("unstale", flags).ok().and_then(device))
+    .collect()
+}

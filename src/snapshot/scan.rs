@@ -1,0 +1,367 @@
+//! One look at one process: who it is and what code it has mapped.
+
+use std::os::fd::AsFd as _;
+
+use rustix::io::Errno;
+
+use super::maps::{self, Mapping};
+use super::procmap;
+use super::root::{ProcDir, ProcRoot};
+use super::stat::{Stat, parse_stat};
+use crate::model::{Bytes, Details, Device, Namespaces, Pid, StartTicks, WhyNot};
+
+/// How mappings are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MappingSource {
+    /// By `PROCMAP_QUERY` where the kernel has it, otherwise from the text.
+    Best,
+    /// By `PROCMAP_QUERY` alone: an error where the kernel does not have it.
+    Ioctl,
+    /// From the text of maps.
+    Text,
+}
+
+/// Sizes above which a file of /proc is not what it should be.
+const STAT_CAP: usize = 4096;
+const MAPS_LINE_CAP: usize = 64 * 1024;
+const STATUS_CAP: usize = 64 * 1024;
+const CMDLINE_CAP: usize = 128 * 1024;
+const CGROUP_CAP: usize = 64 * 1024;
+/// The kernel's default `vm.max_map_count` is 65,530; a process may have far more where that was raised.
+const MAPPINGS_CAP: usize = 1_000_000;
+
+/// A process as it was seen, before its objects are told apart.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) stat: Stat,
+    pub(super) exe: Option<Vec<u8>>,
+    pub(super) mnt_ns: Option<u64>,
+    pub(super) root: Option<Vec<u8>>,
+    pub(super) root_id: Option<(Device, u64)>,
+    pub(super) mappings: Mappings,
+    /// The id under which the kernel answers for its address space: the pid, or a living thread's where the first
+    /// thread has ended.
+    pub(super) task: Pid,
+    /// What could not be read.
+    pub(super) troubles: Vec<(&'static str, WhyNot)>,
+}
+
+/// Mappings with their names in one piece of memory.
+#[derive(Debug, Default)]
+pub(super) struct Mappings {
+    names: Vec<u8>,
+    list: Vec<(u64, u64, Device, u64, usize)>,
+}
+
+impl Mappings {
+    fn push(&mut self, mapping: &Mapping<'_>) {
+        self.names.extend_from_slice(mapping.name);
+        self.list.push((
+            mapping.start,
+            mapping.end,
+            mapping.device,
+            mapping.inode,
+            self.names.len(),
+        ));
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Mapping<'_>> {
+        let mut from = 0;
+        self.list
+            .iter()
+            .map(move |&(start, end, device, inode, to)| {
+                let name = &self.names[from..to];
+                from = to;
+                Mapping {
+                    start,
+                    end,
+                    device,
+                    inode,
+                    name,
+                }
+            })
+    }
+
+    /// The text prints a newline as `\\012`, which may also be how a file is truly named: the link has the raw name.
+    fn with_raw_names(self, dir: &ProcDir<'_>) -> Self {
+        if !self.names.windows(4).any(|part| part == b"\\012") {
+            return self;
+        }
+        let mut raw = Self::default();
+        for mapping in self.iter() {
+            let link =
+                std::ffi::CString::new(format!("map_files/{:x}-{:x}", mapping.start, mapping.end));
+            let name = link.ok().and_then(|link| dir.link(&link).ok());
+            raw.push(&Mapping {
+                name: name.as_deref().unwrap_or(mapping.name),
+                ..mapping
+            });
+        }
+        raw
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+/// What one pid turned out to be.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// A process.
+    Process(Box<Seen>),
+    /// A thread of the kernel, a zombie, or gone.
+    Nothing,
+    /// A process of which nothing can be told.
+    Trouble(WhyNot),
+}
+
+/// Looks at one process.
+pub(super) fn scan(proc: &ProcRoot, pid: Pid, source: MappingSource) -> Outcome {
+    match try_scan(proc, pid, source) {
+        Ok(Some(seen)) => Outcome::Process(Box::new(seen)),
+        Ok(None) => Outcome::Nothing,
+        Err(error) if is_vanished(error) => Outcome::Nothing,
+        Err(error) => Outcome::Trouble(why(error)),
+    }
+}
+
+fn try_scan(proc: &ProcRoot, pid: Pid, source: MappingSource) -> Result<Option<Seen>, Errno> {
+    let mut dir = proc.process(pid)?;
+    let stat = parse_stat(&dir.read(c"stat", STAT_CAP)?).ok_or(Errno::INVAL)?;
+    if stat.kernel_thread {
+        return Ok(None);
+    }
+    let mut task = pid;
+    if stat.state == b'Z' {
+        // The first thread may have ended while others run on: their address space is read through one of them.
+        match living_thread(proc, &dir, pid, &stat) {
+            Some((id, thread)) => (task, dir) = (id, thread),
+            None => return Ok(None),
+        }
+    }
+    let mut troubles = Vec::new();
+    let exe = note(dir.link(c"exe"), "read exe", &mut troubles);
+    let mnt_ns = note(
+        dir.namespace(c"ns/mnt"),
+        "read mount namespace",
+        &mut troubles,
+    );
+    let root = note(dir.link(c"root"), "read root", &mut troubles);
+    let root_id = dir
+        .stat_through(c"root")
+        .ok()
+        .map(|stat| (device_of(&stat), stat.stx_ino));
+    let mappings =
+        note(read_mappings(&dir, source), "read maps", &mut troubles).unwrap_or_default();
+    if exe.is_none() && mappings.is_empty() && troubles.is_empty() {
+        return Ok(None); // a process on its way out: no address space any more
+    }
+    Ok(Some(Seen {
+        stat,
+        exe,
+        mnt_ns,
+        root,
+        root_id,
+        mappings,
+        task,
+        troubles,
+    }))
+}
+
+fn living_thread<'a>(
+    proc: &'a ProcRoot,
+    dir: &ProcDir<'_>,
+    pid: Pid,
+    stat: &Stat,
+) -> Option<(Pid, ProcDir<'a>)> {
+    if stat.threads < 2 {
+        return None;
+    }
+    dir.threads()
+        .ok()?
+        .into_iter()
+        .filter(|&id| id != pid)
+        .find_map(|id| {
+            let thread = proc.process(id).ok()?;
+            let stat = parse_stat(&thread.read(c"stat", STAT_CAP).ok()?)?;
+            (!matches!(stat.state, b'Z' | b'X')).then_some((id, thread))
+        })
+}
+
+/// Vanished is neither a value nor a trouble: the last look decides whether there was a process.
+fn note<T>(
+    result: Result<T, Errno>,
+    what: &'static str,
+    troubles: &mut Vec<(&'static str, WhyNot)>,
+) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) if is_vanished(error) => None,
+        Err(error) => {
+            troubles.push((what, why(error)));
+            None
+        }
+    }
+}
+
+fn read_mappings(dir: &ProcDir<'_>, source: MappingSource) -> Result<Mappings, Errno> {
+    let fd = dir.open(c"maps")?;
+    let mut mappings = Mappings::default();
+    if source != MappingSource::Text {
+        match procmap::each_mapping(fd.as_fd(), |mapping| mappings.push(&mapping)) {
+            // ENOTTY: an older kernel (or a recorded tree). ENAMETOOLONG: the text prints the name whole.
+            Err(Errno::NOTTY | Errno::NAMETOOLONG) if source == MappingSource::Best => {
+                mappings = Mappings::default()
+            }
+            Err(error) => return Err(error),
+            Ok(()) => return Ok(mappings),
+        }
+    }
+    let mut text = Vec::with_capacity(MAPS_LINE_CAP);
+    loop {
+        text.reserve(16 * 1024);
+        match rustix::io::read(&fd, rustix::buffer::spare_capacity(&mut text)) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(error) => return Err(error),
+        }
+        let end = text
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        take_lines(&text[..end], &mut mappings)?;
+        text.drain(..end);
+        if text.len() > MAPS_LINE_CAP || mappings.list.len() > MAPPINGS_CAP {
+            return Err(Errno::FBIG);
+        }
+    }
+    take_lines(&text, &mut mappings)?;
+    Ok(mappings.with_raw_names(dir))
+}
+
+fn take_lines(text: &[u8], mappings: &mut Mappings) -> Result<(), Errno> {
+    for line in text
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
+        if let Some(mapping) = maps::parse_line(line).map_err(|maps::NotAMapping| Errno::INVAL)? {
+            mappings.push(&mapping);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a process is still the one that was looked at: same start, same program.
+pub(super) fn is_unchanged(
+    proc: &ProcRoot,
+    pid: Pid,
+    task: Pid,
+    started: StartTicks,
+    exe: Option<&Bytes>,
+) -> Result<bool, Errno> {
+    let stat = parse_stat(&proc.process(pid)?.read(c"stat", STAT_CAP)?).ok_or(Errno::INVAL)?;
+    let now = proc.process(task)?.link(c"exe")?;
+    Ok(stat.started == started && exe.is_none_or(|exe| exe.as_slice() == now))
+}
+
+/// Reads what attribution, decision and report need of one process.
+pub(super) fn details(proc: &ProcRoot, pid: Pid) -> Result<Details, Errno> {
+    let dir = proc.process(pid)?;
+    let stat = parse_stat(&dir.read(c"stat", STAT_CAP)?).ok_or(Errno::INVAL)?;
+    let mut argv: Vec<Bytes> = match dir.read(c"cmdline", CMDLINE_CAP) {
+        Ok(text) => text.split(|&byte| byte == 0).map(Bytes::from).collect(),
+        Err(_) => Vec::new(), // 128 KiB and more, or hidden: no decision rests on it
+    };
+    if argv.last().is_some_and(|last| last.0.is_empty()) {
+        argv.pop();
+    }
+    Ok(Details {
+        argv,
+        uid: effective_uid(proc, pid)?,
+        tty: stat.tty,
+        cgroup: Bytes(dir.read(c"cgroup", CGROUP_CAP)?),
+        namespaces: Namespaces {
+            pid: dir.namespace(c"ns/pid").ok(),
+            mnt: dir.namespace(c"ns/mnt").ok(),
+            user: dir.namespace(c"ns/user").ok(),
+        },
+        cwd: dir.link(c"cwd").ok().map(Bytes),
+    })
+}
+
+/// The effective uid of a process.
+pub(super) fn effective_uid(proc: &ProcRoot, pid: Pid) -> Result<u32, Errno> {
+    parse_effective_uid(&proc.process(pid)?.read(c"status", STATUS_CAP)?).ok_or(Errno::INVAL)
+}
+
+/// The second number of the `Uid:` line of `/proc/PID/status`.
+fn parse_effective_uid(status: &[u8]) -> Option<u32> {
+    let line = status
+        .split(|&byte| byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"Uid:"))?;
+    std::str::from_utf8(line)
+        .ok()?
+        .split_ascii_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+/// `st_dev` of a result of statx.
+pub(super) fn device_of(stat: &rustix::fs::Statx) -> Device {
+    Device {
+        major: stat.stx_dev_major,
+        minor: stat.stx_dev_minor,
+    }
+}
+
+/// The process ended meanwhile.
+pub(super) fn is_vanished(error: Errno) -> bool {
+    matches!(error, Errno::NOENT | Errno::SRCH)
+}
+
+/// An error of the system as a reason.
+pub(super) fn why(error: Errno) -> WhyNot {
+    match error {
+        Errno::ACCESS | Errno::PERM => WhyNot::Denied,
+        Errno::INVAL => WhyNot::Failed(
+            "it is not of the form that the kernel's documentation describes".to_owned(),
+        ),
+        Errno::FBIG => WhyNot::Failed("it is longer than it can sensibly be".to_owned()),
+        error => WhyNot::Failed(std::io::Error::from(error).kind().to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effective_uid() {
+        assert_eq!(
+            parse_effective_uid(b"Name:\tx\nUid:\t0\t1000\t0\t0\nGid:\t5\t6\n"),
+            Some(1000)
+        );
+        assert_eq!(parse_effective_uid(b"Name:\tUid:\\n\n"), None);
+        assert_eq!(parse_effective_uid(b""), None);
+    }
+
+    #[test]
+    fn own_process_by_both_sources() {
+        let proc = ProcRoot::open(std::path::Path::new("/proc")).unwrap();
+        for source in [MappingSource::Best, MappingSource::Text] {
+            let Outcome::Process(seen) = scan(&proc, std::process::id(), source) else {
+                panic!("{source:?}")
+            };
+            assert!(seen.troubles.is_empty(), "{:?}", seen.troubles);
+            let exe = seen.exe.unwrap();
+            assert!(seen.mappings.iter().any(|mapping| mapping.name == exe));
+        }
+        assert!(matches!(
+            scan(&proc, 0, MappingSource::Best),
+            Outcome::Nothing
+        ));
+    }
+}
