@@ -95,11 +95,12 @@ impl Scene {
                     ));
                 }
             }
-            // redis-server's unit mounts the program onto itself (ExecPaths=): replaced, its name goes with the mount
+            // a library's file name changes with its version (libexpat); redis-server's unit mounts the program onto
+            // itself (ExecPaths=): replaced, its name goes with the mount
             let nobodys = item
                 .paths
                 .iter()
-                .filter(|(path, packages)| packages.is_empty() && !item.detached.contains(*path));
+                .filter(|(path, packages)| packages.is_empty() && !item.lost.contains(*path));
             wrong.extend(nobodys.map(|(path, _)| format!("{owner}: no package for {path}")));
         }
         wrong

@@ -243,7 +243,8 @@ fn process(
             .map(str::trim)
     };
     let pid = field("NSpid:")?.split_whitespace().last()?.parse().ok()?;
-    let code = reader.code(directory).ok()?;
+    // a mapping may go while it is read; a process that has ended never answers
+    let code = (0..3).find_map(|_| reader.code(directory).ok())?;
     let owner = if pid == 1 {
         Owner::ServiceManager
     } else {
@@ -369,8 +370,10 @@ pub(crate) fn restart_everything(machine: &Machine, before: &Observed) {
 pub(crate) fn restart_users(machine: &Machine, before: &Observed) {
     for owner in before.owners() {
         match owner {
-            // it may have ended with the service that held its other end
-            Owner::Session(id) => drop(machine.run(&["loginctl", "terminate-session", id])),
+            // what a closed login left running; the scope may have ended with the service that held its other end
+            Owner::Session(id) => {
+                drop(machine.run(&["systemctl", "stop", &format!("session-{id}.scope")]));
+            }
             Owner::UserManager(uid) => {
                 drop(machine.ask(&["systemctl", "restart", &format!("user@{uid}.service")]))
             }
@@ -415,4 +418,51 @@ pub(crate) fn judge(machine: &Machine, before: &Observed, after: &Observed) -> S
         }
     }
     stale
+}
+
+#[test]
+fn maps_lines_lead_to_map_files() {
+    #[track_caller]
+    fn check(line: &str, name: &str, path: &str) {
+        let expected = (!name.is_empty()).then(|| (name.to_owned(), PathBuf::from(path)));
+        assert_eq!(executable_file(line), expected, "{line}");
+    }
+    check(
+        "7f1-7f2 r-xp 00028000 fe:00 99                         /usr/lib/a b.so",
+        "7f1-7f2",
+        "/usr/lib/a b.so",
+    );
+    check(
+        "00401000-0047a000 r-xp 00001000 fe:00 7   /x (deleted)",
+        "401000-47a000",
+        "/x",
+    );
+    check(
+        "7f1-7f2 r--p 00028000 fe:00 99            /usr/lib/libc.so.6",
+        "",
+        "",
+    );
+    check("7f1-7f2 r-xp 00000000 00:00 0             [vdso]", "", "");
+    check("7f1-7f2 r-xp 00000000 00:00 0", "", "");
+}
+
+#[test]
+fn code_is_what_is_loaded() {
+    /// An ELF file of one loadable segment (the header and four bytes of code) and other bytes after it.
+    fn file(code: [u8; 4], sections_at: u8, after: &[u8]) -> Vec<u8> {
+        let mut elf = vec![0; 64 + 56];
+        elf[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        (elf[32], elf[40], elf[54], elf[56]) = (64, sections_at, 56, 1);
+        (elf[64], elf[64 + 32]) = (1, 64 + 56 + 4);
+        elf.extend(code);
+        elf.extend(after);
+        elf
+    }
+    let one = Code::of(&file([1, 2, 3, 4], 124, b"debug link"));
+    assert_eq!(
+        one,
+        Code::of(&file([1, 2, 3, 4], 130, b"another debug link"))
+    );
+    assert_ne!(one, Code::of(&file([1, 2, 3, 5], 124, b"debug link")));
+    assert_ne!(Code::of(b"#!/bin/sh"), Code::of(b"#!/bin/ash"));
 }
