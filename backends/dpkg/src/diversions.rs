@@ -11,7 +11,7 @@ use crate::root::Root;
 
 /// The database of diversions.
 pub const DIVERSIONS: &str = "/var/lib/dpkg/diversions";
-const CAP: u64 = 16 << 20;
+const CAP: u64 = 4 << 20;
 
 /// One diversion, under the name in the lists.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,9 @@ pub struct Transaction {
     pub changes: Vec<LoggedChange>,
 }
 
+/// More than any distribution has packages.
+const CHANGES_CAP: usize = 100_000;
+
 /// Puts transactions together from lines.
 #[derive(Debug, Default)]
 pub struct Reader {
@@ -69,6 +72,9 @@ impl Reader {
         let mut whole = true;
         for item in items(value) {
             match parse_item(kind, item) {
+                Some(_) if current.changes.len() == CHANGES_CAP => {
+                    return Err("more packages than are kept");
+                }
                 Some(change) => current.changes.push(change),
                 None => whole = false,
             }

@@ -33,7 +33,7 @@ impl End {
 /// How much is read at most.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Bytes of one line.
+    /// Bytes of one line; what a first piece can hold is always allowed.
     pub line: usize,
     /// Bytes of all.
     pub total: u64,
@@ -41,7 +41,17 @@ pub struct Limits {
 
 /// A buffer to read many files with, one after the other.
 #[derive(Debug, Default)]
-pub struct Buffer(Vec<u8>);
+pub struct Buffer {
+    bytes: Vec<u8>,
+    spent: u64,
+}
+
+impl Buffer {
+    /// How many bytes were read with it so far.
+    pub fn spent(&self) -> u64 {
+        self.spent
+    }
+}
 
 /// Hands each complete line (number from 1, bytes without the newline) to `each`.
 ///
@@ -53,7 +63,10 @@ pub fn read_lines(
     limits: Limits,
     mut each: impl FnMut(u64, &[u8]),
 ) -> Result<End, (u64, io::Error)> {
-    let buffer = &mut buffer.0;
+    let Buffer {
+        bytes: buffer,
+        spent,
+    } = buffer;
     if buffer.len() < PIECE {
         buffer.resize(PIECE, 0);
     }
@@ -74,6 +87,7 @@ pub fn read_lines(
         };
         filled += got;
         total += got as u64;
+        *spent += got as u64;
         let done = each_line(&buffer[..filled], filled - got, &mut number, &mut each);
         buffer.copy_within(done..filled, 0);
         filled -= done;
@@ -161,7 +175,7 @@ mod tests {
         let mut buffer = Buffer::default();
         let end = read_lines(io::repeat(b'x'), &mut buffer, limits, |_, _| {}).unwrap();
         assert_eq!(end, End::LongLine(1));
-        assert!(buffer.0.len() <= 1 << 20);
+        assert!(buffer.bytes.len() <= 1 << 20);
     }
 
     #[test]

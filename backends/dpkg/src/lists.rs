@@ -3,7 +3,7 @@
 //! There is no index. All lists together are some megabytes and are read once, looking for the few paths asked for;
 //! keeping an index would cost more than it saves, and could be out of date.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -16,11 +16,16 @@ use crate::root::{Folder, joined};
 /// Lists and digests of each package.
 pub const INFO: &str = "/var/lib/dpkg/info";
 
-/// A path is at most 4096 bytes; the whole bounds time.
+/// A path is at most 4096 bytes, and the largest lists have some megabytes.
 pub(crate) const LIMITS: Limits = Limits {
     line: 1 << 20,
-    total: 256 << 20,
+    total: 32 << 20,
 };
+
+/// All lists and digests that are read for one question; fifty times a large desktop's.
+pub(crate) const BUDGET: u64 = 1 << 30;
+/// Paths of one package.
+const PATHS_CAP: usize = 1_000_000;
 
 /// Names that dpkg gives to files while it works, or to what a person did not want.
 const SUFFIXES: [&[u8]; 4] = [b".dpkg-new", b".dpkg-tmp", b".dpkg-old", b".dpkg-dist"];
@@ -106,15 +111,10 @@ pub fn find_in_list(
     buffer: &mut Buffer,
     damages: &mut Damages,
 ) -> Vec<Hit> {
-    let mut hits = Vec::new();
+    let mut hits = Hits::default();
     let end = read_lines(from, buffer, LIMITS, |line, listed| {
         for &(index, claim) in wanted.matches(listed, package) {
-            hits.push(Hit {
-                index,
-                claim,
-                listed: listed.to_vec(),
-                line,
-            });
+            hits.add(index, claim, listed, line);
         }
     });
     match end {
@@ -125,7 +125,28 @@ pub fn find_in_list(
         }
         Err((line, error)) => damages.line(&file(), line, format!("cannot be read: {error}")),
     }
-    hits
+    hits.all
+}
+
+/// The hits in one list, each once: a hostile list may say a path a million times.
+#[derive(Debug, Default)]
+struct Hits {
+    all: Vec<Hit>,
+    seen: HashSet<(usize, Vec<u8>)>,
+}
+
+impl Hits {
+    fn add(&mut self, index: usize, claim: Claim, listed: &[u8], line: u64) {
+        // A path is found either as it is or without its suffix, never both by one name in the list.
+        if self.seen.insert((index, listed.to_vec())) {
+            self.all.push(Hit {
+                index,
+                claim,
+                listed: listed.to_vec(),
+                line,
+            });
+        }
+    }
 }
 
 /// The paths in one list, without the root directory; lines that are no paths are noted.
@@ -140,6 +161,8 @@ pub fn parse_list(
     let end = read_lines(from, buffer, LIMITS, |line, listed| {
         if !listed.starts_with(b"/") {
             bad = bad.or(Some((line, "not an absolute path")));
+        } else if paths.len() == PATHS_CAP {
+            bad = bad.or(Some((line, "more paths than are kept")));
         } else if listed != b"/." {
             paths.push(listed.to_vec());
         }

@@ -9,7 +9,9 @@ use crate::aliases::Aliases;
 use crate::damage::Damages;
 use crate::diversions::{Diversions, read_diversions};
 use crate::lines::Buffer;
-use crate::lists::{Claim, Hit, INFO, Wanted, find_in_list, open, parse_list, parse_stem, stem};
+use crate::lists::{
+    BUDGET, Claim, Hit, INFO, Wanted, find_in_list, open, parse_list, parse_stem, stem,
+};
 use crate::md5sums::{find_md5sums, parse_md5sums};
 use crate::record::{Record, State, md5_hex};
 use crate::root::{Folder, Root, joined};
@@ -64,6 +66,13 @@ impl<'a> Pass<'a> {
             };
             let record = self.status.of_info(package, arch);
             seen.extend(record.map(|record| &record.package));
+            if self.buffer.spent() > BUDGET {
+                self.damages.whole(
+                    Path::new(INFO),
+                    "more text than is read, the other lists are not looked at",
+                );
+                return Ok(());
+            }
             let Some(list) = open(folder, name, &mut self.damages) else {
                 continue;
             };
@@ -143,7 +152,7 @@ impl<'a> Pass<'a> {
                     continue;
                 }
             };
-            let mut hits = Vec::new();
+            let mut hits = HashMap::new();
             let (wanted, package) = (&self.wanted, record.package.name.as_bytes());
             let shown = || path.clone();
             let (buffer, damages) = (&mut self.buffer, &mut self.damages);
@@ -154,11 +163,11 @@ impl<'a> Pass<'a> {
                 damages,
                 |_, listed, digest| {
                     for &(index, claim) in wanted.matches(listed, package) {
-                        hits.push((index, claim, listed.to_vec(), md5_hex(digest)));
+                        hits.insert((index, listed.to_vec()), (claim, md5_hex(digest)));
                     }
                 },
             );
-            for (index, claim, listed, digest) in hits {
+            for ((index, listed), (claim, digest)) in hits {
                 self.claim(record, index, claim, &listed, digest);
             }
         }

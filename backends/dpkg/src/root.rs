@@ -56,6 +56,9 @@ impl Stamp {
     }
 }
 
+/// Ten times those of a large desktop's `info`.
+const NAMES_CAP: usize = 250_000;
+
 const READ: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
     .union(OFlags::NOCTTY)
@@ -167,12 +170,18 @@ impl Folder {
     /// The names in it, unsorted, without `.` and `..`.
     ///
     /// # Errors
-    /// Whatever the system says.
+    /// Whatever the system says; more names than any such directory has.
     pub fn names(&self) -> io::Result<Vec<Vec<u8>>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.fd)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
+            if names.len() == NAMES_CAP {
+                return Err(io::Error::new(
+                    io::ErrorKind::FileTooLarge,
+                    "too many names in it",
+                ));
+            }
             if name != b"." && name != b".." {
                 names.push(name.to_vec());
             }

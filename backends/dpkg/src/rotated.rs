@@ -1,10 +1,10 @@
 //! A log and its rotated parts: `dpkg.log`, `dpkg.log.1`, `dpkg.log.2.gz`, `dpkg.log-20261101.gz`.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 use crate::damage::Damages;
 use crate::lines::{Buffer, Limits, read_lines};
@@ -17,6 +17,8 @@ const LIMITS: Limits = Limits {
 };
 /// Years of monthly rotation.
 const PARTS_CAP: usize = 200;
+/// logrotate makes one.
+const MEMBERS_CAP: u32 = 1000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How a part is packed.
@@ -157,10 +159,48 @@ pub fn read_packed(
     each: impl FnMut(u64, &[u8]),
 ) -> Result<Option<(u64, &'static str)>, (u64, io::Error)> {
     let end = match packing {
-        Packing::Gzip => read_lines(MultiGzDecoder::new(from), buffer, LIMITS, each)?,
+        Packing::Gzip => read_lines(Members::new(from), buffer, LIMITS, each)?,
         Packing::Plain | Packing::Other => read_lines(from, buffer, LIMITS, each)?,
     };
     Ok(end.trouble())
+}
+
+/// The members of a gzip file, one after the other. Their number is bounded: starting one costs as much as many
+/// lines, and a member may unpack to nothing.
+struct Members<R> {
+    current: Option<GzDecoder<BufReader<R>>>,
+    left: u32,
+}
+
+impl<R: Read> Members<R> {
+    fn new(from: R) -> Self {
+        Self {
+            current: Some(GzDecoder::new(BufReader::new(from))),
+            left: MEMBERS_CAP,
+        }
+    }
+}
+
+impl<R: Read> Read for Members<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        while let Some(mut current) = self.current.take() {
+            let got = current.read(into)?;
+            if got > 0 || into.is_empty() {
+                self.current = Some(current);
+                return Ok(got);
+            }
+            let mut rest = current.into_inner();
+            if rest.fill_buf()?.is_empty() {
+                break;
+            }
+            if self.left == 0 {
+                return Err(io::Error::other("too many members in it"));
+            }
+            self.left -= 1;
+            self.current = Some(GzDecoder::new(rest));
+        }
+        Ok(0)
+    }
 }
 
 /// Whether this is the name of `log` or of a rotated part of it, and how that is packed.

@@ -21,9 +21,11 @@ pub const STATUS_D: &str = "/var/lib/dpkg/status.d";
 /// Forty times a large desktop's; read as a whole, so it bounds memory too.
 const STATUS_CAP: u64 = 32 << 20;
 /// One paragraph.
-const PARAGRAPH_CAP: u64 = 1 << 20;
-/// dpkg checkpoints after some hundred.
-const JOURNAL_CAP: usize = 10_000;
+const PARAGRAPH_CAP: u64 = 256 << 10;
+/// dpkg merges its journal after 250 entries; an image in single files has some hundred.
+const ENTRIES_CAP: usize = 10_000;
+/// Architectures of one package. dpkg itself knows fewer.
+const INSTANCES_CAP: usize = 64;
 const ATTEMPTS: u32 = 5;
 
 /// All packages of the store.
@@ -62,8 +64,8 @@ impl Status {
         best
     }
 
-    /// Adds a record, in place of the one it is newer than.
-    pub fn put(&mut self, record: Record) {
+    /// Adds a record, in place of the one it is newer than. `false` if one package has too many of them.
+    pub fn put(&mut self, record: Record) -> bool {
         let places = self.by_name.entry(record.package.name.clone()).or_default();
         let older = places.iter().find(|&&place| {
             let old = &self.records[place];
@@ -74,9 +76,23 @@ impl Status {
         });
         match older {
             Some(&place) => self.records[place] = record,
+            None if places.len() == INSTANCES_CAP => return false,
             None => {
                 places.push(self.records.len());
                 self.records.push(record);
+            }
+        }
+        true
+    }
+
+    fn put_all(&mut self, records: Vec<Record>, file: &str, damages: &mut Damages) {
+        for record in records {
+            let name = record.package.name.clone();
+            if !self.put(record) {
+                damages.whole(
+                    Path::new(file),
+                    format!("{name} has more architectures than are kept"),
+                );
             }
         }
     }
@@ -149,9 +165,8 @@ fn try_read_status(root: &Root, damages: &mut Damages) -> Result<Option<Status>,
         return Ok(None);
     }
     if let Some((text, _)) = main {
-        for record in parse_status(&text, path, Kind::Status, damages) {
-            status.put(record);
-        }
+        let records = parse_status(&text, path, Kind::Status, damages);
+        status.put_all(records, STATUS, damages);
         if status.records.is_empty() && !damages.is_empty() {
             return Err(DbError::Corrupt(Damage {
                 file: STATUS.into(),
@@ -161,12 +176,11 @@ fn try_read_status(root: &Root, damages: &mut Damages) -> Result<Option<Status>,
         }
     }
     status.journal = journal.len();
-    for record in journal.into_iter().flatten() {
-        status.put(record);
+    for records in journal {
+        status.put_all(records, UPDATES, damages);
     }
-    for record in read_status_d(root, damages)? {
-        status.put(record);
-    }
+    let records = read_status_d(root, damages)?;
+    status.put_all(records, STATUS_D, damages);
     Ok(Some(status))
 }
 
@@ -183,10 +197,7 @@ fn read_journal(root: &Root, damages: &mut Damages) -> Result<Vec<Vec<Record>>, 
     let mut names = names(root, UPDATES)?;
     names.retain(|name| name.iter().all(u8::is_ascii_digit));
     names.sort();
-    if names.len() > JOURNAL_CAP {
-        damages.whole(Path::new(UPDATES), "more entries than are read");
-        names.truncate(JOURNAL_CAP);
-    }
+    truncate(&mut names, UPDATES, damages);
     let read = |name: Vec<u8>| {
         let file = joined(UPDATES, &name);
         let text = read_small(root, &file, damages)?;
@@ -199,6 +210,7 @@ fn read_status_d(root: &Root, damages: &mut Damages) -> Result<Vec<Record>, DbEr
     let mut names = names(root, STATUS_D)?;
     names.retain(|name| !name.ends_with(b".md5sums") && !name.starts_with(b"."));
     names.sort();
+    truncate(&mut names, STATUS_D, damages);
     let mut records = Vec::new();
     for name in names {
         let file = joined(STATUS_D, &name);
@@ -211,6 +223,13 @@ fn read_status_d(root: &Root, damages: &mut Damages) -> Result<Vec<Record>, DbEr
         }
     }
     Ok(records)
+}
+
+fn truncate(names: &mut Vec<Vec<u8>>, dir: &str, damages: &mut Damages) {
+    if names.len() > ENTRIES_CAP {
+        damages.whole(Path::new(dir), "more entries than are read");
+        names.truncate(ENTRIES_CAP);
+    }
 }
 
 /// `None` if it is gone (merged meanwhile) or unreadable, which is noted.

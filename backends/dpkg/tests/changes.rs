@@ -148,6 +148,18 @@ fn rotated_logs() {
 }
 
 #[test]
+fn a_part_of_several_members_is_read_to_its_end() {
+    let store = Store::new();
+    let members = [
+        "2026-11-20 10:00:01 upgrade a:all 0 1\n2026-",
+        "11-20 10:00:02 upgrade b:all 0 1\n",
+    ]
+    .map(gz);
+    store.file("/var/log/dpkg.log.1.gz", members.concat());
+    check(&store, at(TEN), &["1 a:all 0 1", "2 b:all 0 1"]);
+}
+
+#[test]
 fn a_text_in_two_parts_counts_once() {
     let store = Store::new();
     store.file("/var/log/dpkg.log", LOG);

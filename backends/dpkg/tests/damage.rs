@@ -352,3 +352,43 @@ fn check_all_files(bytes: &[u8]) {
     let _ = db.unfinished();
     let _ = damage(&db.changes_since(SystemTime::UNIX_EPOCH).unwrap());
 }
+
+/// Bounds of memory and time: each of these took gigabytes or minutes without a bound of its own.
+#[test]
+fn hostile_repetition_is_bounded() {
+    let store = store();
+    store.file(
+        "/var/lib/dpkg/info/x.list",
+        "/usr/bin/y\n".repeat(2_000_000),
+    );
+    let (owners, trouble) = store.owners("/usr/bin/y");
+    assert_eq!((owners.len(), trouble.len()), (2, 0));
+
+    let many: String = (0..100_000)
+        .map(|n| format!("Package: x\nStatus: install ok installed\nMulti-Arch: same\nArchitecture: a{n}\nVersion: 1\n\n"))
+        .collect();
+    store.file("/var/lib/dpkg/status", many);
+    let answer = store.open().installed("x").unwrap();
+    assert_eq!((answer.value.len(), answer.damage.len()), (64, 201));
+
+    let items = "a (1), ".repeat(500_000);
+    store.file(
+        "/var/log/apt/history.log",
+        format!("Start-Date: 2026-11-20  10:00:00\nInstall: {items}\n"),
+    );
+    let answer = store.open().changes_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert!(answer.value.len() <= 100_000);
+    assert!(damage(&answer)[0].ends_with("more packages than are kept"));
+
+    // Members of gzip without content: twenty bytes that unpack to none.
+    let empty = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best())
+        .finish()
+        .unwrap();
+    store.file("/var/log/dpkg.log.1.gz", empty.repeat(1_000_000));
+    let answer = store.open().changes_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert!(
+        damage(&answer)[0].ends_with("too many members in it"),
+        "{:?}",
+        damage(&answer)
+    );
+}
