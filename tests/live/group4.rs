@@ -23,31 +23,22 @@ fn hold_behind<A: AsRef<std::ffi::OsStr>>(w: &World, prefix: &[&str], args: &[A]
 const OWN_MOUNTS: [&str; 2] = ["unshare", "-m"];
 
 /// A process in a mount namespace with a root file system of its own, as in a container: `hold` and the old library
-/// at `lib` are in it, and nothing else is mounted.
+/// at `lib` are in it (once more below `/ch`), and nothing else is mounted.
 fn contained(w: &World, lib: &Path, args: &[OsString]) -> Holder {
-    w.subdir("newroot");
-    let built = Built::get();
-    let script = "mount -t tmpfs none $D/newroot; cd $D/newroot; cp \"$HOLD\" hold; mkdir -p \"$(dirname ./$LIB)\" ch; \
-                  cp \"$OLD\" \"./$LIB\"; cp hold ch; mkdir -p \"$(dirname ./ch/$LIB)\"; cp \"$OLD\" \"ch/$LIB\"; \
-                  sleep 0.05; exec \"$HOLD\" pivot:$D/newroot exec:/hold \"$@\"";
-    let env = [
-        ("D", w.dir()),
-        ("LIB", lib),
-        ("HOLD", &built.path("hold")),
-        ("OLD", &built.path("old.so")),
-    ]
-    .map(|(name, value)| arg_env(name, value));
-    let mut program: Vec<OsString> = vec!["env".into()];
-    program.extend(env);
-    program.extend(["unshare", "-m", "sh", "-ec", script, "sh"].map(OsString::from));
-    w.hold_as(&program, args)
-}
-
-fn arg_env(name: &str, value: &Path) -> OsString {
-    let mut text = OsString::from(name);
-    text.push("=");
-    text.push(value);
-    text
+    let root = w.subdir("newroot");
+    let (hold, old) = (Built::get().path("hold"), Built::get().path("old.so"));
+    w.sh(&format!(
+        "mount -t tmpfs none $D/newroot; cd $D/newroot; mkdir -p '.{0}' 'ch{0}'; cp '{1}' hold; cp '{1}' ch; \
+         cp '{2}' '.{3}'; cp '{2}' 'ch{3}'",
+        lib.parent().unwrap().display(),
+        hold.display(),
+        old.display(),
+        lib.display(),
+    ));
+    let own = [arg("pivot", &root), "exec:/hold".into()];
+    let p = hold_behind(w, &OWN_MOUNTS, &[&own[..], args].concat());
+    w.sh("umount $D/newroot");
+    p
 }
 
 /// Puts a library over one that only this process sees.
@@ -239,11 +230,10 @@ fn t4_08_own_copy_on_a_private_mount() {
     live(|w| {
         w.subdir("sub");
         let lib = w.lib_at("sub/libtiny.so.1");
-        let script = format!(
-            "mount -t tmpfs none {0}; cp '{1}' {0}/libtiny.so.1; sleep 0.05; exec \"$@\"",
-            w.path("sub").display(),
-            Built::get().path("old.so").display()
-        );
+        w.subdir("staged");
+        w.lib_at("staged/libtiny.so.1");
+        let script =
+            "mount --bind $D/staged $D/sub; exec \"$@\"".replace("$D", w.dir().to_str().unwrap());
         let p = hold_behind(
             w,
             &["unshare", "-m", "sh", "-ec", &script, "sh"],

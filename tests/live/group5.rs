@@ -411,7 +411,8 @@ fn t5_19_own_parent() {
         // A shell that was upgraded while it runs us.
         w.sh("cp /bin/sh $D/sh");
         let shell = w.path("sh");
-        let script = "d=${0%/*}; cp \"$d/sh\" \"$d/new\"; echo >>\"$d/new\"; mv \"$d/new\" \"$d/sh\"; \"$@\"; exit $?";
+        w.lib_at("new");
+        let script = "mv \"${0%/*}/new\" \"$0\"; \"$@\"; exit $?";
         let scan = w.scan_through(
             &[
                 shell.to_str().unwrap(),

@@ -47,6 +47,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Which build this is: it must be in the code, or two builds are the same code. */
+#ifndef VERSION
+#define VERSION 1
+#endif
+
 #ifdef WITH_TINY
 int tiny_version(void);
 #endif
@@ -74,7 +79,7 @@ static void go_on(int index);
 static void die(const char *what)
 {
     fprintf(stderr, "hold: %s: %s\n", what, strerror(errno));
-    _exit(1);
+    _exit(VERSION);
 }
 
 static void check(int ok, const char *what)

@@ -473,7 +473,8 @@ fn t11_14_the_user_imitates_a_container() {
         ));
         // At most a container of that uid.
         if owner["kind"] == "container" {
-            assert!(owner["scope"].to_string().contains("65534"), "{owner}");
+            assert_eq!(owner["scope"], "user", "{owner}");
+            assert_eq!(owner["uid"], 65534, "{owner}");
         }
         assert_ne!(owner["kind"], "unit", "{owner}");
     }
