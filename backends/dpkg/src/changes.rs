@@ -45,12 +45,21 @@ pub(crate) fn read_changes(root: &Root, since: SystemTime) -> Answer<Vec<Change>
     }
 }
 
+/// Name, version after, when, architecture, version before: in the order in which they are looked for.
+type Told = (
+    String,
+    Option<String>,
+    SystemTime,
+    Option<String>,
+    Option<String>,
+);
+
 struct Collected {
     zone: Zone,
     since: SystemTime,
     changes: Vec<Change>,
     /// The same, to find again. What two parts of a log have in common (copied, then truncated) counts once.
-    told: BTreeSet<(String, Option<String>, SystemTime, Option<String>)>,
+    told: BTreeSet<Told>,
     /// First and last time in each of dpkg's logs.
     spans: Vec<(SystemTime, SystemTime)>,
 }
@@ -147,10 +156,10 @@ impl Collected {
             .unwrap_or(after(start, DAY));
         let (early, late) = (before(start, SLACK), after(end, SLACK));
         for change in transaction.changes {
-            let key = |at| (change.name.clone(), change.new.clone(), at, None);
+            let key = |at| (change.name.clone(), change.new.clone(), at, None, None);
             let mut near = self.told.range(key(early)..key(late)).take(NEAR_CAP);
             // apt gives its own architecture to packages that dpkg calls `all`.
-            let told = near.any(|(.., arch)| {
+            let told = near.any(|(_, _, _, arch, _)| {
                 *arch == change.arch || matches!(arch.as_deref(), None | Some("all"))
             });
             if !told {
@@ -171,6 +180,7 @@ impl Collected {
             change.new.clone(),
             at,
             change.arch.clone(),
+            change.old.clone(),
         );
         if !self.told.insert(key) {
             return;

@@ -14,5 +14,6 @@ mod damage;
 mod machine;
 mod no_side_effects;
 mod owners;
+mod real_dpkg;
 mod unfinished;
 mod versions;

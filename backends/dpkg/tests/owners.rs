@@ -270,3 +270,48 @@ fn many_paths_keep_their_order() {
         .collect();
     assert_eq!(counts, [1, 0, 1, 1]);
 }
+
+#[test]
+fn t8_14_a_store_that_is_replaced_while_it_is_read() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let store = Store::new();
+    let status = |version: u32| {
+        format!(
+            "Package: x\nStatus: install ok installed\nArchitecture: all\nVersion: {version}\n\n"
+        )
+    };
+    store.file("/var/lib/dpkg/status", status(0));
+    store.list("x", &["/usr/bin/x"]);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for version in 0.. {
+                store.file("/var/lib/dpkg/status-new", status(version));
+                fs::rename(
+                    store.path("/var/lib/dpkg/status-new"),
+                    store.path("/var/lib/dpkg/status"),
+                )
+                .unwrap();
+                if stop.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let mut last = 0;
+        for _ in 0..300 {
+            match store.open().owners(&[Path::new("/usr/bin/x")]) {
+                Ok(answer) => {
+                    let version = answer.value[0].owners[0].package.version.parse().unwrap();
+                    assert!(version >= last);
+                    last = version;
+                }
+                Err(error) => assert!(
+                    matches!(error, unstale_packages::DbError::Busy { .. }),
+                    "{error}"
+                ),
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
