@@ -46,8 +46,12 @@ fn copied() -> Store {
             let wanted = !dir.starts_with("/var/log")
                 || name.contains("dpkg.log")
                 || name.contains("history.log");
-            if wanted && entry.file_type().unwrap().is_file() {
-                store.file(&format!("{dir}/{name}"), fs::read(entry.path()).unwrap());
+            // Locks and the like are not for everybody to read; nor are they read by us.
+            if wanted
+                && entry.file_type().unwrap().is_file()
+                && let Ok(text) = fs::read(entry.path())
+            {
+                store.file(&format!("{dir}/{name}"), text);
             }
         }
     }
