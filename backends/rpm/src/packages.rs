@@ -36,7 +36,10 @@ impl<'a> Packages<'a> {
         let table = &self.table;
         self.database.scan(table, flaws, &mut |row, flaws| {
             match self.header(row) {
-                Ok(Some(header)) => return visit(&header),
+                Ok(Some(header)) => {
+                    check_paths(&header, row, flaws);
+                    return visit(&header);
+                }
                 Ok(None) => {}
                 Err(flaw) => flaws.note(flaw),
             }
@@ -54,6 +57,7 @@ impl<'a> Packages<'a> {
         for number in numbers {
             let shown = self.database.row(&self.table, number, |row| {
                 if let Some(header) = self.header(row)? {
+                    check_paths(&header, row, flaws);
                     visit(&header);
                 }
                 Ok::<_, Flaw>(())
@@ -148,6 +152,13 @@ impl<'a> Packages<'a> {
             Some(name) if !name.is_empty() => Ok(Some(header)),
             _ => Err(row.flaw(format!("package {id} has no name"))),
         }
+    }
+}
+
+/// A file whose directory is unknown cannot be found; the package's others can.
+fn check_paths(header: &Header<'_>, row: &Row<'_>, flaws: &mut Flaws) {
+    if !header.has_whole_paths() {
+        flaws.note(row.flaw(format!("package {}: a file lies in no directory", row.id)));
     }
 }
 

@@ -361,3 +361,232 @@ fn pair(items: &[Item]) -> Vec<(&str, &str, Option<&str>, Option<&str>)> {
     }
     changes
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rusqlite::Connection;
+
+    use super::{Change, DNF4, DNF5, Log, broken_off, changes};
+    use crate::history::{Since, system_time};
+    use crate::root::Root;
+
+    const SCHEMA4: &str = "CREATE TABLE trans (id INTEGER PRIMARY KEY AUTOINCREMENT, dt_begin INTEGER NOT NULL,
+          dt_end INTEGER, releasever TEXT NOT NULL, user_id INTEGER NOT NULL, state INTEGER NOT NULL);
+        CREATE TABLE item (id INTEGER PRIMARY KEY, item_type INTEGER NOT NULL);
+        CREATE TABLE trans_item (id INTEGER PRIMARY KEY AUTOINCREMENT, trans_id INTEGER REFERENCES trans(id),
+          item_id INTEGER REFERENCES item(id), repo_id INTEGER, action INTEGER NOT NULL, reason INTEGER NOT NULL,
+          state INTEGER NOT NULL);
+        CREATE TABLE rpm (item_id INTEGER UNIQUE NOT NULL, name TEXT NOT NULL, epoch INTEGER NOT NULL,
+          version TEXT NOT NULL, release TEXT NOT NULL, arch TEXT NOT NULL, FOREIGN KEY(item_id) REFERENCES item(id));
+        ALTER TABLE trans ADD comment TEXT DEFAULT '';
+        INSERT INTO trans VALUES (7, 1000, 1010, '9', 0, 1, ''), (8, 2000, 2010, '9', 0, 1, '');
+        INSERT INTO rpm VALUES (1, 'bash', 0, '4.4', '1', 'x86_64'), (2, 'bash', 0, '4.4', '2', 'x86_64'),
+          (3, 'kernel', 0, '5', '1', 'x86_64'), (4, 'kernel', 0, '5', '2', 'x86_64'),
+          (5, 'docs', 1, '1', '1', 'x86_64'), (6, 'docs', 1, '2', '1', 'noarch'), (7, 'glibc', 0, '2', '1', 'i686'),
+          (8, 'glibc', 0, '2', '2', 'i686'), (9, 'glibc', 0, '2', '1', 'x86_64'), (10, 'glibc', 0, '2', '2', 'x86_64');";
+
+    /// The same with the names and architectures in tables of their own.
+    const SCHEMA5: &str = r#"CREATE TABLE "trans" ("id" INTEGER, "dt_begin" INTEGER NOT NULL, /* (unix timestamp) */
+          "dt_end" INTEGER, "state_id" INTEGER, PRIMARY KEY("id" AUTOINCREMENT));
+        CREATE TABLE "pkg_name" ("id" INTEGER, "name" TEXT NOT NULL UNIQUE, PRIMARY KEY("id"));
+        CREATE TABLE "arch" ("id" INTEGER, "name" TEXT NOT NULL UNIQUE, PRIMARY KEY("id"));
+        CREATE TABLE "trans_item" ("id" INTEGER, "trans_id" INTEGER, "item_id" INTEGER, "repo_id" INTEGER,
+          "action_id" INTEGER NOT NULL, /* (enum) */ "reason_id" INTEGER NOT NULL, "state_id" INTEGER NOT NULL,
+          PRIMARY KEY("id" AUTOINCREMENT), FOREIGN KEY("trans_id") REFERENCES "trans"("id"));
+        CREATE TABLE "rpm" ("item_id" INTEGER NOT NULL UNIQUE, "name_id" INTEGER NOT NULL, "epoch" INTEGER NOT NULL,
+          "version" TEXT NOT NULL, "release" TEXT NOT NULL, "arch_id" INTEGER NOT NULL);
+        INSERT INTO trans VALUES (7, 1000, 1010, 2), (8, 2000, 2010, 2);
+        INSERT INTO pkg_name VALUES (1, 'bash'), (2, 'kernel'), (3, 'docs'), (4, 'glibc');
+        INSERT INTO arch VALUES (1, 'x86_64'), (2, 'noarch'), (3, 'i686');
+        INSERT INTO rpm VALUES (1, 1, 0, '4.4', '1', 1), (2, 1, 0, '4.4', '2', 1), (3, 2, 0, '5', '1', 1),
+          (4, 2, 0, '5', '2', 1), (5, 3, 1, '1', '1', 1), (6, 3, 1, '2', '1', 2), (7, 4, 0, '2', '1', 3),
+          (8, 4, 0, '2', '2', 3), (9, 4, 0, '2', '1', 1), (10, 4, 0, '2', '2', 1);"#;
+
+    /// A root with a history in it; items are transaction, package, action, state.
+    fn lab(log: &Log, items: &[(i64, i64, i64, i64)]) -> (tempfile::TempDir, Connection) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(&log.path[1..]);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let connection = Connection::open(file).unwrap();
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF")
+            .unwrap();
+        let schema = if log.name == "dnf" { SCHEMA4 } else { SCHEMA5 };
+        connection.execute_batch(schema).unwrap();
+        for (transaction, item, action, state) in items {
+            let insert = "INSERT INTO trans_item VALUES (NULL, ?, ?, 1, ?, 1, ?)";
+            connection
+                .execute(insert, [transaction, item, action, state])
+                .unwrap();
+        }
+        (dir, connection)
+    }
+
+    fn shown(change: &Change) -> String {
+        let version = |v: &Option<String>| v.clone().unwrap_or_else(|| "-".to_owned());
+        let arch = change.arch.as_deref().unwrap_or("?");
+        let at = change
+            .at
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        format!(
+            "{at} {}.{arch} {} {}",
+            change.name,
+            version(&change.old),
+            version(&change.new)
+        )
+    }
+
+    #[track_caller]
+    fn check(log: &Log, items: &[(i64, i64, i64, i64)], since: i64, expected: &[&str]) {
+        let (dir, _connection) = lab(log, items);
+        let root = Root::open(dir.path()).unwrap();
+        let answer = changes(&root, log, Since(since));
+        assert_eq!(answer.damage, []);
+        let mut found: Vec<_> = answer.value.iter().map(shown).collect();
+        found.sort();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn transactions_of_dnf4() {
+        check(&DNF4, &[], 0, &[]);
+        check(&DNF4, &[(7, 1, 1, 1)], 0, &["1000 bash.x86_64 - 4.4-1"]);
+        check(&DNF4, &[(7, 1, 1, 1)], 1000, &["1000 bash.x86_64 - 4.4-1"]);
+        check(&DNF4, &[(7, 1, 1, 1)], 1001, &[]);
+        check(
+            &DNF4,
+            &[(7, 1, 1, 2), (7, 3, 11, 1), (7, 99, 1, 1), (9, 1, 1, 1)],
+            0,
+            &[],
+        );
+        check(
+            &DNF4,
+            &[(8, 2, 6, 1), (8, 1, 7, 1)],
+            0,
+            &["2000 bash.x86_64 4.4-1 4.4-2"],
+        );
+        check(
+            &DNF4,
+            &[(8, 2, 3, 1), (8, 1, 2, 1)],
+            0,
+            &["2000 bash.x86_64 4.4-2 4.4-1"],
+        );
+        check(
+            &DNF4,
+            &[(8, 1, 9, 1), (8, 1, 10, 1)],
+            0,
+            &["2000 bash.x86_64 4.4-1 4.4-1"],
+        );
+        check(&DNF4, &[(8, 1, 8, 1)], 0, &["2000 bash.x86_64 4.4-1 -"]);
+        // 8.30: a second kernel replaces nothing, even if the oldest goes with it.
+        check(
+            &DNF4,
+            &[(8, 4, 1, 1), (8, 3, 8, 1)],
+            0,
+            &["2000 kernel.x86_64 - 5-2", "2000 kernel.x86_64 5-1 -"],
+        );
+        // A package that becomes noarch; 8.06: two architectures side by side.
+        check(
+            &DNF4,
+            &[(8, 6, 6, 1), (8, 5, 7, 1)],
+            0,
+            &["2000 docs.noarch 1:1-1 1:2-1"],
+        );
+        check(
+            &DNF4,
+            &[(8, 8, 6, 1), (8, 9, 7, 1), (8, 10, 6, 1), (8, 7, 7, 1)],
+            0,
+            &["2000 glibc.i686 2-1 2-2", "2000 glibc.x86_64 2-1 2-2"],
+        );
+        // bash obsoletes docs.
+        check(
+            &DNF4,
+            &[(8, 2, 4, 1), (8, 5, 5, 1)],
+            0,
+            &["2000 bash.x86_64 - 4.4-2", "2000 docs.x86_64 1:1-1 -"],
+        );
+    }
+
+    #[test]
+    fn transactions_of_dnf5() {
+        check(
+            &DNF5,
+            &[(7, 1, 1, 2), (7, 5, 1, 3)],
+            0,
+            &["1000 bash.x86_64 - 4.4-1"],
+        );
+        check(
+            &DNF5,
+            &[(8, 2, 2, 2), (8, 1, 6, 2)],
+            1500,
+            &["2000 bash.x86_64 4.4-1 4.4-2"],
+        );
+        check(
+            &DNF5,
+            &[(8, 1, 3, 2), (8, 2, 6, 2)],
+            0,
+            &["2000 bash.x86_64 4.4-2 4.4-1"],
+        );
+        check(
+            &DNF5,
+            &[(8, 1, 4, 2), (8, 1, 6, 2)],
+            0,
+            &["2000 bash.x86_64 4.4-1 4.4-1"],
+        );
+        check(
+            &DNF5,
+            &[(8, 4, 1, 2), (8, 3, 5, 2)],
+            0,
+            &["2000 kernel.x86_64 - 5-2", "2000 kernel.x86_64 5-1 -"],
+        );
+    }
+
+    #[test]
+    fn a_transaction_without_end_is_broken_off() {
+        for (log, row) in [
+            (&DNF4, "9, 3000, NULL, '9', 0, 0, ''"),
+            (&DNF5, "9, 3000, NULL, 1"),
+        ] {
+            let (dir, connection) = lab(log, &[]);
+            let root = Root::open(dir.path()).unwrap();
+            assert_eq!(broken_off(&root, log), None);
+            connection
+                .execute_batch(&format!("INSERT INTO trans VALUES ({row})"))
+                .unwrap();
+            let said = broken_off(&root, log).unwrap();
+            assert!(said.contains("transaction 9 of dnf"), "{said}");
+            connection
+                .execute_batch("UPDATE trans SET dt_end = 3001 WHERE id = 9")
+                .unwrap();
+            assert_eq!(broken_off(&root, log), None);
+        }
+    }
+
+    #[test]
+    fn a_history_that_cannot_be_read_is_damage() {
+        let (dir, connection) = lab(&DNF4, &[(7, 1, 1, 1)]);
+        drop(connection);
+        let root = Root::open(dir.path()).unwrap();
+        fs::write(dir.path().join(&DNF4.path[1..]), b"no database, but text").unwrap();
+        let answer = changes(&root, &DNF4, Since(0));
+        assert_eq!(answer.value, []);
+        assert_eq!(answer.damage.len(), 1);
+        assert_eq!(
+            answer.damage[0].to_string(),
+            "/var/lib/dnf/history.sqlite: at byte 0: not an SQLite database"
+        );
+    }
+
+    #[test]
+    fn times_before_1970_and_after_everything() {
+        assert!(system_time(-5).unwrap() < std::time::UNIX_EPOCH);
+        let _ = (system_time(i64::MIN), system_time(i64::MAX));
+        let almost = std::time::UNIX_EPOCH - std::time::Duration::from_millis(1);
+        assert_eq!(Since::from(almost), Since(-1));
+        assert_eq!(Since::from(std::time::UNIX_EPOCH), Since(0));
+    }
+}

@@ -150,3 +150,158 @@ impl Installed {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::time::UNIX_EPOCH;
+
+    use proptest::prelude::*;
+
+    use super::{Since, changes, parse_line};
+    use crate::root::Root;
+
+    const LOG: &str = "\
+# 2026-03-01 00:00:00 libz1-1.2-1.x86_64.rpm installed ok
+2026-03-01 12:00:00|command|root@host|'zypper' 'in' 'libz1'|
+2026-03-01 12:00:05|install|libz1|1.2-1|x86_64|root@host|repo-oss|0d5a|
+2026-03-01 12:00:06|install|libz1|1.2-1|i586||repo-oss|0d5b|
+2026-03-01 12:00:07|install|kernel-default|6.4-1|x86_64|root@host|repo-oss|0d5c|
+2026-07-01 12:00:00|radd   |repo-oss|http://x|
+2026-07-01 12:00:05|install|libz1|1.2-2|x86_64|root@host|repo-oss|0d5d|tag\\|ged
+# what a script printed
+2026-07-01 12:00:07|install|kernel-default|6.4-2|x86_64|root@host|repo-oss|0d5e|
+2026-07-01 12:00:08|remove |kernel-default|6.4-1|x86_64|root@host|
+2026-07-01 12:00:09|patch|openSUSE-1|1|noarch|repo|important|security|needed|applied|
+2026-07-01 12:00:10|install|epoch|2:1.0-1|noarch||repo-oss|0d5f|
+2026-07-01 12:00:11|install|cut";
+
+    fn lab(zone: Option<&[u8]>) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        fs::create_dir_all(file("var/log/zypp")).unwrap();
+        fs::create_dir_all(file("etc")).unwrap();
+        fs::write(file("var/log/zypp/history"), LOG).unwrap();
+        if let Some(zone) = zone {
+            fs::write(file("etc/localtime"), zone).unwrap();
+        }
+        dir
+    }
+
+    #[track_caller]
+    fn check(root: &Path, since: i64, expected: &[&str]) {
+        let answer = changes(&Root::open(root).unwrap(), Since(since));
+        assert_eq!(answer.damage, []);
+        let version = |v: &Option<String>| v.clone().unwrap_or_else(|| "-".to_owned());
+        let found: Vec<_> = answer
+            .value
+            .iter()
+            .map(|c| {
+                let at = c.at.duration_since(UNIX_EPOCH).unwrap().as_secs();
+                let arch = c.arch.as_deref().unwrap();
+                format!(
+                    "{at} {}.{arch} {} {}",
+                    c.name,
+                    version(&c.old),
+                    version(&c.new)
+                )
+            })
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    /// 2026-07-01 12:00:05 in UTC.
+    const JULY: i64 = 1_782_907_205;
+
+    #[test]
+    fn old_versions_come_from_earlier_lines() {
+        let dir = lab(None);
+        check(
+            dir.path(),
+            JULY,
+            &[
+                "1782907205 libz1.x86_64 1.2-1 1.2-2",
+                "1782907207 kernel-default.x86_64 - 6.4-2",
+                "1782907208 kernel-default.x86_64 6.4-1 -",
+                "1782907210 epoch.noarch - 2:1.0-1",
+            ],
+        );
+        check(dir.path(), JULY + 5, &["1782907210 epoch.noarch - 2:1.0-1"]);
+        check(dir.path(), JULY + 6, &[]);
+        assert_eq!(
+            changes(&Root::open(dir.path()).unwrap(), Since(0))
+                .value
+                .len(),
+            7
+        );
+    }
+
+    #[test]
+    fn times_are_in_the_zone_of_the_root() {
+        // A zone file of one hour ahead, and of two in summer by the rule at its end (RFC 9636).
+        let counts = [0, 0, 0, 0, 1, 4].map(u32::to_be_bytes).concat();
+        let block = [b"TZif2", &[0; 15][..], &counts, b"\0\0\x0e\x10\0\0CET\0"].concat();
+        let rule = b"\nCET-1CEST,M3.5.0,M10.5.0/3\n";
+        let zone = [&block[..], &block, rule].concat();
+        let dir = lab(Some(&zone));
+        check(
+            dir.path(),
+            JULY - 7_200 + 5,
+            &["1782900010 epoch.noarch - 2:1.0-1"],
+        );
+        let all = changes(&Root::open(dir.path()).unwrap(), Since(0)).value;
+        assert_eq!(
+            all[0].at.duration_since(UNIX_EPOCH).unwrap().as_secs(),
+            1_772_362_805
+        );
+    }
+
+    #[test]
+    fn a_broken_zone_is_damage_and_utc() {
+        let dir = lab(Some(b"no zone"));
+        let answer = changes(&Root::open(dir.path()).unwrap(), Since(JULY + 5));
+        assert_eq!(answer.value.len(), 1);
+        assert_eq!(answer.damage.len(), 1);
+        assert_eq!(answer.damage[0].file, Path::new("/etc/localtime"));
+    }
+
+    #[test]
+    fn no_log_is_an_empty_answer() {
+        let dir = tempfile::tempdir().unwrap();
+        check(dir.path(), 0, &[]);
+    }
+
+    #[test]
+    fn what_is_no_line_about_a_package() {
+        for line in [
+            "",
+            "|",
+            "||||||",
+            "# 2026-07-01 12:00:05|install|a|1|noarch|",
+            "2026-07-01 12:00:05|install|a|1|noarch",
+            "2026-07-01 12:00:05|install||1|noarch|",
+            "2026-13-01 12:00:05|install|a|1|noarch|",
+            "2026-07-01 12:00:05|installed|a|1|noarch|",
+            "\u{0}",
+        ] {
+            assert_eq!(parse_line(line.as_bytes()), None, "{line}");
+        }
+        assert_eq!(
+            parse_line(b"2026-07-01 12:00:05|install|\xff|1|noarch|"),
+            None
+        );
+        assert!(parse_line(b"2026-07-01 12:00:05|install|a|1|noarch|").is_some());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_line_and_zone_never_panic(line in "[0-9 :|-]{0,30}\\|(install|remove )\\|[a|]{0,9}", zone: Vec<u8>) {
+            parse_line(line.as_bytes());
+            let zone = [b"TZif2", &zone[..]].concat();
+            let _ = jiff::tz::TimeZone::tzif("local", &zone);
+        }
+    }
+}

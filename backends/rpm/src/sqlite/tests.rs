@@ -3,12 +3,13 @@
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::{Database, Error, Flaw, Flaws, Snapshot, Value};
+use super::{Database, Error, Flaw, Flaws, Snapshot, Value, WalIndex};
 use crate::root::Root;
 
 /// A directory as root, with one database in it.
@@ -374,16 +375,28 @@ fn read_all(bytes: &[u8], log: Option<&[u8]>) -> (Vec<String>, Vec<Flaw>) {
     if let Some(log) = log {
         fs::write(lab.dir.path().join("a.db-wal"), log).unwrap();
     }
-    match lab.take() {
-        Ok(snapshot) => {
-            let database = &snapshot.database;
+    // Not by a snapshot: that would wait until the file is some milliseconds old.
+    let open = |path: PathBuf| fs::File::open(path).unwrap();
+    let database = || {
+        let log = match log {
+            Some(_) => {
+                let file = open(lab.dir.path().join("a.db-wal"));
+                let index = WalIndex::read(&file)?;
+                Some((file, Rc::new(index)))
+            }
+            None => None,
+        };
+        Database::open(open(lab.file()), log)
+    };
+    match database() {
+        Ok(database) => {
             if let Some(index) = database.index("other_key_idx") {
                 let _ = database.row_ids(index, b"k1");
             }
             if let Some(table) = database.table("t") {
                 let _ = database.row(&table, 99_999, |_| ());
             }
-            ours(database)
+            ours(&database)
         }
         Err(Error::Flaw(flaw)) => (Vec::new(), vec![flaw]),
         Err(Error::Io(e)) => panic!("{e}"),

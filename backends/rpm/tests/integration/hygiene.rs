@@ -6,7 +6,7 @@ use std::process::Command;
 use unstale_packages::PackageDb;
 use unstale_rpm::Rpm;
 
-use crate::lab::{Lab, Spec, has_rpm, look, run, skip};
+use crate::lab::{Lab, Spec, has_rpm, look, run_test, skip};
 
 const ROOT: &str = "UNSTALE_TEST_ROOT";
 
@@ -39,7 +39,7 @@ fn check(lab: &Lab, what: &str) {
     let program = lab.root().join("ask");
     std::fs::copy(me, &program).unwrap();
     let args = ["--exact", "hygiene::ask_everything"];
-    run(Command::new(&program).args(args).env(ROOT, lab.root()));
+    run_test(Command::new(&program).args(args).env(ROOT, lab.root()));
     if rustix::process::geteuid().is_root() {
         let nobody = [
             "--reuid",
@@ -49,11 +49,13 @@ fn check(lab: &Lab, what: &str) {
             "--clear-groups",
             "--",
         ];
-        run(Command::new("setpriv")
-            .args(nobody)
-            .arg(&program)
-            .args(args)
-            .env(ROOT, lab.root()));
+        run_test(
+            Command::new("setpriv")
+                .args(nobody)
+                .arg(&program)
+                .args(args)
+                .env(ROOT, lab.root()),
+        );
     } else {
         skip("not root: cannot become nobody");
     }

@@ -155,6 +155,13 @@ pub(crate) fn run(command: &mut Command) -> Output {
     output
 }
 
+/// Runs one test of this program in another process, which must find it.
+#[track_caller]
+pub(crate) fn run_test(command: &mut Command) {
+    let printed = text(&run(command));
+    assert!(printed.contains("1 passed"), "{command:?}: {printed}");
+}
+
 /// What a command printed.
 pub(crate) fn text(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()

@@ -1,12 +1,13 @@
 //! While others write.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use unstale_packages::{DbError, PackageDb};
 
-use crate::lab::{Lab, Spec, has_rpm};
+use crate::lab::{Lab, Spec, has_rpm, run_test, skip};
 
 fn lab() -> Lab {
     let lab = Lab::new();
@@ -115,4 +116,50 @@ fn a_live_writer_never_shows_half_a_transaction() {
     let commits = writing.join().unwrap();
     eprintln!("{commits} commits, {answers} answers, {busy} busy");
     assert!(answers > 10 && commits > 100);
+}
+
+/// The kernel's list of locks speaks of the running system only, so the test makes its database that system's: in a
+/// mount namespace of its own.
+#[test]
+fn a_running_transaction_is_told() {
+    const INSIDE: &str = "UNSTALE_TEST_INSIDE";
+    let me = "live::a_running_transaction_is_told";
+    if std::env::var_os(INSIDE).is_some() {
+        let rpm = unstale_rpm::Rpm::open(Path::new("/")).unwrap().unwrap();
+        assert_eq!(rpm.unfinished().unwrap(), None);
+        // What rpm does, seen with strace: a write lock on the whole file.
+        let lock = std::fs::File::options()
+            .write(true)
+            .open("/var/lib/rpm/.rpm.lock")
+            .unwrap();
+        let how = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        rustix::fs::fcntl_lock(&lock, how).unwrap();
+        let said = rpm.unfinished().unwrap().unwrap();
+        let expected = format!(
+            "an rpm transaction is running (process {})",
+            std::process::id()
+        );
+        assert_eq!(said, expected);
+        drop(lock);
+        assert_eq!(rpm.unfinished().unwrap(), None);
+        return;
+    }
+    if !has_rpm() {
+        return;
+    }
+    let can = Command::new("unshare").args(["-m", "true"]).status();
+    if !can.is_ok_and(|status| status.success()) || !Path::new("/var/lib").exists() {
+        return skip("cannot make a mount namespace");
+    }
+    let lab = lab();
+    let script = "mount -t tmpfs none /var/lib && mkdir /var/lib/rpm && mount --bind \"$1\" /var/lib/rpm && exec \"$2\" \
+                  --exact \"$3\"";
+    run_test(
+        Command::new("unshare")
+            .args(["-m", "sh", "-ec", script, "sh"])
+            .arg(lab.database())
+            .arg(std::env::current_exe().unwrap())
+            .arg(me)
+            .env(INSIDE, "1"),
+    );
 }

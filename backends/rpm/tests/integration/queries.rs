@@ -350,3 +350,130 @@ fn nothing_is_unfinished_in_a_quiet_root() {
     lab.install("-i", &LIBA);
     assert_eq!(lab.open().unfinished().unwrap(), None);
 }
+
+/// A header that is damaged is told, with file and place; the others still answer.
+#[test]
+fn one_damaged_package_does_not_hide_the_others() {
+    if !has_rpm() {
+        return;
+    }
+    let lab = Lab::new();
+    lab.install("-i", &LIBA);
+    lab.install(
+        "-i",
+        &Spec {
+            name: "other",
+            files: &["/usr/lib64/other.so"],
+            ..LIBA
+        },
+    );
+    let file = lab.database().join("rpmdb.sqlite");
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    // The type of the third entry of the first package: as if a bit had tipped over on the disk.
+    let spoil = "UPDATE Packages SET blob = CAST(substr(blob, 1, 47) || x'7f' || substr(blob, 49) AS BLOB) WHERE hnum = 1";
+    connection.execute_batch(spoil).unwrap();
+    drop(connection);
+    let rpm = lab.open();
+    let answer = rpm
+        .owners(&[
+            Path::new("/usr/lib64/liba.so.1"),
+            Path::new("/usr/lib64/other.so"),
+        ])
+        .unwrap();
+    let owners: Vec<_> = answer.value.iter().map(|o| o.owners.len()).collect();
+    assert_eq!(owners, [0, 1]);
+    let [damage] = &answer.damage[..] else {
+        panic!("{answer:?}");
+    };
+    let said = damage.to_string();
+    assert!(
+        said.starts_with("/var/lib/rpm/rpmdb.sqlite: at byte "),
+        "{said}"
+    );
+    assert!(
+        said.ends_with("package 1, header byte 40: an entry has an unknown type"),
+        "{said}"
+    );
+    assert_eq!(
+        rpm.changes_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .value
+            .len(),
+        1
+    );
+}
+
+/// Without the tables that index files, all headers are read.
+#[test]
+fn owners_are_found_without_index() {
+    if !has_rpm() {
+        return;
+    }
+    let lab = Lab::new();
+    lab.install("-i", &LIBA);
+    let file = lab.database().join("rpmdb.sqlite");
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    let drop_all = "DROP TABLE Basenames; DROP TABLE Name; DROP TABLE Installtid";
+    connection.execute_batch(drop_all).unwrap();
+    drop(connection);
+    check(
+        &lab,
+        "/usr/lib64/liba.so.1",
+        &[("liba 1.0-1", FileKind::Shipped)],
+    );
+    let rpm = lab.open();
+    assert_eq!(rpm.installed("liba").unwrap().value.len(), 1);
+    assert_eq!(
+        rpm.changes_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .value
+            .len(),
+        1
+    );
+}
+
+/// Every file of every package, as rpm itself lists them.
+#[test]
+fn all_files_have_the_owners_that_rpm_names() {
+    if !has_rpm() {
+        return;
+    }
+    let lab = Lab::new();
+    for i in 0..30 {
+        let (name, shared) = (format!("p{i}"), format!("%dir /usr/lib64/d{}", i % 4));
+        let own = [1, 2, 3].map(|n| format!("/usr/lib64/d{}/f{n}-{i}", i % 4));
+        let long = format!("/usr/share/{}/x", "long".repeat(40));
+        let files: Vec<_> = own
+            .iter()
+            .chain([&shared, &long])
+            .map(String::as_str)
+            .collect();
+        lab.install(
+            "-i",
+            &Spec {
+                name: &name,
+                files: &files,
+                ..LIBA
+            },
+        );
+    }
+    let format = "[%{FILENAMES}\t%{=NAME}\n]";
+    let mut expected = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for line in lab.rpm(&["-qa", "--qf", format]).lines() {
+        let (path, name) = line.split_once('\t').unwrap();
+        expected
+            .entry(path.to_owned())
+            .or_default()
+            .push(name.to_owned());
+    }
+    assert_eq!(expected.len(), 30 * 3 + 4 + 1);
+    let paths: Vec<_> = expected.keys().map(Path::new).collect();
+    let answer = lab.open().owners(&paths).unwrap();
+    for ((path, mut names), found) in expected.into_iter().zip(answer.value) {
+        let mut found: Vec<_> = found.owners.into_iter().map(|o| o.package.name).collect();
+        names.sort();
+        found.sort();
+        // The long one is shared by all, with the same content: all own it.
+        assert_eq!(found, names, "{path}");
+    }
+}
