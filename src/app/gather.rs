@@ -7,8 +7,8 @@ use super::explain::{self, Target};
 use crate::bundle::Bundle;
 use crate::detect::Judge;
 use crate::model::{
-    Answers, Facts, Fresh, Kind, Object, ObjectId, Pid, ProcessKey, StartTicks, Timestamp, Verdict,
-    is_same_object,
+    Answers, Facts, Finding, Fresh, Kind, Object, ObjectId, Pid, ProcessKey, StartTicks, Timestamp,
+    Verdict, WhyNot, is_same_object,
 };
 use crate::packages::{self, Questions};
 use crate::problem::Problem;
@@ -40,33 +40,33 @@ pub(super) fn gather(
     let mut scanner = Scanner::open(options)?;
     scanner.scan(matches!(interest, Interest::Stale { own_only: true }));
     settle(&mut scanner);
-    let questions = match interest {
+    let wanted = scanner.with_facts(|facts| match interest {
         Interest::Stale { .. } => {
-            let stale = stale_processes(scanner.facts());
-            let parents = parents_of(scanner.facts(), &stale);
-            scanner.add_details(&[stale, parents].concat());
-            questions(scanner.facts(), &[])
+            let stale = suspects(facts);
+            let parents = parents_of(facts, &stale);
+            stale.into_iter().chain(parents).collect()
         }
-        Interest::Everything => {
-            add_all_details(&mut scanner);
-            questions(scanner.facts(), &[])
+        Interest::Everything | Interest::Target(_) => {
+            facts.processes.iter().map(|process| process.key).collect()
         }
-        Interest::Target(target) => {
-            add_all_details(&mut scanner);
-            ask_about(scanner.facts(), root, target)
-        }
+    });
+    scanner.add_details(&wanted);
+    let mut facts = scanner.into_facts();
+    let questions = match interest {
+        Interest::Stale { .. } | Interest::Everything => questions(&facts, &[]),
+        Interest::Target(target) => ask_about(&facts, root, target),
     };
     let (answers, problems) = packages::ask(root, &questions);
-    let mut facts = scanner.into_facts();
     facts.problems.extend(problems);
     Ok(Bundle::new(facts, answers))
 }
 
 /// Looks again at what is about to be reported, until it stays what it is.
 fn settle(scanner: &mut Scanner) {
-    let mut changed = Vec::new();
+    let mut changed = BTreeSet::new();
     for _ in 0..TRIES {
-        changed = scanner.recheck(&stale_processes(scanner.facts()));
+        let suspects = scanner.with_facts(suspects);
+        changed = scanner.recheck(&suspects);
         if changed.is_empty() {
             return;
         }
@@ -74,39 +74,31 @@ fn settle(scanner: &mut Scanner) {
     scanner.give_up(&changed);
 }
 
-fn stale_processes(facts: &Facts) -> Vec<ProcessKey> {
+/// Processes with anything stale, or anything that could not be looked at because somebody else ended.
+fn suspects(facts: &Facts) -> BTreeSet<ProcessKey> {
     let answers = Answers::default();
+    let is_suspect = |finding: &Finding| {
+        matches!(
+            finding.verdict,
+            Verdict::Stale(_) | Verdict::Unknown(WhyNot::Vanished)
+        )
+    };
     let judged = Judge::new(facts, &answers).all();
-    judged
+    let suspects = judged
         .iter()
-        .filter(|judged| judged.is_stale())
-        .map(|judged| judged.process.key)
-        .collect()
+        .filter(|judged| judged.findings.iter().any(is_suspect));
+    suspects.map(|judged| judged.process.key).collect()
 }
 
 /// Managers without control groups are known by their children.
-fn parents_of(facts: &Facts, keys: &[ProcessKey]) -> Vec<ProcessKey> {
+fn parents_of(facts: &Facts, keys: &BTreeSet<ProcessKey>) -> Vec<ProcessKey> {
     let children = facts
         .processes
         .iter()
         .filter(|process| keys.contains(&process.key));
     let pids: BTreeSet<Pid> = children.map(|process| process.ppid).collect();
-    facts
-        .processes
-        .iter()
-        .map(|process| process.key)
-        .filter(|key| pids.contains(&key.pid))
-        .collect()
-}
-
-fn add_all_details(scanner: &mut Scanner) {
-    let all: Vec<ProcessKey> = scanner
-        .facts()
-        .processes
-        .iter()
-        .map(|process| process.key)
-        .collect();
-    scanner.add_details(&all);
+    let all = facts.processes.iter().map(|process| process.key);
+    all.filter(|key| pids.contains(&key.pid)).collect()
 }
 
 /// Questions about everything that a target has mapped, current or not.
@@ -143,11 +135,7 @@ fn questions(facts: &Facts, also: &[ObjectId]) -> Questions {
         let Some(object) = facts.objects.get(id.0 as usize) else {
             return;
         };
-        let host = facts
-            .views
-            .get(object.view.0 as usize)
-            .is_some_and(|view| view.host);
-        let Some(path) = object.path.as_ref().filter(|_| host) else {
+        let Some(path) = object.path.as_ref().filter(|_| object.look.on_host) else {
             return;
         };
         questions.paths.insert(path.clone());

@@ -1,7 +1,7 @@
 //! Pure: object → package and the version that runs.
 
 use crate::model::{
-    Answers, Claim, Kind, Object, Package, PackageChange, PackageFact, PathAnswer, Timestamp, View,
+    Answers, Claim, Kind, Object, Package, PackageChange, PackageFact, PathAnswer, Timestamp,
 };
 
 /// A log line is written before the files are unpacked, cut to a second; the file system's clock may be a tick behind.
@@ -11,14 +11,8 @@ const GRAIN_SECS: i64 = 2;
 ///
 /// `started` is since when the process runs its code, for objects whose own times tell nothing.
 #[must_use]
-pub fn package_of(
-    object: &Object,
-    kind: Kind,
-    started: Timestamp,
-    view: &View,
-    answers: &Answers,
-) -> Package {
-    if !view.host {
+pub fn package_of(object: &Object, kind: Kind, started: Timestamp, answers: &Answers) -> Package {
+    if !object.look.on_host {
         return Package::Unknown;
     }
     let Some(answer) = object

@@ -33,7 +33,7 @@ use crate::error::Error;
 const NOBODY: u32 = 65534;
 
 /// What a scanner needs: to look into other processes, to pass directories that others closed, and to follow
-/// `map_files` links (that last since Linux 5.9; before, only CAP_SYS_ADMIN would do).
+/// `map_files` links (that last since Linux 5.9; where it is not to be had, CAP_SYS_ADMIN does the same).
 const NEEDED: CapabilitySet = CapabilitySet::SYS_PTRACE
     .union(CapabilitySet::DAC_READ_SEARCH)
     .union(CapabilitySet::CHECKPOINT_RESTORE);
@@ -122,7 +122,7 @@ fn give_up_privileges() -> Result<(), Errno> {
     if !keep.contains(CapabilitySet::SYS_PTRACE) {
         return Ok(());
     }
-    if !kernel_knows_checkpoint_restore() {
+    if !have.contains(CapabilitySet::CHECKPOINT_RESTORE) {
         keep |= have & CapabilitySet::SYS_ADMIN;
     }
     for capability in CapabilitySet::all().iter() {
@@ -155,11 +155,6 @@ fn give_up_privileges() -> Result<(), Errno> {
             inheritable: CapabilitySet::empty(),
         },
     )
-}
-
-/// CAP_CHECKPOINT_RESTORE came with Linux 5.9; the bounding set tells.
-fn kernel_knows_checkpoint_restore() -> bool {
-    rustix::thread::capability_is_in_bounding_set(CapabilitySet::CHECKPOINT_RESTORE).is_ok()
 }
 
 fn read_answer(answer: OwnedFd, limit: Duration) -> Result<Vec<u8>, Error> {

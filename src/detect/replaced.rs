@@ -91,8 +91,7 @@ impl<'a> Judge<'a> {
 
     /// What the package stores say of an object's path, if the host's speak for it.
     fn claims(&self, object: &Object) -> Option<&'a PathAnswer> {
-        let view = self.facts.views.get(object.view.0 as usize)?;
-        if !view.host {
+        if !object.look.on_host {
             return None;
         }
         self.answers.paths.get(object.path.as_ref()?)
@@ -192,11 +191,6 @@ fn is_own_temporary(object: &Object, started_ns: i64) -> bool {
 
 /// The very object is at its path: has it changed since, or was it renamed away from where it was started?
 fn judge_same(look: &Look, started_ns: i64, owned: Option<&PathAnswer>) -> Verdict {
-    if let Some(start) = &look.start_name
-        && matches!(start.content, Compared::Different | Compared::Unreadable)
-    {
-        return Verdict::Stale(Kind::PathChanged);
-    }
     let (Ok(stat) | Err(stat)) = match (&look.mapped, &look.fresh) {
         (Ok(stat), _) => Ok(stat),
         (Err(_), Fresh::Found(stat)) => Err(stat),
@@ -205,6 +199,13 @@ fn judge_same(look: &Look, started_ns: i64, owned: Option<&PathAnswer>) -> Verdi
     let newer = |time: crate::model::Timestamp| {
         time.nanos_since_epoch() > started_ns.saturating_add(GRAIN_NS)
     };
+    // Only what came to the start name since can have taken the place of what runs.
+    if let Some(start) = &look.start_name
+        && newer(start.stat.ctime)
+        && matches!(start.content, Compared::Different | Compared::Unreadable)
+    {
+        return Verdict::Stale(Kind::PathChanged);
+    }
     if !newer(stat.ctime) {
         return Verdict::Current;
     }
@@ -248,8 +249,10 @@ fn judge_other(look: &Look, fresh: &FileStat, owned: Option<&PathAnswer>) -> Ver
             Verdict::SameCode(Basis::BuildId)
         }
         Compared::SameBuildId | Compared::Different | Compared::Unreadable | Compared::NotAsked => {
-            if look.mapped.is_err() && may_print_other_numbers(look) {
-                return Verdict::Unknown(WhyNot::Denied);
+            if let Err(why) = &look.mapped
+                && may_print_other_numbers(look)
+            {
+                return Verdict::Unknown(why.clone());
             }
             Verdict::Stale(Kind::Replaced)
         }

@@ -68,7 +68,7 @@ pub struct View {
     pub mnt_ns: Option<u64>,
     /// The root directory, as `/proc/PID/root` prints it to the reader.
     pub root: Bytes,
-    /// Whether this is the reader's own root and namespace, so that the host's package database speaks for it.
+    /// Whether this is the host's own root in the reader's own namespace.
     pub host: bool,
 }
 
@@ -171,6 +171,8 @@ pub struct Look {
     pub mount: Option<Mount>,
     /// Whether the mapped object's own file system is still mounted anywhere in the view; `None` if not known.
     pub mounted: Option<bool>,
+    /// Whether the path means a file of the host, so that the host's package database speaks for it.
+    pub on_host: bool,
     /// Build-id of the mapped object.
     pub mapped_build_id: Option<BuildId>,
     /// Build-id of the file at the path.
@@ -247,6 +249,14 @@ impl Timestamp {
         self.secs
             .saturating_mul(1_000_000_000)
             .saturating_add(i64::from(self.nanos))
+    }
+}
+
+impl Look {
+    /// Whether there was nobody left through whom to look.
+    #[must_use]
+    pub fn is_vanished(&self) -> bool {
+        self.mapped == Err(WhyNot::Vanished) || self.fresh == Fresh::Unknown(WhyNot::Vanished)
     }
 }
 

@@ -59,8 +59,6 @@ pub enum Rule {
     NeverNamed,
     /// A temporary file that the running program made itself, mapped, and removed.
     OwnTemporaryFile,
-    /// Outside the reader's root: it belongs to another system.
-    Outside,
 }
 
 /// One stale (or merely notable) object in one process.

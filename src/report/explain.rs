@@ -129,11 +129,7 @@ fn print_finding(
     if let Some(owned) = package_words(assessment, object) {
         writeln!(out, "        package: {owned}")?;
     }
-    writeln!(
-        out,
-        "        {}",
-        words::verdict(&finding.verdict, &object.look)
-    )
+    writeln!(out, "        {}", words::verdict(&finding.verdict))
 }
 
 /// What the stores said of an object's path, with the versions where it is stale.

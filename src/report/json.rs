@@ -209,10 +209,7 @@ fn same_code(assessment: &Assessment<'_>) -> Value {
             note.insert("kind".into(), json!("same-code"));
             note.insert("pid".into(), json!(judged.process.key.pid));
             put(&mut note, "path", words::path_of(object));
-            note.insert(
-                "why".into(),
-                json!(words::verdict(&finding.verdict, &object.look)),
-            );
+            note.insert("why".into(), json!(words::verdict(&finding.verdict)));
             notes.push(Value::Object(note));
         }
     }

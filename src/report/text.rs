@@ -238,7 +238,7 @@ fn print_same_code(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Resu
                     out,
                     "  {}: {}",
                     words::path_of(object).escaped(),
-                    words::verdict(&finding.verdict, &object.look)
+                    words::verdict(&finding.verdict)
                 )?;
             }
         }

@@ -1,7 +1,7 @@
 //! Sentence parts that several forms share.
 
 use crate::model::{
-    Action, Basis, Bytes, Compared, Escaped, FileStat, Fresh, Kind, Look, Object, Owner, OwnerKind,
+    Action, Basis, Bytes, Compared, Escaped, FileStat, Kind, Look, Object, Owner, OwnerKind,
     Package, PackageFact, Rule, Runtime, Scope, Timestamp, Verdict,
 };
 
@@ -160,7 +160,7 @@ pub(super) fn compared(look: &Look) -> Option<String> {
 }
 
 /// A verdict, with its reason.
-pub(super) fn verdict(verdict: &Verdict, look: &Look) -> String {
+pub(super) fn verdict(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Current => "current: a fresh start would map this very object".to_owned(),
         Verdict::SameCode(Basis::Bytes) => {
@@ -177,11 +177,7 @@ pub(super) fn verdict(verdict: &Verdict, look: &Look) -> String {
         }
         Verdict::Stale(stale) => format!("STALE: it {}", kind(*stale)),
         Verdict::NotJudged(rule) => format!("not judged: {}", rule_words(*rule)),
-        Verdict::Unknown(why) => match &look.fresh {
-            Fresh::Unknown(_) | Fresh::Found(_) | Fresh::Missing => {
-                format!("could not be judged: {why}")
-            }
-        },
+        Verdict::Unknown(why) => format!("could not be judged: {why}"),
     }
 }
 
@@ -193,6 +189,5 @@ fn rule_words(rule: Rule) -> &'static str {
         Rule::OwnTemporaryFile => {
             "a temporary file that the running program made and removed itself"
         }
-        Rule::Outside => "it belongs to another system",
     }
 }

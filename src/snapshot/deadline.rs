@@ -7,6 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// How often the workers are looked after; a job that takes longer is slow.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Workers beyond the usual number while others are slow, so that many stuck jobs cost the time of one.
+const SPARE_THREADS: usize = 64;
+
 /// How a run ended.
 #[derive(Debug)]
 pub(super) struct Done<R> {
@@ -29,6 +35,8 @@ struct State<R> {
     /// Jobs that are over, with a result or without.
     over: usize,
     given_up: Vec<bool>,
+    /// Workers that were not given up.
+    alive: usize,
 }
 
 /// Runs `work` for each job on `threads` threads. A job that takes longer than `limit` is given up; when `all` have
@@ -56,23 +64,29 @@ where
             current: Vec::new(),
             over: 0,
             given_up: vec![false; count],
+            alive: 0,
         }),
         changed: Condvar::new(),
     });
-    for _ in 0..threads.clamp(1, count.max(1)) {
+    let threads = threads.clamp(1, count.max(1));
+    for _ in 0..threads {
         spawn_worker(&shared);
     }
     let mut state = lock(&shared.state);
     while state.over < count && begun.elapsed() < total {
-        let (guard, _) = shared
-            .changed
-            .wait_timeout(state, Duration::from_millis(50))
-            .unwrap_or_else(PoisonError::into_inner);
-        state = guard;
-        let late = give_up_late(&mut state, limit);
+        let waited = shared.changed.wait_timeout(state, TICK);
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        give_up_late(&mut state, limit);
+        // Whoever is slow may be stuck, and whoever was given up takes no other job: somebody else has to.
+        let slow = state
+            .current
+            .iter()
+            .flatten()
+            .filter(|(_, since)| since.elapsed() > TICK)
+            .count();
+        let missing = (threads + slow.min(SPARE_THREADS)).saturating_sub(state.alive);
         drop(state);
-        // Whoever was given up does not take another job: somebody else has to.
-        for _ in 0..late {
+        for _ in 0..missing {
             spawn_worker(&shared);
         }
         state = lock(&shared.state);
@@ -86,8 +100,7 @@ where
     }
 }
 
-fn give_up_late<R>(state: &mut State<R>, limit: Duration) -> usize {
-    let mut late = 0;
+fn give_up_late<R>(state: &mut State<R>, limit: Duration) {
     for slot in 0..state.current.len() {
         if let Some((job, since)) = state.current[slot]
             && since.elapsed() > limit
@@ -95,10 +108,9 @@ fn give_up_late<R>(state: &mut State<R>, limit: Duration) -> usize {
             state.current[slot] = None;
             state.given_up[job] = true;
             state.over += 1;
-            late += 1;
+            state.alive -= 1;
         }
     }
-    late
 }
 
 fn spawn_worker<J, R, F>(shared: &Arc<Shared<J, R, F>>)
@@ -110,6 +122,7 @@ where
     let slot = {
         let mut state = lock(&shared.state);
         state.current.push(None);
+        state.alive += 1;
         state.current.len() - 1
     };
     let theirs = Arc::clone(shared);

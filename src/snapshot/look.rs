@@ -1,6 +1,6 @@
 //! One look at one distinct object: what is mapped, and what a fresh open of its path gives now.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::{Arc, OnceLock};
@@ -12,16 +12,16 @@ use rustix::io::Errno;
 use super::content;
 use super::mounts::{Mounts, may_hang};
 use super::procmap;
-use super::root::ProcRoot;
-use super::scan::{device_of, why};
-use super::view::{self, Base, Found, first_of};
+use super::root::{ProcDir, ProcRoot};
+use super::scan::{device_of, is_vanished, why};
+use super::view::{self, Base, Found};
 use crate::model::{
     BuildId, Bytes, Compared, Device, FileKind, FileStat, Fresh, Look, Pid, StartName, Timestamp,
-    WhyNot,
+    ViewId, WhyNot,
 };
 
 /// How long reading the content of one pair of files may take before it counts as unreadable.
-const CONTENT_PATIENCE: Duration = Duration::from_secs(8);
+const CONTENT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A mapping through which an object can be reached.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +56,11 @@ pub(super) struct Place {
     /// Whether the root is that of its mount namespace: otherwise mountinfo shows only the mounts below it, and a
     /// missing one says nothing.
     pub(super) whole: bool,
+    /// Whether it is the host's own root in the reader's own namespace.
+    pub(super) host: bool,
+    /// Where the host's root is opened, if the view has the same root directory in another namespace: a service with
+    /// private mounts. Most of its files are the host's, each has to be asked.
+    pub(super) host_path: Option<std::path::PathBuf>,
 }
 
 impl Place {
@@ -68,6 +73,8 @@ impl Place {
 /// An object to look at.
 #[derive(Debug, Clone)]
 pub(super) struct Job {
+    /// The view of the processes that map it.
+    pub(super) view: ViewId,
     pub(super) handles: Vec<Handle>,
     pub(super) name: Bytes,
     /// The name as a path in `place`.
@@ -112,6 +119,11 @@ pub(super) fn look(proc: &ProcRoot, job: &Job, wholes: &[Arc<Place>]) -> Looked 
             place,
         };
     };
+    if matches!(job.place.base, Base::Nowhere) {
+        look.fresh = Fresh::Unknown(WhyNot::NotRecorded);
+        let path = Some(path.clone());
+        return Looked { path, look, place };
+    }
     let mounts = job.place.mounts(proc);
     look.mount = mounts.under(path.as_slice()).cloned();
     look.mounted = is_mounted(&look, job, mounts);
@@ -141,10 +153,27 @@ pub(super) fn look(proc: &ProcRoot, job: &Job, wholes: &[Arc<Place>]) -> Looked 
         Err(Errno::NOENT | Errno::NOTDIR) => look.fresh = Fresh::Missing,
         Err(error) => look.fresh = Fresh::Unknown(why_path(error)),
     }
+    look.on_host = is_on_host(job, &path, &look);
     Looked {
         path: Some(path),
         look,
         place,
+    }
+}
+
+/// Whether the path means the same file on the host, so that the host's package database speaks for it.
+fn is_on_host(job: &Job, path: &Bytes, look: &Look) -> bool {
+    let Some(host) = &job.place.host_path else {
+        return job.place.host;
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(root) = rustix::fs::open(host, flags, rustix::fs::Mode::empty()) else {
+        return false;
+    };
+    match (&look.fresh, view::open(&root, path.as_slice())) {
+        (Fresh::Found(theirs), Ok(found)) => file_stat(&found.stat).is_same_object(theirs),
+        (Fresh::Missing, Err(Errno::NOENT | Errno::NOTDIR)) => true,
+        _ => false,
     }
 }
 
@@ -239,6 +268,7 @@ fn empty_look(mapped: Result<FileStat, WhyNot>) -> Look {
         fresh: Fresh::Unknown(WhyNot::OutsideView),
         mount: None,
         mounted: None,
+        on_host: false,
         mapped_build_id: None,
         fresh_build_id: None,
         content: Compared::NotAsked,
@@ -246,32 +276,48 @@ fn empty_look(mapped: Result<FileStat, WhyNot>) -> Look {
     }
 }
 
-fn mapped_stat(proc: &ProcRoot, job: &Job) -> Result<Statx, Errno> {
-    let tasks: Vec<Pid> = (0..).take(job.handles.len()).collect();
-    first_of(&tasks, |index| {
-        let handle = job.handles[index as usize];
-        let dir = proc.process(handle.task)?;
-        let stat = dir.stat_through(&handle.link())?;
-        if handle.program && stat.stx_ino != job.inode && handle.start != 0 {
-            // Two removed files of one name: this mapping is not the program after all.
-            return Ok(dir.stat_through(&handle.map_files()).unwrap_or(stat));
+/// The first answer of a handle that still leads to the object.
+fn through_handles<T>(
+    proc: &ProcRoot,
+    job: &Job,
+    mut ask: impl FnMut(&ProcDir<'_>, &CStr, &Statx) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    let mut last = Errno::SRCH;
+    for handle in &job.handles {
+        let answer = proc.process(handle.task).and_then(|dir| {
+            let link = handle_link(&dir, *handle, job)?;
+            let stat = dir.stat_through(&link)?;
+            ask(&dir, &link, &stat)
+        });
+        match answer {
+            Err(error) if is_vanished(error) => last = error,
+            answer => return answer,
         }
-        Ok(stat)
-    })
+    }
+    Err(last)
+}
+
+/// The link by which a handle leads to the object; `ESRCH` if the process has mapped something else there meanwhile.
+fn handle_link(dir: &ProcDir<'_>, handle: Handle, job: &Job) -> Result<CString, Errno> {
+    let link = handle.link();
+    let inode = dir.stat_through(&link)?.stx_ino;
+    // An overlay before Linux 6.8 has other numbers in maps: then the name has to do.
+    if inode == job.inode || dir.link(&link)? == job.name.as_slice() {
+        return Ok(link);
+    }
+    Err(Errno::SRCH)
+}
+
+fn mapped_stat(proc: &ProcRoot, job: &Job) -> Result<Statx, Errno> {
+    through_handles(proc, job, |_, _, stat| Ok(*stat))
 }
 
 fn mapped_file(proc: &ProcRoot, job: &Job) -> Result<File, Errno> {
-    let tasks: Vec<Pid> = (0..).take(job.handles.len()).collect();
-    first_of(&tasks, |index| {
-        let handle = job.handles[index as usize];
-        let dir = proc.process(handle.task)?;
-        let stat = dir.stat_through(&handle.link())?;
+    through_handles(proc, job, |dir, link, stat| {
         if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::RegularFile {
             return Err(Errno::INVAL);
         }
-        Ok(File::from(
-            dir.open_through(&handle.link(), OFlags::RDONLY)?,
-        ))
+        Ok(File::from(dir.open_through(link, OFlags::RDONLY)?))
     })
 }
 
@@ -375,6 +421,14 @@ fn start_name(
 fn first_argument(proc: &ProcRoot, task: Pid) -> Option<Bytes> {
     let text = proc.process(task).ok()?.read(c"cmdline", 128 * 1024).ok()?;
     text.split(|&byte| byte == 0).next().map(Bytes::from)
+}
+
+/// Who owns the file on disk, or what runs if there is none.
+pub(super) fn owner_of(look: &Look) -> Option<u32> {
+    match (&look.fresh, &look.mapped) {
+        (Fresh::Found(stat), _) | (_, Ok(stat)) => Some(stat.uid),
+        _ => None,
+    }
 }
 
 /// statx(2) as facts.

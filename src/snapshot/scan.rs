@@ -8,7 +8,7 @@ use super::maps::{self, Mapping};
 use super::procmap;
 use super::root::{ProcDir, ProcRoot};
 use super::stat::{Stat, parse_stat};
-use crate::model::{Bytes, Details, Device, Namespaces, Pid, StartTicks, WhyNot};
+use crate::model::{Bytes, Details, Device, Namespaces, Pid, ProcessKey, WhyNot};
 
 /// How mappings are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ const MAPS_LINE_CAP: usize = 64 * 1024;
 const STATUS_CAP: usize = 64 * 1024;
 const CMDLINE_CAP: usize = 128 * 1024;
 const CGROUP_CAP: usize = 64 * 1024;
-/// The kernel's default `vm.max_map_count` is 65,530; a process may have far more where that was raised.
-const MAPPINGS_CAP: usize = 1_000_000;
+/// The kernel's default `vm.max_map_count` is 65,530; where it was raised, it is for data, not for code.
+const MAPPINGS_CAP: usize = 262_144;
 
 /// A process as it was seen, before its objects are told apart.
 #[derive(Debug)]
@@ -256,14 +256,14 @@ fn take_lines(text: &[u8], mappings: &mut Mappings) -> Result<(), Errno> {
 /// Whether a process is still the one that was looked at: same start, same program.
 pub(super) fn is_unchanged(
     proc: &ProcRoot,
-    pid: Pid,
+    key: ProcessKey,
     task: Pid,
-    started: StartTicks,
     exe: Option<&Bytes>,
 ) -> Result<bool, Errno> {
-    let stat = parse_stat(&proc.process(pid)?.read(c"stat", STAT_CAP)?).ok_or(Errno::INVAL)?;
+    let stat = proc.process(key.pid)?.read(c"stat", STAT_CAP)?;
+    let stat = parse_stat(&stat).ok_or(Errno::INVAL)?;
     let now = proc.process(task)?.link(c"exe")?;
-    Ok(stat.started == started && exe.is_none_or(|exe| exe.as_slice() == now))
+    Ok(stat.started == key.started && exe.is_none_or(|exe| exe.as_slice() == now))
 }
 
 /// Reads what attribution, decision and report need of one process.

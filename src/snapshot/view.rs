@@ -1,6 +1,8 @@
 //! A process's own view of files: its root in its mount namespace, and how a path is opened there.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags, Statx};
 use rustix::io::Errno;
@@ -13,12 +15,14 @@ use crate::model::{Bytes, Pid};
 const MOUNTINFO_CAP: usize = 32 * 1024 * 1024;
 
 /// Where a path of a view is opened.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) enum Base {
     /// Below `/proc/PID/root` of the first of these processes that is still there.
-    Tasks(Vec<Pid>),
-    /// Below a directory of the reader's (a recorded tree, `--root`).
+    Tasks(Mutex<Vec<Pid>>),
+    /// Below a directory of the reader's: its own root, or `--root`.
     Directory(std::path::PathBuf),
+    /// Nowhere: a recorded /proc without a root.
+    Nowhere,
 }
 
 impl Base {
@@ -27,39 +31,43 @@ impl Base {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match self {
             Self::Directory(path) => fs::open(path, flags, Mode::empty()),
-            Self::Tasks(tasks) => first_of(tasks, |task| {
-                proc.process(task)?.open_through(c"root", flags)
-            }),
+            Self::Tasks(_) => self.ask(|task| proc.process(task)?.open_through(c"root", flags)),
+            Self::Nowhere => Err(Errno::NOENT),
         }
     }
 
     /// The mounts that the view can see. Empty where they cannot be told.
     pub(super) fn mounts(&self, proc: &ProcRoot) -> Result<Mounts, Errno> {
-        match self {
-            Self::Directory(_) => Ok(Mounts::default()),
-            Self::Tasks(tasks) => {
-                let text = first_of(tasks, |task| {
-                    proc.process(task)?.read(c"mountinfo", MOUNTINFO_CAP)
-                })?;
-                Ok(Mounts::parse(&text).0)
+        let text = match self {
+            Self::Nowhere => return Ok(Mounts::default()),
+            // Only the reader's own root is the root of the reader's mounts.
+            Self::Directory(path) if path != Path::new("/") => return Ok(Mounts::default()),
+            Self::Directory(_) => proc
+                .process(std::process::id())?
+                .read(c"mountinfo", MOUNTINFO_CAP)?,
+            Self::Tasks(_) => {
+                self.ask(|task| proc.process(task)?.read(c"mountinfo", MOUNTINFO_CAP))?
+            }
+        };
+        Ok(Mounts::parse(&text).0)
+    }
+
+    /// The first answer that is not about a process that ended.
+    fn ask<T>(&self, ask: impl Fn(Pid) -> Result<T, Errno>) -> Result<T, Errno> {
+        let tasks = match self {
+            Self::Tasks(tasks) => tasks.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Self::Directory(_) | Self::Nowhere => Vec::new(),
+        };
+        let mut last = Errno::SRCH;
+        // The newest first: later looks add tasks because earlier ones have ended.
+        for &task in tasks.iter().rev() {
+            match ask(task) {
+                Err(error) if super::scan::is_vanished(error) => last = error,
+                result => return result,
             }
         }
+        Err(last)
     }
-}
-
-/// The first answer that is not about a process that ended.
-pub(super) fn first_of<T>(
-    tasks: &[Pid],
-    mut ask: impl FnMut(Pid) -> Result<T, Errno>,
-) -> Result<T, Errno> {
-    let mut last = Errno::SRCH;
-    for &task in tasks {
-        match ask(task) {
-            Err(error) if super::scan::is_vanished(error) => last = error,
-            result => return result,
-        }
-    }
-    Err(last)
 }
 
 /// The path of a name inside a root, both as the kernel prints them to the reader (d_path: relative to the reader's

@@ -1,0 +1,275 @@
+//! Distinct views and objects: each is looked at once, however many processes share it.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::look::{Handle, Job, Place};
+use super::maps::Mapping;
+use super::scan::Seen;
+use super::view::{Base, path_in_root};
+use crate::model::{
+    Bytes, Compared, Device, Fresh, Look, Object, ObjectId, Process, Use, View, ViewId, WhyNot,
+};
+
+/// Through how many processes an object or a view is tried to be reached.
+const HANDLES: usize = 4;
+
+/// The root of the inspected system, and who looks at it.
+#[derive(Debug, Clone)]
+pub(super) struct HostRoot {
+    /// `st_dev` and inode number of the directory.
+    pub(super) id: (Device, u64),
+    /// The directory as the reader opens it.
+    pub(super) path: PathBuf,
+    /// Whether somebody named it: then it is the only system that is looked at.
+    pub(super) named: bool,
+    /// The reader's mount namespace.
+    pub(super) mnt_ns: Option<u64>,
+    /// Whether /proc is live.
+    pub(super) live: bool,
+}
+
+/// All distinct views and objects so far.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    host: HostRoot,
+    pub(super) views: Vec<View>,
+    places: Vec<Arc<Place>>,
+    view_ids: HashMap<ViewKey, ViewId>,
+    pub(super) objects: Vec<Object>,
+    pub(super) jobs: Vec<Job>,
+    /// By a hash of all that tells objects apart; several where hashes collide.
+    ids: HashMap<u64, Vec<ObjectId>>,
+    /// The process by which each object was counted last.
+    counted: Vec<u32>,
+    processes: u32,
+    /// Objects that wait to be looked at.
+    pub(super) waiting: Vec<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ViewKey {
+    mnt_ns: Option<u64>,
+    root: Vec<u8>,
+    root_id: Option<(Device, u64)>,
+}
+
+impl Catalogue {
+    pub(super) fn new(host: HostRoot) -> Self {
+        Self {
+            host,
+            views: Vec::new(),
+            places: Vec::new(),
+            view_ids: HashMap::new(),
+            objects: Vec::new(),
+            jobs: Vec::new(),
+            ids: HashMap::new(),
+            counted: Vec::new(),
+            processes: 0,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Whether a process belongs to another system than the one that is looked at: with a named root, another root; from
+    /// inside a chroot, a process of the same namespace outside it (its names would hit our files).
+    pub(super) fn is_outside(&self, seen: &Seen) -> bool {
+        let Some(root) = seen.root_id.filter(|_| self.host.live) else {
+            return false;
+        };
+        let same_ns = seen.mnt_ns.is_some() && seen.mnt_ns == self.host.mnt_ns;
+        let at_top = same_ns && seen.root.as_deref() == Some(b"/");
+        root != self.host.id && (self.host.named || at_top)
+    }
+
+    /// The view of a process.
+    pub(super) fn view_of(&mut self, seen: &Seen) -> ViewId {
+        let key = ViewKey {
+            mnt_ns: seen.mnt_ns,
+            root: seen.root.clone().unwrap_or_else(|| b"/".to_vec()),
+            root_id: seen.root_id,
+        };
+        if let Some(&id) = self.view_ids.get(&key) {
+            if let Base::Tasks(tasks) = &self.places[id.0 as usize].base {
+                let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+                if tasks.len() == HANDLES {
+                    tasks.remove(0);
+                }
+                tasks.push(seen.task);
+            }
+            return id;
+        }
+        let id = ViewId(index(self.views.len()));
+        let shares_root = !self.host.live || seen.root_id == Some(self.host.id);
+        let own = self.host.named || !self.host.live || seen.mnt_ns == self.host.mnt_ns;
+        let base = match (self.host.live, self.host.named, shares_root && own) {
+            (false, false, _) => Base::Nowhere,
+            (_, true, _) | (_, _, true) => Base::Directory(self.host.path.clone()),
+            (true, false, false) => Base::Tasks(Mutex::new(vec![seen.task])),
+        };
+        let view = View {
+            mnt_ns: key.mnt_ns,
+            root: Bytes(key.root.clone()),
+            host: shares_root && own,
+        };
+        self.places.push(Arc::new(Place {
+            base,
+            mounts: OnceLock::new(),
+            whole: self.host.live && !self.host.named && key.root == b"/",
+            host: view.host,
+            // A service with a mount namespace of its own, and the host's files in it.
+            host_path: (shares_root && !own).then(|| self.host.path.clone()),
+        }));
+        self.views.push(view);
+        self.view_ids.insert(key, id);
+        id
+    }
+
+    /// Begins to count the objects of another process.
+    pub(super) fn next_process(&mut self) {
+        self.processes += 1;
+    }
+
+    /// Counts a mapping of the present process; `None` if its object was counted for it already.
+    pub(super) fn count(
+        &mut self,
+        view: ViewId,
+        mapping: &Mapping<'_>,
+        handle: Handle,
+        start_ns: i64,
+    ) -> Option<Use> {
+        let object = self.intern(view, mapping);
+        let at = object.0 as usize;
+        let job = &mut self.jobs[at];
+        job.oldest_start_ns = job.oldest_start_ns.min(start_ns);
+        if std::mem::replace(&mut self.counted[at], self.processes) == self.processes {
+            return None;
+        }
+        if self.objects[at].look.is_vanished() && !self.waiting.contains(&at) {
+            // Looked at through processes that have ended since: here is one that lives.
+            job.handles.clear();
+            self.waiting.push(at);
+        }
+        if job.handles.len() < HANDLES {
+            job.handles.push(handle);
+        }
+        let (start, program) = (handle.start, handle.program);
+        Some(Use {
+            object,
+            start,
+            program,
+        })
+    }
+
+    fn intern(&mut self, view: ViewId, mapping: &Mapping<'_>) -> ObjectId {
+        let mut hasher = DefaultHasher::new();
+        (view, mapping.device, mapping.inode, mapping.name).hash(&mut hasher);
+        let ids = self.ids.entry(hasher.finish()).or_default();
+        let same = |id: &&ObjectId| {
+            let job = &self.jobs[id.0 as usize];
+            job.view == view
+                && (job.device, job.inode) == (mapping.device, mapping.inode)
+                && job.name.as_slice() == mapping.name
+        };
+        if let Some(&id) = ids.iter().find(same) {
+            return id;
+        }
+        let id = ObjectId(index(self.jobs.len()));
+        ids.push(id);
+        self.waiting.push(self.jobs.len());
+        self.counted.push(0);
+        let name = Bytes::from(mapping.name);
+        self.jobs.push(Job {
+            view,
+            handles: Vec::new(),
+            name: name.clone(),
+            path: None,
+            place: Arc::clone(&self.places[view.0 as usize]),
+            device: mapping.device,
+            inode: mapping.inode,
+            oldest_start_ns: i64::MAX,
+        });
+        self.objects.push(Object {
+            view,
+            name,
+            path: None,
+            device: mapping.device,
+            inode: mapping.inode,
+            look: not_looked(),
+        });
+        id
+    }
+
+    /// Whether an object of the process could only be looked at through processes that ended meanwhile.
+    pub(super) fn has_vanished(&self, process: &Process) -> bool {
+        process
+            .uses
+            .iter()
+            .any(|one| self.objects[one.object.0 as usize].look.is_vanished())
+    }
+
+    /// Takes the objects that wait, each with the place and the path where it is to be looked up.
+    pub(super) fn take_waiting(&mut self) -> Vec<usize> {
+        let waiting = std::mem::take(&mut self.waiting);
+        for &at in &waiting {
+            let resolved = self.resolve(self.jobs[at].view, self.jobs[at].name.as_slice());
+            if let Some((view, path)) = resolved {
+                self.jobs[at].place = Arc::clone(&self.places[view.0 as usize]);
+                self.jobs[at].path = Some(path);
+                self.objects[at].view = view;
+            }
+        }
+        waiting
+    }
+
+    /// The view in which a name is to be looked up, and the path there.
+    fn resolve(&self, view: ViewId, name: &[u8]) -> Option<(ViewId, Bytes)> {
+        let own = &self.views[view.0 as usize];
+        if let Some(path) = path_in_root(name, own.root.as_slice()) {
+            return Some((view, Bytes::from(path)));
+        }
+        if !name.starts_with(b"/") {
+            return None;
+        }
+        // Opened before chroot(2): a task of the same namespace that has the namespace's root can look.
+        let is_whole = |other: &View| other.mnt_ns == own.mnt_ns && other.root.as_slice() == b"/";
+        let whole = self.views.iter().position(is_whole)?;
+        Some((ViewId(index(whole)), Bytes::from(name)))
+    }
+
+    /// The namespaces whose own root some process has.
+    pub(super) fn whole_places(&self) -> Vec<Arc<Place>> {
+        self.places
+            .iter()
+            .filter(|place| place.whole)
+            .map(Arc::clone)
+            .collect()
+    }
+
+    /// An object turned out to lie in a mount of another namespace than that of the processes that map it.
+    pub(super) fn move_to(&mut self, at: usize, place: &Arc<Place>) {
+        self.jobs[at].place = Arc::clone(place);
+        if let Some(view) = self.places.iter().position(|one| Arc::ptr_eq(one, place)) {
+            self.objects[at].view = ViewId(index(view));
+        }
+    }
+}
+
+fn not_looked() -> Look {
+    Look {
+        mapped: Err(WhyNot::TimedOut),
+        fresh: Fresh::Unknown(WhyNot::TimedOut),
+        mount: None,
+        mounted: None,
+        on_host: false,
+        mapped_build_id: None,
+        fresh_build_id: None,
+        content: Compared::NotAsked,
+        start_name: None,
+    }
+}
+
+fn index(length: usize) -> u32 {
+    u32::try_from(length).expect("the number of processes and mappings is capped far below 2^32")
+}
