@@ -56,7 +56,7 @@ fn stale_process(
             return None;
         };
         let object = facts.objects.get(finding.object.0 as usize)?;
-        let package = attribute::package_of(object, kind, started, &bundle.answers);
+        let package = attribute::package_of(object, started, &bundle.answers);
         Some(StaleObject {
             object: finding.object,
             program: finding.program,

@@ -1,7 +1,7 @@
 //! Pure: object → package and the version that runs.
 
 use crate::model::{
-    Answers, Claim, Kind, Object, Package, PackageChange, PackageFact, PathAnswer, Timestamp,
+    Answers, Claim, Object, Package, PackageChange, PackageFact, PathAnswer, Timestamp,
 };
 
 /// A log line is written before the files are unpacked, cut to a second; the file system's clock may be a tick behind.
@@ -11,7 +11,7 @@ const GRAIN_SECS: i64 = 2;
 ///
 /// `started` is since when the process runs its code, for objects whose own times tell nothing.
 #[must_use]
-pub fn package_of(object: &Object, kind: Kind, started: Timestamp, answers: &Answers) -> Package {
+pub fn package_of(object: &Object, started: Timestamp, answers: &Answers) -> Package {
     if !object.look.on_host {
         return Package::Unknown;
     }
@@ -26,7 +26,7 @@ pub fn package_of(object: &Object, kind: Kind, started: Timestamp, answers: &Ans
         backend: claim.backend.clone(),
         name: claim.name.clone(),
         arch: claim.arch.clone(),
-        running_version: running_version(object, kind, started, claim, answers),
+        running_version: running_version(unlinked_at(object), started, claim, answers),
         installed_version: Some(claim.version.clone()),
     };
     match answer {
@@ -36,14 +36,21 @@ pub fn package_of(object: &Object, kind: Kind, started: Timestamp, answers: &Ans
     }
 }
 
+/// When the object lost its last name: its attributes changed for the last time then. `None` if it has a name, or cannot
+/// be asked.
+fn unlinked_at(object: &Object) -> Option<Timestamp> {
+    let stat = object.look.mapped.as_ref().ok()?;
+    (stat.links == 0).then_some(stat.ctime)
+}
+
 /// The version that a mapped object came from.
 ///
-/// A file's attributes change for the last time when its last name goes: the package manager's rename over it. So the
-/// change of the package that began last before that moment is the one that replaced the object, and its old version the
-/// one that runs. Both times are of the same wall clock at the same moment: no later step of the clock can part them.
+/// The package manager's rename over a file takes its last name away. So the change of the package that began last before
+/// that moment is the one that replaced the object, and its old version the one that runs. Both times are of the same
+/// wall clock at the same moment: no later step of the clock can part them. Otherwise the first change after the process
+/// started took the running version away.
 fn running_version(
-    object: &Object,
-    kind: Kind,
+    unlinked: Option<Timestamp>,
     started: Timestamp,
     claim: &Claim,
     answers: &Answers,
@@ -54,18 +61,97 @@ fn running_version(
             && change.arch.as_ref().is_none_or(|arch| *arch == claim.arch)
     };
     let mut changes = answers.changes.iter().filter(same);
-    let replaced = matches!(kind, Kind::Replaced | Kind::Gone | Kind::PathChanged);
-    match &object.look.mapped {
-        Ok(stat) if replaced && stat.links == 0 => {
-            let before = |change: &&PackageChange| {
-                change.at.secs <= stat.ctime.secs.saturating_add(GRAIN_SECS)
-            };
-            changes.rfind(before)?.old.clone()
+    let change = match unlinked {
+        Some(time) => {
+            changes.rfind(|change| change.at.secs <= time.secs.saturating_add(GRAIN_SECS))
         }
-        // Otherwise the first change after the process started took the running version away.
-        _ => changes
-            .find(|change| change.at.secs.saturating_add(GRAIN_SECS) >= started.secs)?
-            .old
-            .clone(),
+        None => changes.find(|change| change.at.secs.saturating_add(GRAIN_SECS) >= started.secs),
+    };
+    change?.old.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(at: i64, old: &str, new: &str) -> PackageChange {
+        PackageChange {
+            backend: "dpkg".to_owned(),
+            name: "libssl3".to_owned(),
+            arch: Some("amd64".to_owned()),
+            at: Timestamp { secs: at, nanos: 0 },
+            old: Some(old.to_owned()),
+            new: Some(new.to_owned()),
+        }
+    }
+
+    fn claim() -> Claim {
+        let text = |text: &str| text.to_owned();
+        Claim {
+            backend: text("dpkg"),
+            name: text("libssl3"),
+            arch: text("amd64"),
+            version: text("3"),
+            intact: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(replaced_at: Option<i64>, started: i64, running: Option<&str>) {
+        // As in the lab: three versions within a process's life.
+        let changes = vec![
+            change(100, "0", "1"),
+            change(200, "1", "2"),
+            change(300, "2", "3"),
+        ];
+        let changed = replaced_at.map(|secs| Timestamp { secs, nanos: 0 });
+        let answers = Answers {
+            changes,
+            ..Answers::default()
+        };
+        let started = Timestamp {
+            secs: started,
+            nanos: 0,
+        };
+        assert_eq!(
+            running_version(changed, started, &claim(), &answers).as_deref(),
+            running
+        );
+    }
+
+    #[test]
+    fn the_change_that_took_the_name_away_tells_the_version() {
+        check(Some(200), 0, Some("1"));
+        check(Some(205), 0, Some("1")); // unpacking takes its time
+        check(Some(199), 0, Some("1")); // the file system's clock is a tick behind
+        check(Some(301), 0, Some("2"));
+        check(Some(50), 0, None); // no log goes back so far
+    }
+
+    #[test]
+    fn without_that_moment_the_start_of_the_process_tells() {
+        check(None, 150, Some("1"));
+        check(None, 0, Some("0"));
+        check(None, 400, None);
+    }
+
+    #[test]
+    fn another_architecture_is_another_package() {
+        let other = PackageChange {
+            arch: Some("i386".to_owned()),
+            ..change(200, "x", "y")
+        };
+        let answers = Answers {
+            changes: vec![change(100, "0", "1"), other],
+            ..Answers::default()
+        };
+        let at = Timestamp {
+            secs: 201,
+            nanos: 0,
+        };
+        assert_eq!(
+            running_version(Some(at), at, &claim(), &answers).as_deref(),
+            Some("0")
+        );
     }
 }

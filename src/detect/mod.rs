@@ -3,5 +3,7 @@
 
 mod lineage;
 mod replaced;
+#[cfg(test)]
+mod rows;
 
 pub use replaced::{Judge, Judged, judge_object};
