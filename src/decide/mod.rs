@@ -14,10 +14,12 @@ use crate::model::{Action, Because, Bytes, Item, Owner, OwnerKind, Plan, Scope, 
 pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
     let mut by_owner: BTreeMap<Owner, Vec<StaleProcess>> = BTreeMap::new();
     for process in stale {
-        by_owner
-            .entry(process.owner.clone())
-            .or_default()
-            .push(process);
+        // A container is restarted as a whole, whatever runs in it.
+        let owner = Owner {
+            inner: None,
+            ..process.owner.clone()
+        };
+        by_owner.entry(owner).or_default().push(process);
     }
     let mut items: Vec<Item> = by_owner
         .into_iter()

@@ -26,11 +26,7 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Result<()>
         }
     }
     if by_package.is_empty() {
-        writeln!(
-            out,
-            "Nothing is stale: {} processes looked at.",
-            assessment.bundle.facts.processes.len()
-        )?;
+        writeln!(out, "{}", super::text::nothing(assessment))?;
     }
     Ok(())
 }

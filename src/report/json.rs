@@ -95,11 +95,7 @@ fn owner(owner: &Owner) -> Value {
     if let OwnerKind::Container(runtime) | OwnerKind::VirtualMachine(runtime) = owner.kind {
         value.insert("runtime".into(), json!(runtime_name(runtime)));
     }
-    for (key, name) in [
-        ("host_unit", &owner.host_unit),
-        ("inner", &owner.inner),
-        ("pod", &owner.pod),
-    ] {
+    for (key, name) in [("host_unit", &owner.host_unit), ("pod", &owner.pod)] {
         if let Some(name) = name {
             put(&mut value, key, name);
         }
@@ -121,6 +117,9 @@ fn process(assessment: &Assessment<'_>, stale: &StaleProcess) -> Value {
             "uid".into(),
             json!(process.details.as_ref().map(|details| details.uid)),
         );
+    }
+    if let Some(inner) = &stale.owner.inner {
+        put(&mut value, "inner", inner);
     }
     value.insert(
         "findings".into(),

@@ -267,9 +267,7 @@ fn summary(assessment: &Assessment<'_>) -> String {
     let person = count(&[Action::Relogin, Action::Defer]);
     let looked = assessment.bundle.facts.processes.len();
     let mut text = match (now, person) {
-        (0, 0) if count(&[Action::Leave]) == 0 => {
-            format!("Nothing is stale: {looked} processes looked at.")
-        }
+        (0, 0) if count(&[Action::Leave]) == 0 => nothing(assessment),
         _ => format!(
             "{now} to restart, {person} for a person to decide; {looked} processes looked at."
         ),
@@ -281,6 +279,16 @@ fn summary(assessment: &Assessment<'_>) -> String {
         ));
     }
     text
+}
+
+/// Nothing was found; that nothing is stale can be said only if everything was looked at.
+pub(super) fn nothing(assessment: &Assessment<'_>) -> String {
+    let looked = assessment.bundle.facts.processes.len();
+    if assessment.problems.is_empty() {
+        format!("Nothing is stale: {looked} processes looked at.")
+    } else {
+        format!("Nothing stale was found in the {looked} processes that could be looked at.")
+    }
 }
 
 fn things(count: usize) -> String {
