@@ -175,7 +175,7 @@ fn all_page_sizes_read_as_sqlite_does() {
         check_same(&lab, &connection);
         for change in [
             "DELETE FROM t WHERE id % 3 = 0",
-            "INSERT INTO t SELECT id + 1, b, t, n, r, 'late' FROM t WHERE id % 7 = 1",
+            "INSERT INTO t SELECT id + 1, b, t, n, r, 'late' FROM t WHERE id % 4 = 1",
             "CREATE TABLE third(id INTEGER PRIMARY KEY, b); INSERT INTO third VALUES (1, zeroblob(100000))",
         ] {
             connection.execute_batch(change).unwrap();
@@ -269,7 +269,10 @@ fn what_is_not_committed_is_not_seen() {
     let connection = lab.connect();
     fill(&connection, 1024, 1);
     connection
-        .execute_batch("UPDATE t SET late = 'x'; PRAGMA journal_mode = WAL; PRAGMA cache_size = 2")
+        .execute_batch("UPDATE t SET late = 'x'; PRAGMA journal_mode = WAL; PRAGMA cache_size = 2; PRAGMA wal_autocheckpoint = 0")
+        .unwrap();
+    connection
+        .execute_batch("DELETE FROM t WHERE id % 3 = 0")
         .unwrap();
     let before = theirs(&connection);
     // A small cache makes SQLite write pages of an open transaction to the log.
