@@ -302,13 +302,7 @@ fn the_log_of_a_crashed_writer_counts_as_far_as_it_is_whole() {
     let crashed = Lab::new();
     fs::copy(lab.file(), crashed.file()).unwrap();
     let log = fs::read(lab.dir.path().join("a.db-wal")).unwrap();
-    let rows = |length: usize| {
-        fs::write(crashed.dir.path().join("a.db-wal"), &log[..length]).unwrap();
-        let snapshot = crashed.take().unwrap();
-        let (lines, flaws) = ours(&snapshot.database);
-        assert_eq!(flaws, []);
-        lines.len()
-    };
+    let rows = |length: usize| rows_of(&crashed, &log[..length]);
     assert_eq!(rows(log.len()), 4);
     // The last commit is one frame: cut it, and it never was.
     assert_eq!(rows(log.len() - 1), 3);
@@ -316,6 +310,24 @@ fn the_log_of_a_crashed_writer_counts_as_far_as_it_is_whole() {
     assert_eq!(rows(log.len() - 4096 - 25), 2);
     assert_eq!(rows(31), 0);
     assert_eq!(rows(0), 0);
+    // A transaction of many frames: without the last of them it never was, though the others are whole.
+    connection
+        .execute_batch("INSERT INTO t VALUES (zeroblob(50000))")
+        .unwrap();
+    let longer = fs::read(lab.dir.path().join("a.db-wal")).unwrap();
+    assert!(longer.len() > log.len() + 50_000);
+    assert_eq!(rows_of(&crashed, &longer), 5);
+    assert_eq!(rows_of(&crashed, &longer[..longer.len() - 1]), 4);
+    assert_eq!(rows_of(&crashed, &longer[..log.len() + 20_000]), 4);
+}
+
+/// Lines that are read with such a log.
+fn rows_of(lab: &Lab, log: &[u8]) -> usize {
+    fs::write(lab.dir.path().join("a.db-wal"), log).unwrap();
+    let snapshot = lab.take().unwrap();
+    let (lines, flaws) = ours(&snapshot.database);
+    assert_eq!(flaws, []);
+    lines.len()
 }
 
 #[test]
