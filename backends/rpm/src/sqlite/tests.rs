@@ -482,7 +482,7 @@ fn not_a_database_is_told() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Any bytes in any place: no panic, and an end.
     #[test]
