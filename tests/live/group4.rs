@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::{
-    Built, Holder, NOBODY, World, arg, has_tool, install, live, overwrite, replace, skip,
+    Built, Holder, NOBODY, World, arg, arg2, has_tool, install, live, overwrite, replace, skip,
 };
 
 /// `hold` behind a program that changes its surroundings first.
@@ -617,6 +617,30 @@ fn t4_21_revision_that_is_no_longer_current() {
 }
 
 #[test]
+fn t4_23_program_on_a_mount_of_its_own() {
+    live(|w| {
+        // As an AppImage: a file system of type fuse.NAME.AppImage that a process of the user's serves.
+        let (at, source) = (w.subdir("served"), w.program());
+        let server = w.hold(&[arg2("serve", &at, &source)]);
+        let p = w.hold_as(&[at.join("file")], &["note:x"]);
+        for silent in [false, true] {
+            if silent {
+                w.sh(&format!("kill -STOP {}", server.pid));
+            }
+            for source in crate::support::sources() {
+                let scan = w.scan(&["--mapping-source", source]);
+                assert!(
+                    scan.took < Duration::from_secs(3),
+                    "{source}: {:?}",
+                    scan.took
+                );
+                assert!(!scan.judged(p.pid).is_stale(), "{source}: {scan:#?}");
+            }
+        }
+    });
+}
+
+#[test]
 fn t4_24_sandbox_with_the_hosts_libraries() {
     live(|w| {
         let lib = w.lib();
@@ -703,6 +727,21 @@ fn t4_28_automount_in_a_start_name() {
             );
             assert!(scan.judged(p.pid).is_unknown(), "{source}: {scan:#?}");
         }
+        assert_eq!(daemon.asked_of_autofs(), 0);
+    });
+}
+
+#[test]
+fn t4_28_link_that_leads_into_an_automount() {
+    live(|w| {
+        let (at, lib) = (w.subdir("auto"), w.lib());
+        let mut daemon = w.hold(&[arg("autofs", &at), "pause".into(), "unread".into()]);
+        let p = w.hold(&[arg("x", &lib)]);
+        fs::remove_file(&lib).unwrap();
+        std::os::unix::fs::symlink(at.join("x/lib"), &lib).unwrap();
+        let scan = w.scan(&[]);
+        assert!(scan.took < Duration::from_secs(3), "{:?}", scan.took);
+        assert!(!scan.judged(p.pid).is_clean(), "{scan:#?}");
         assert_eq!(daemon.asked_of_autofs(), 0);
     });
 }

@@ -4,7 +4,8 @@
  * Arguments are done in order; then it prints "ready PID" and waits for ever. It knows no verdicts: those are the
  * business of the tests. PID is the process's id as the /proc it was started with counts.
  *
- *   x:PATH r:PATH w:PATH   map it r-x private, r-- private, rw- shared        fd:PATH  keep it open
+ *   x:PATH r:PATH w:PATH   map it r-x private, r-- private, rw- shared
+ *   fd:PATH fdx:PATH       keep it open, keep it open until an exec
  *   dl:PATH                dlopen it                                          unmap:N  undo the Nth mapping (from 0)
  *   memfd:NAME tmpfile:DIR sysv sysvx anonsh anonname:TEXT aio uring perf     memory that is nobody's file
  *   own:PATH=SRC           copy SRC to PATH, map it r-x                       unlink:PATH
@@ -18,8 +19,9 @@
  *   zombie traced          keep a dead, a traced child                        storm    fork for ever
  *   pause                  print "paused PID" and wait for a line             sleep:MS
  *   exec:PATH as:ARGV0 memexec    become PATH, itself under another name, itself in a memfd, with the arguments left
- *   execloop:A=B           become A, then B, then A …                         argvhang  a cmdline that nobody can read
+ *   execloop:A=B           become A, then B, then A …
  *   fuse:DIR autofs:DIR    mount what never answers; unread prints what was asked of autofs
+ *   serve:DIR=SRC          mount what answers for as long as this process runs: SRC as DIR/file
  *   mountproc              mount a /proc of the own pid namespace             stdin    stay until the end of stdin
  */
 #define _GNU_SOURCE
@@ -27,8 +29,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fuse.h>
 #include <linux/perf_event.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -299,29 +301,75 @@ static void title(const char *text)
     strncpy(from, copy, to - from);
 }
 
-/* Nobody serves the fault, so whoever reads the arguments waits with us. */
-static void argv_hang(void)
-{
-    uintptr_t page = (uintptr_t)raw_args[0] & ~(uintptr_t)(PAGE - 1);
-    int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-    check(fd >= 0, "userfaultfd");
-    struct uffdio_api api = {.api = UFFD_API};
-    struct uffdio_register area = {.range = {page, PAGE}, .mode = UFFDIO_REGISTER_MODE_MISSING};
-    check(ioctl(fd, UFFDIO_API, &api) == 0, "UFFDIO_API");
-    say("ready");
-    check(ioctl(fd, UFFDIO_REGISTER, &area) == 0, "UFFDIO_REGISTER");
-    check(madvise((void *)page, PAGE, MADV_DONTNEED) == 0, "madvise");
-    for (;;)
-        pause();
-}
-
-static void mount_fuse(const char *dir)
+static int mount_fuse(const char *dir, const char *more)
 {
     char options[128];
-    int fd = open("/dev/fuse", O_RDWR);
+    int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
     check(fd >= 0, "/dev/fuse");
-    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+    snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0%s", fd, more);
     check(mount("hold", dir, "fuse", 0, options) == 0, dir);
+    return fd;
+}
+
+static struct fuse_attr attributes(int source, uint64_t node)
+{
+    struct stat st;
+    check(fstat(source, &st) == 0, "serve");
+    return (struct fuse_attr){
+        .ino = node, .nlink = 1, .size = node == 1 ? 0 : st.st_size, .mode = node == 1 ? S_IFDIR | 0755 : S_IFREG | 0755,
+        .atime = st.st_mtime, .mtime = st.st_mtime, .ctime = st.st_mtime};
+}
+
+/* One answer to one request; how many bytes of it, or a negative error. */
+static ssize_t answer(int source, const struct fuse_in_header *in, const void *body, void *out)
+{
+    switch (in->opcode) {
+    case FUSE_INIT:
+        *(struct fuse_init_out *)out = (struct fuse_init_out){.major = 7, .minor = 31, .max_write = PAGE,
+            .max_readahead = ((const struct fuse_init_in *)body)->max_readahead};
+        return sizeof(struct fuse_init_out);
+    case FUSE_LOOKUP:
+        if (strcmp(body, "file"))
+            return -ENOENT;
+        *(struct fuse_entry_out *)out = (struct fuse_entry_out){.nodeid = 2, .attr = attributes(source, 2)};
+        return sizeof(struct fuse_entry_out);
+    case FUSE_GETATTR:
+        *(struct fuse_attr_out *)out = (struct fuse_attr_out){.attr = attributes(source, in->nodeid)};
+        return sizeof(struct fuse_attr_out);
+    case FUSE_OPEN:
+    case FUSE_OPENDIR:
+        *(struct fuse_open_out *)out = (struct fuse_open_out){.open_flags = FOPEN_KEEP_CACHE};
+        return sizeof(struct fuse_open_out);
+    case FUSE_READ: {
+        const struct fuse_read_in *read = body;
+        return pread(source, out, read->size, read->offset);
+    }
+    case FUSE_FLUSH:
+    case FUSE_RELEASE:
+    case FUSE_RELEASEDIR:
+        return 0;
+    }
+    return -ENOSYS;
+}
+
+static void serve(char *dir)
+{
+    static char request[1 << 20], reply[1 << 20];
+    const char *path = split(dir);
+    int source = open(path, O_RDONLY | O_CLOEXEC);
+    check(source >= 0, path);
+    int fd = mount_fuse(dir, ",allow_other,subtype=hold.AppImage");
+    say("ready");
+    while (read(fd, request, sizeof request) > 0) {
+        const struct fuse_in_header *in = (void *)request;
+        struct fuse_out_header *out = (void *)reply;
+        if (in->opcode == FUSE_FORGET || in->opcode == FUSE_BATCH_FORGET || in->opcode == FUSE_INTERRUPT)
+            continue;
+        ssize_t length = answer(source, in, request + sizeof *in, reply + sizeof *out);
+        *out = (struct fuse_out_header){.unique = in->unique, .error = length < 0 ? length : 0};
+        out->len = sizeof *out + (length > 0 ? length : 0);
+        check(write(fd, reply, out->len) == out->len, "/dev/fuse");
+    }
 }
 
 static void mount_autofs(const char *dir)
@@ -475,6 +523,8 @@ static int do_paths(char *arg)
         map_path(v, PROT_READ | PROT_WRITE, MAP_SHARED);
     else if ((v = value(arg, "fd")))
         check(open(v, O_RDONLY) >= 0, v);
+    else if ((v = value(arg, "fdx")))
+        check(open(v, O_RDONLY | O_CLOEXEC) >= 0, v);
     else if ((v = value(arg, "unlink")))
         check(unlink(v) == 0, v);
     else if ((v = value(arg, "tmpfile")))
@@ -495,7 +545,9 @@ static int do_paths(char *arg)
     else if ((v = value(arg, "cd")))
         check(chdir(v) == 0, v);
     else if ((v = value(arg, "fuse")))
-        mount_fuse(v);
+        mount_fuse(v, "");
+    else if ((v = value(arg, "serve")))
+        serve(v);
     else if ((v = value(arg, "autofs")))
         mount_autofs(v);
 #ifdef WITH_DL
@@ -524,8 +576,6 @@ static int do_memory(char *arg)
         map_memory(PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, arg);
     else if (!strcmp(arg, "anontext"))
         anonymous_text();
-    else if (!strcmp(arg, "argvhang"))
-        argv_hang();
     else if (!strcmp(arg, "aio"))
         aio();
     else if (!strcmp(arg, "uring"))

@@ -155,7 +155,7 @@ fn t11_05_magic_link_to_the_mapped_object() {
     });
 }
 
-/// Something of a mount that never answers, while a library elsewhere is stale.
+/// With something of a mount that never answers, while a library elsewhere is stale.
 #[track_caller]
 fn with_dead_mount(w: &World, hanging: &Holder) {
     let other = w.lib_at("other.so");
@@ -177,6 +177,20 @@ fn t11_06_dead_mount_over_a_program() {
         let program = install("hold", &w.path("sub/prog"));
         let p = w.hold_as(&[&program], &["note:x"]);
         w.hold(&[arg("fuse", w.path("sub"))]);
+        with_dead_mount(w, &p);
+    });
+}
+
+#[test]
+fn t11_06_library_and_program_from_a_server_that_went_silent() {
+    live(|w| {
+        let (at, program) = (w.subdir("served"), w.program());
+        let server = w.hold(&[arg2("serve", &at, &program)]);
+        let p = w.hold_as(
+            &[at.join("file")],
+            &[arg("x", at.join("file")), arg("fd", at.join("file"))],
+        );
+        w.sh(&format!("kill -STOP {}", server.pid));
         with_dead_mount(w, &p);
     });
 }

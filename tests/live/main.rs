@@ -29,7 +29,6 @@ const NOT_LIVE: &[(&str, &str)] = &[
     ("4.03", "overlay before Linux 6.8: recorded trees"),
     ("4.13", "needs a booted systemd: the lab"),
     ("4.22", "needs the flatpak detector"),
-    ("4.23", "needs a FUSE server that answers: the lab"),
     ("4.26", "image-based systems: recorded trees"),
     ("5.06", "nothing acts on processes yet"),
     (

@@ -4,6 +4,7 @@
 //! test and no others, and a run can be asked to be complete. Nothing a test does is visible outside of its world, but
 //! for files below its own directory.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -253,6 +254,7 @@ pub(crate) struct World {
     // Ends the first process of the namespace, and with it all others, when it is closed.
     _life: ChildStdin,
     starter: Child,
+    entered: RefCell<Vec<Child>>,
 }
 
 impl Drop for World {
@@ -260,6 +262,11 @@ impl Drop for World {
         // --kill-child: nothing of this world is left when the wait is over.
         self.starter.kill().unwrap();
         self.starter.wait().unwrap();
+        // nsenter stops when what it started is stopped, and would stay behind so.
+        for child in self.entered.get_mut() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 }
 
@@ -315,6 +322,7 @@ impl World {
             pid,
             _life: life,
             starter,
+            entered: RefCell::default(),
         }
     }
 
@@ -421,8 +429,8 @@ impl World {
             pid: 0,
             stdin: child.stdin.take().unwrap(),
             stdout: BufReader::new(child.stdout.take().unwrap()),
-            _child: child,
         };
+        self.entered.borrow_mut().push(child);
         holder.read_pid();
         settle();
         holder
@@ -577,7 +585,6 @@ pub(crate) struct Holder {
     pub(crate) pid: u64,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
-    _child: Child,
 }
 
 impl Holder {
@@ -586,6 +593,12 @@ impl Holder {
     pub(crate) fn go(&mut self) {
         self.stdin.write_all(b"\n").unwrap();
         self.read_pid();
+        settle();
+    }
+
+    /// Lets a paused one go on into what it will not come back from.
+    pub(crate) fn go_and_not_wait(&mut self) {
+        self.stdin.write_all(b"\n").unwrap();
         settle();
     }
 
