@@ -15,12 +15,12 @@ done
 if ((${#missing[@]})); then
 	if [[ $EUID = 0 ]] && command -v apt-get >/dev/null; then
 		echo "installing for the tests: ${missing[*]}"
-		apt-get update -q >/dev/null &&
+		if ! { apt-get update -q >/dev/null &&
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-				-o DPkg::Lock::Timeout=300 "${missing[@]}" >/dev/null || {
+				-o DPkg::Lock::Timeout=300 "${missing[@]}" >/dev/null; }; then
 			echo "cannot install ${missing[*]}" >&2
 			exit 1
-		}
+		fi
 	else
 		echo "NOT INSTALLED, and not root on a Debian system: ${missing[*]}; tests that need them are skipped" >&2
 	fi
