@@ -1,6 +1,7 @@
 //! Puts what the program says next to what is true, and next to what another tool says. Every difference is a line.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::machine::Machine;
 use crate::report::{Owner, Report};
@@ -25,33 +26,67 @@ pub(crate) enum Difference {
     OnlyOurs,
 }
 
+/// Packages that we cannot name, and why.
+const UNNAMED: &[(&str, &str)] = &[(
+    "libexpat1",
+    "the library's file name changes with its version: once upgraded, no package lists the old name",
+)];
+
+/// What is known of a machine before its upgrade.
+pub(crate) struct Before {
+    versions: BTreeMap<String, String>,
+    files: BTreeMap<PathBuf, String>,
+    observed: Observed,
+}
+
+impl Before {
+    /// Looks at a machine that was not upgraded yet, on which nothing may be stale.
+    #[track_caller]
+    pub(crate) fn take(machine: &Machine) -> Self {
+        machine.check(&[]).assert_nothing_stale();
+        Self {
+            versions: machine.versions(),
+            files: machine.files(),
+            observed: truth::observe(machine),
+        }
+    }
+}
+
 /// A machine after its upgrade, before anything was restarted.
 pub(crate) struct Scene {
-    /// Installed versions before the upgrade and now.
-    pub(crate) old: BTreeMap<String, String>,
-    pub(crate) new: BTreeMap<String, String>,
+    old: BTreeMap<String, String>,
+    new: BTreeMap<String, String>,
     pub(crate) observed: Observed,
     pub(crate) report: Report,
     pids: BTreeMap<Owner, BTreeSet<u32>>,
+    packages: BTreeMap<Owner, BTreeSet<String>>,
 }
 
 impl Scene {
     /// Looks at an upgraded machine, by the oracle and by the program.
-    pub(crate) fn take(machine: &Machine, old: BTreeMap<String, String>) -> Self {
+    #[track_caller]
+    pub(crate) fn take(machine: &Machine, before: Before) -> Self {
         let observed = truth::observe(machine);
         let pids = observed.stale_pids(machine.root());
+        let owner = |path: &PathBuf| before.files.get(path).cloned();
+        let names = observed
+            .stale_names(machine.root(), &before.observed)
+            .into_iter();
+        let packages = names.map(|(who, paths)| (who, paths.iter().filter_map(owner).collect()));
+        let packages = packages.collect();
         let report = machine.check(&[]);
         report.assert_complete();
         Self {
-            old,
+            old: before.versions,
             new: machine.versions(),
             observed,
             report,
             pids,
+            packages,
         }
     }
 
-    /// Owners and processes: listed, but not stale; stale, but not listed.
+    /// Owners, verdicts and processes: listed, but not stale; stale, but not listed.
     pub(crate) fn against_truth(&self, stale: &Stale) -> Vec<String> {
         let mut wrong = Vec::new();
         for (owner, why) in stale {
@@ -59,6 +94,13 @@ impl Scene {
                 None => wrong.push(format!("missed: {owner}: {}", some(why))),
                 Some(item) => {
                     let really = self.pids.get(owner).cloned().unwrap_or_default();
+                    if item.verdict != verdict(owner) {
+                        wrong.push(format!(
+                            "{owner}: {}, but should be {}",
+                            item.verdict,
+                            verdict(owner)
+                        ));
+                    }
                     if item.pids != really {
                         wrong.push(format!(
                             "{owner}: pids {:?} are listed, {really:?} are stale",
@@ -76,7 +118,7 @@ impl Scene {
         wrong
     }
 
-    /// Packages: an item without one that was upgraded, versions that were never installed or are not now.
+    /// Packages: old code whose package is not named, versions that were never installed or are not now.
     pub(crate) fn against_versions(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (owner, item) in &self.report.items {
@@ -95,13 +137,18 @@ impl Scene {
                     ));
                 }
             }
-            // a library's file name changes with its version (libexpat); redis-server's unit mounts the program onto
-            // itself (ExecPaths=): replaced, its name goes with the mount
-            let nobodys = item
-                .paths
-                .iter()
-                .filter(|(path, packages)| packages.is_empty() && !item.lost.contains(*path));
-            wrong.extend(nobodys.map(|(path, _)| format!("{owner}: no package for {path}")));
+            let none = BTreeSet::new();
+            for package in self.packages.get(owner).unwrap_or(&none) {
+                let named = item.packages.iter().any(|named| named.name == *package);
+                match UNNAMED.iter().find(|(unnamed, _)| unnamed == package) {
+                    _ if named => {}
+                    Some((_, why)) => eprintln!("known: {owner}: {package} is not named: {why}"),
+                    None => wrong.push(format!(
+                        "{owner}: runs old code of {package}, which is not named: {:#?}",
+                        item.paths
+                    )),
+                }
+            }
         }
         wrong
     }
@@ -126,6 +173,21 @@ impl Scene {
             }
         }
         unknown
+    }
+}
+
+/// What is to be done with a stale owner.
+fn verdict(owner: &Owner) -> &'static str {
+    match owner {
+        Owner::Unit(name)
+            if ["dbus.service", "systemd-logind.service"].contains(&name.as_str()) =>
+        {
+            "defer"
+        }
+        Owner::Unit(_) | Owner::UserUnit(..) => "restart",
+        Owner::ServiceManager | Owner::UserManager(_) => "reexec",
+        Owner::Session(_) => "relogin",
+        Owner::Other(_) => "leave",
     }
 }
 

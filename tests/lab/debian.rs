@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::compare::{Difference, Known, Scene, assert_none};
+use crate::compare::{Before, Difference, Known, Scene, assert_none};
 use crate::machine::{Clock, Image, Machine, lab_is_here};
 use crate::report::{Owner, Report};
 use crate::truth;
@@ -99,10 +99,9 @@ fn needrestart(machine: &Machine) -> BTreeSet<Owner> {
 /// The whole way: old system, services, upgrade, verdicts, restarts, nothing left.
 fn upgrade(name: &str, image: Image, clock: Clock) {
     let machine = with_services(name, image, clock);
-    machine.check(&[]).assert_nothing_stale();
-    let old = machine.versions();
+    let before = Before::take(&machine);
     machine.script("upgrade.sh", &[], &[]);
-    let scene = Scene::take(&machine, old);
+    let scene = Scene::take(&machine, before);
     let elder = needrestart(&machine);
 
     truth::restart_everything(&machine, &scene.observed);
@@ -218,9 +217,9 @@ fn changed_code_of_the_same_files_is_stale() {
         return;
     }
     let machine = with_services("changed", Image::Bookworm, Clock::OwnBoot);
-    let old = machine.versions();
+    let before = Before::take(&machine);
     machine.script("bump-deb.sh", &["-c"], &["libssl3", "cron"]);
-    let scene = Scene::take(&machine, old);
+    let scene = Scene::take(&machine, before);
     truth::restart_everything(&machine, &scene.observed);
     let stale = truth::judge(&machine, &scene.observed, &truth::observe(&machine));
     for unit in ["cron.service", "nginx.service", "lab-tls@4401.service"] {
@@ -232,6 +231,25 @@ fn changed_code_of_the_same_files_is_stale() {
     let mut wrong = scene.against_truth(&stale);
     wrong.extend(scene.against_versions());
     assert_none("after the rebuild", &wrong);
+}
+
+/// Whoever does what is said is rid of it: the same is not said again.
+#[test]
+fn following_the_advice_helps() {
+    if !lab_is_here() {
+        return;
+    }
+    let machine = with_services("advice", Image::Bookworm, Clock::OwnBoot);
+    machine.script("bump-deb.sh", &["-c"], &["libssl3", "cron"]);
+    truth::follow(&machine, &machine.check(&[]));
+    let mut left = machine.check(&[]);
+    left.assert_complete();
+    left.items.retain(|_, item| item.verdict != "defer");
+    assert!(
+        left.items.is_empty(),
+        "still said after it was done: {:#?}",
+        left.items
+    );
 }
 
 #[test]

@@ -209,7 +209,7 @@ impl Machine {
 
     /// The versions of all installed packages.
     pub(crate) fn versions(&self) -> BTreeMap<String, String> {
-        let listed = if self.root.join("var/lib/dpkg/status").exists() {
+        let listed = if self.has_dpkg() {
             self.ask(&[
                 "dpkg-query",
                 "-W",
@@ -225,11 +225,39 @@ impl Machine {
             ])
         };
         let row = |line: &str| {
-            let mut fields = line.split('\t');
-            (fields.next()? == "ii ").then_some(())?;
-            Some((fields.next()?.to_owned(), fields.next()?.to_owned()))
+            let (name, version) = line.strip_prefix("ii \t")?.split_once('\t')?;
+            Some((name.to_owned(), version.to_owned()))
         };
         listed.lines().filter_map(row).collect()
+    }
+
+    /// The package of each file, by the path that the kernel prints (in a merged /usr).
+    pub(crate) fn files(&self) -> BTreeMap<PathBuf, String> {
+        let listed = if self.has_dpkg() {
+            self.shell("cd /var/lib/dpkg/info; for list in *.list; do sed \"s|^|${list%.list}\t|\" $list; done")
+        } else {
+            self.ask(&["rpm", "-qa", "--qf", "[%{=NAME}\t%{FILENAMES}\n]"])
+        };
+        let row = |line: &str| {
+            let (package, path) = line.split_once('\t')?;
+            let name = package
+                .split_once(':')
+                .map_or(package, |(name, _arch)| name);
+            let merged = ["/lib/", "/lib64/", "/bin/", "/sbin/"]
+                .iter()
+                .any(|top| path.starts_with(top));
+            let path = if merged {
+                format!("/usr{path}")
+            } else {
+                path.to_owned()
+            };
+            Some((path.into(), name.to_owned()))
+        };
+        listed.lines().filter_map(row).collect()
+    }
+
+    fn has_dpkg(&self) -> bool {
+        self.root.join("var/lib/dpkg/status").exists()
     }
 }
 

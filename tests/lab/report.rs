@@ -48,8 +48,6 @@ pub(crate) struct Item {
     pub(crate) packages: BTreeSet<Package>,
     /// By path: which packages were named for it.
     pub(crate) paths: BTreeMap<String, BTreeSet<String>>,
-    /// Paths that may lead to no package any more: the file is gone, or the mount that gave it its name.
-    pub(crate) lost: BTreeSet<String>,
 }
 
 /// One answer of the program.
@@ -118,12 +116,6 @@ impl Item {
             self.pids.insert(pid(process));
             for finding in list(process, "findings") {
                 let path = text(&finding["path"]);
-                if ["gone", "detached"]
-                    .iter()
-                    .any(|kind| finding["kind"] == *kind)
-                {
-                    self.lost.insert(path.clone());
-                }
                 let named = self.paths.entry(path).or_default();
                 let package = &finding["package"];
                 if package.is_null() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::compare::{Difference, Known, Scene, assert_none};
+use crate::compare::{Before, Difference, Known, Scene, assert_none};
 use crate::machine::{Clock, Image, Machine, lab_is_here};
 use crate::report::Owner;
 use crate::truth;
@@ -38,13 +38,12 @@ fn rpm_world_dnf_upgrade() {
     let first = machine.script("merged-rpm.sh", &[], &["1"]);
     machine.ask(&["dnf", "-y", "-q", "install", first.trim()]);
     machine.shell("systemctl daemon-reload; systemctl start lab-merged.service");
-    machine.check(&[]).assert_nothing_stale();
+    let before = Before::take(&machine);
 
-    let old = machine.versions();
     let second = machine.script("merged-rpm.sh", &[], &["2"]);
     machine.ask(&["dnf", "-y", "-q", "upgrade", second.trim()]);
     machine.ask(&["dnf", "-y", "-q", "--enablerepo=lab-updates", "upgrade"]);
-    let scene = Scene::take(&machine, old);
+    let scene = Scene::take(&machine, before);
     let elder = needs_restarting(&machine);
 
     machine.ask(&["systemctl", "daemon-reload"]);

@@ -14,11 +14,18 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::machine::Machine;
-use crate::report::Owner;
+use crate::report::{Owner, Report};
 
 /// A digest of the part of a file that can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Code(u64);
+
+/// A mapped object.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mapped {
+    inode: u64,
+    code: Code,
+}
 
 /// A process and its code by path.
 #[derive(Debug)]
@@ -27,7 +34,7 @@ pub(crate) struct Process {
     pub(crate) pid: u32,
     pub(crate) name: String,
     pub(crate) owner: Owner,
-    pub(crate) code: BTreeMap<PathBuf, Code>,
+    pub(crate) code: BTreeMap<PathBuf, Mapped>,
 }
 
 /// All processes of a machine at one time.
@@ -178,7 +185,7 @@ struct Reader {
 impl Reader {
     /// The executable mappings of a process that are files of the machine's disk. Memory that has a name (memfd,
     /// /dev/zero, System V segments) is on another device.
-    fn code(&mut self, process: &Path) -> io::Result<BTreeMap<PathBuf, Code>> {
+    fn code(&mut self, process: &Path) -> io::Result<BTreeMap<PathBuf, Mapped>> {
         let mut code = BTreeMap::new();
         for line in String::from_utf8_lossy(&fs::read(process.join("maps"))?).lines() {
             let Some((range, path)) = executable_file(line) else {
@@ -192,7 +199,14 @@ impl Reader {
                     Some(&known) => known,
                     None => *self.seen.entry(id).or_insert(Code::of(&fs::read(&link)?)),
                 };
-                code.insert(path, digest);
+                let inode = about.ino();
+                code.insert(
+                    path,
+                    Mapped {
+                        inode,
+                        code: digest,
+                    },
+                );
             }
         }
         Ok(code)
@@ -304,20 +318,43 @@ impl Observed {
 
     /// The processes of each owner that map other code than what is at its path now.
     pub(crate) fn stale_pids(&self, root: &Path) -> BTreeMap<Owner, BTreeSet<u32>> {
-        let mut disk = Disk::new(root);
         let mut pids = BTreeMap::<Owner, BTreeSet<u32>>::new();
-        for process in &self.processes {
-            if process
-                .code
-                .iter()
-                .any(|(path, code)| disk.code(path) != Some(*code))
-            {
-                pids.entry(process.owner.clone())
-                    .or_default()
-                    .insert(process.pid);
-            }
+        for (process, _) in self.stale(root) {
+            pids.entry(process.owner.clone())
+                .or_default()
+                .insert(process.pid);
         }
         pids
+    }
+
+    /// The names that each owner's stale objects had at an earlier time, before an upgrade took them away.
+    pub(crate) fn stale_names(
+        &self,
+        root: &Path,
+        earlier: &Self,
+    ) -> BTreeMap<Owner, BTreeSet<PathBuf>> {
+        let all = earlier.processes.iter().flat_map(|process| &process.code);
+        let names: HashMap<u64, &PathBuf> =
+            all.map(|(path, mapped)| (mapped.inode, path)).collect();
+        let mut stale = BTreeMap::<Owner, BTreeSet<PathBuf>>::new();
+        for (process, mapped) in self.stale(root) {
+            let name = names.get(&mapped.inode).map(|&path| path.clone());
+            stale.entry(process.owner.clone()).or_default().extend(name);
+        }
+        stale
+    }
+
+    fn stale(&self, root: &Path) -> Vec<(&Process, Mapped)> {
+        let mut disk = Disk::new(root);
+        let mut stale = Vec::new();
+        for process in &self.processes {
+            let differs = process
+                .code
+                .iter()
+                .filter(|(path, mapped)| disk.code(path) != Some(mapped.code));
+            stale.extend(differs.map(|(_, mapped)| (process, *mapped)));
+        }
+        stale
     }
 }
 
@@ -382,6 +419,33 @@ pub(crate) fn restart_users(machine: &Machine, before: &Observed) {
     }
 }
 
+/// Does what a report says, except for what it leaves to a person's choice of the moment.
+pub(crate) fn follow(machine: &Machine, report: &Report) {
+    let advised = report
+        .items
+        .iter()
+        .filter(|(_, item)| item.verdict != "defer");
+    for (owner, item) in advised {
+        match (owner, item.verdict.as_str()) {
+            (Owner::Unit(name), "restart") => drop(machine.ask(&["systemctl", "restart", name])),
+            (Owner::UserUnit(uid, name), "restart") => {
+                machine.ask_as(*uid, &["systemctl", "--user", "restart", name]);
+            }
+            (Owner::ServiceManager, "reexec") => drop(machine.ask(&["systemctl", "daemon-reexec"])),
+            (Owner::UserManager(uid), "reexec") => {
+                machine.ask_as(*uid, &["systemctl", "--user", "daemon-reexec"]);
+            }
+            (Owner::UserManager(uid), _) => {
+                machine.ask(&["systemctl", "restart", &format!("user@{uid}.service")]);
+            }
+            (Owner::Session(id), "relogin") => {
+                drop(machine.run(&["systemctl", "stop", &format!("session-{id}.scope")]));
+            }
+            (owner, verdict) => panic!("no idea how to {verdict} {owner}"),
+        }
+    }
+}
+
 /// Who was stale: by what a restart changed, and for what was not restarted, by what is on disk.
 pub(crate) fn judge(machine: &Machine, before: &Observed, after: &Observed) -> Stale {
     let mut disk = Disk::new(machine.root());
@@ -393,18 +457,18 @@ pub(crate) fn judge(machine: &Machine, before: &Observed, after: &Observed) -> S
             .of(owner)
             .filter(|process| !old.contains(&process.pid))
         {
-            for (path, code) in &process.code {
-                fresh.entry(path).or_default().push(*code);
+            for (path, mapped) in &process.code {
+                fresh.entry(path).or_default().push(mapped.code);
             }
         }
         for process in before.of(owner) {
-            for (path, code) in &process.code {
+            for (path, mapped) in &process.code {
                 // a library that is loaded late is not mapped yet: the disk says what a fresh process would get
                 let now = fresh
                     .get(path.as_path())
                     .cloned()
                     .unwrap_or_else(|| disk.code(path).into_iter().collect());
-                if !now.contains(code) {
+                if !now.contains(&mapped.code) {
                     let how = if now.is_empty() { "gone" } else { "other code" };
                     let why = format!(
                         "pid {} ({}): {}: {how}",
