@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::{Built, World, arg, arg2, install, live, raw, replace};
+use crate::support::{Built, NOBODY, World, arg, arg2, install, live, raw, replace, sources};
 
 /// Names of the catalogue by which JIT and JNI extraction is known; the verdict must not come from them.
 const EXTRACTED: [&str; 6] = [
@@ -193,6 +193,20 @@ fn t1_12_location_never_decides() {
         });
         live(|_| replaced_own_library(&World::below(Path::new(parent))));
     }
+}
+
+#[test]
+fn t1_12_location_does_not_decide_for_an_ordinary_user_either() {
+    live(|w| {
+        // The time of birth is behind a link that only root may follow: it may be either, and must be said so.
+        let lib = w.lib();
+        let p = w.hold_nobody(&[arg("x", &lib)]);
+        fs::remove_file(&lib).unwrap();
+        for source in sources() {
+            let scan = w.scan_through(&NOBODY, &["--user", "--mapping-source", source]);
+            assert!(!scan.judged(p.pid).is_clean(), "{source}: {scan:#?}");
+        }
+    });
 }
 
 #[test]
