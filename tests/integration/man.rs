@@ -1,0 +1,233 @@
+//! The manual page: options from the same definitions as `--help`, and what no definition tells.
+//!
+//! `make man` (`BLESS=1`) writes it anew.
+
+use std::fs;
+
+use clap::{Command, CommandFactory as _};
+use clap_mangen::Man;
+use unstale::cli::Flags;
+
+use crate::support::of_repository;
+
+const PAGE: &str = "dist/usr/share/man/man1/unstale.1";
+
+#[test]
+fn the_page_is_up_to_date() {
+    let made = page();
+    let path = of_repository(PAGE);
+    if std::env::var_os("BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &made).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    let differs = made.lines().zip(kept.lines()).find(|(new, old)| new != old);
+    assert!(
+        made == kept,
+        "{PAGE} is out of date, `make man` writes it anew; first difference (new, old): {differs:?}"
+    );
+}
+
+#[test]
+fn every_option_and_command_is_in_it() {
+    let page = page().replace("\\-", "-");
+    let root = Flags::command();
+    for command in root.get_subcommands().chain([&root]) {
+        assert!(page.contains(command.get_name()), "{}", command.get_name());
+        for option in command.get_arguments() {
+            let Some(name) = option.get_long() else {
+                continue;
+            };
+            assert_eq!(
+                page.contains(&format!("--{name}")),
+                !option.is_hide_set(),
+                "--{name} of {}",
+                command.get_name()
+            );
+        }
+    }
+}
+
+/// The page as it should be.
+fn page() -> String {
+    let root = Flags::command();
+    let man = Man::new(root.clone())
+        .title("UNSTALE")
+        .manual("User Commands");
+    let command = |name: &str| root.find_subcommand(name).unwrap().clone();
+    [
+        // A page of no date: it changes with the program, not with the calendar. An empty word has to be quoted.
+        rendered(|out| man.render_title(out)).replace("UNSTALE 1  ", "UNSTALE 1 \"\" "),
+        rendered(|out| man.render_name_section(out)),
+        SYNOPSIS.to_owned(),
+        DESCRIPTION.to_owned(),
+        options(command("check"), "CHECK"),
+        CHECK.to_owned(),
+        options(command("explain").disable_help_flag(true), "EXPLAIN"),
+        EXPLAIN.to_owned(),
+        options(command("record").disable_help_flag(true), "RECORD"),
+        RECORD.to_owned(),
+        REST.to_owned(),
+    ]
+    .concat()
+}
+
+/// What a command is for and its options, under a heading of their own.
+fn options(command: Command, heading: &str) -> String {
+    let about = command.get_about().unwrap().to_string();
+    let options = rendered(|out| Man::new(command).render_options_section(out));
+    let (_, list) = options.split_once(".SH OPTIONS\n").unwrap();
+    format!(".SH {heading}\n{about}.\n{list}")
+}
+
+/// What clap_mangen writes, without the preamble that it puts before each part; the title brings it once.
+fn rendered(render: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    render(&mut bytes).unwrap();
+    let text = String::from_utf8(bytes).unwrap();
+    match text.find(".SH ") {
+        Some(at) => text[at..].to_owned(),
+        None => text,
+    }
+}
+
+const SYNOPSIS: &str = r".SH SYNOPSIS
+.nf
+\fBunstale\fR [\fBcheck\fR] [\fIOPTIONS\fR]
+\fBunstale explain\fR [\fIOPTIONS\fR] \fITARGET\fR
+\fBunstale record\fR [\fIOPTIONS\fR] \fIFILE\fR
+.fi
+";
+
+const DESCRIPTION: &str = r".SH DESCRIPTION
+After an upgrade, running programs keep the old code: the files were replaced, what is in memory was not.
+\fBunstale\fR finds them.
+It tells which files a program still uses in their old form, which package they came from, in which version it runs and
+in which it is installed, whose the program is (a service, a session, a container), and what it takes to be rid of the
+old code.
+.PP
+A file is judged by the object that is mapped, against the object that a fresh open of its path would give now, as the
+process sees it.
+A new file with the same code (a package installed again, a rebuild) is not stale.
+.PP
+It reads, and changes nothing: it restarts no service.
+Whether the machine has to be rebooted is not assessed yet.
+Code that an interpreter has loaded (Python, Perl, Java) is not looked at yet.
+";
+
+const CHECK: &str = r".PP
+\fB\-\-json\fR prints one document, described by the schema (see \fBFILES\fR); \fB\-\-by\fR has no effect on it.
+With \fB\-\-verbose\fR it has also the new files that turned out to be the same code.
+.PP
+What was found is written to standard output, and what could not be judged to standard error (with \fB\-\-json\fR: as
+\fIproblems\fR in the document).
+";
+
+const EXPLAIN: &str = r".PP
+A name is a unit's, a container's or a session's if any has it (\fB.service\fR may be left out), otherwise a package's,
+otherwise that of a program as \fBps\fR(1) shows it.
+What is not stale is explained too.
+With \fB\-\-bundle\fR, names of packages are not known.
+";
+
+const RECORD: &str = r".PP
+The file must not exist; it is made readable for its owner alone.
+It holds the names, arguments and control groups of all processes, and the paths of the code that they have mapped: look
+at it before you give it away.
+";
+
+const REST: &str = r#".SH EXIT STATUS
+.TP
+.B 0
+The check is complete (with \fB\-\-exit\-code\fR: and nothing is stale).
+.TP
+.B 1
+It failed: there is no result.
+.TP
+.B 2
+Wrong usage.
+.TP
+.B 3
+The result is incomplete: something could not be judged, or the right to look is missing.
+This comes before 10 and 11: what was found is printed all the same.
+.TP
+.B 10
+With \fB\-\-exit\-code\fR: something can be restarted or re\-executed.
+.TP
+.B 11
+With \fB\-\-exit\-code\fR: nothing of that kind, but a session has to be renewed or a person has to choose the moment.
+.TP
+.B 12
+Kept for \(lqreboot needed\(rq; not returned by this version.
+.PP
+\fBexplain\fR and \fBrecord\fR end with 0, 1, 2 or 3.
+.SH FILES
+.TP
+.I /usr/share/unstale/schema\-1.json
+The form of what \fB\-\-json\fR prints.
+.TP
+.I /usr/lib/unstale/conf.d/50\-defaults.toml
+What is not to be restarted unasked, and why.
+The same text is built into the program; other policy files are not read yet.
+.TP
+.IR /var/lib/dpkg ", " /var/log/dpkg.log* ", " /var/log/apt/history.log*
+Owners of files and versions of packages on Debian systems.
+.TP
+.IR /usr/lib/sysimage/rpm ", " /var/lib/rpm
+The same on RPM systems (\fIrpmdb.sqlite\fR; older kinds of database are refused), with the histories of \fBdnf\fR and
+\fBzypper\fR.
+.PP
+A check that finds no file replaced, touched or beyond judging does not read them.
+They are read without locks, and never written.
+.SH ENVIRONMENT
+.TP
+.B NO_COLOR
+Set and not empty: no colour, unless \fB\-\-color=always\fR.
+.PP
+No variable of an inspected process is used.
+.SH EXAMPLES
+.TP
+.B unstale
+What is stale on this machine, and what to do.
+Ask as root to have all of it.
+.TP
+.B unstale \-v
+The same with all evidence.
+.TP
+.B unstale \-\-by package
+Each package with what runs its old version.
+.TP
+.B unstale \-\-user
+Your own processes alone.
+.TP
+.B unstale \-\-json \-\-exit\-code
+For programs.
+.TP
+.B unstale explain cron
+Why \fBcron.service\fR is stale, or why not.
+.TP
+.B unstale record bundle.json
+Everything that is needed to judge this machine elsewhere, for a bug report.
+.TP
+.B unstale \-\-bundle bundle.json
+The verdict on it.
+.SH SECURITY
+As root, the look at the machine is taken by a child process that is nobody.
+It keeps CAP_SYS_PTRACE (to look into other processes), CAP_DAC_READ_SEARCH (to pass directories that others closed)
+and CAP_CHECKPOINT_RESTORE (to follow links to mapped files; CAP_SYS_ADMIN where there is no such capability).
+A system\-call filter denies it to start programs, to open sockets and to trace others.
+Without CAP_SYS_PTRACE, as in many containers, it stays root under that filter.
+.PP
+Nothing that is found in an inspected process is executed or loaded.
+File systems behind which a server or a user's program answers (NFS, CIFS, FUSE and the like) are not touched: files on
+them count as not judged.
+.PP
+Control characters in names are escaped in text.
+.SH SEE ALSO
+.BR proc (5),
+.BR systemctl (1),
+.BR dpkg (1),
+.BR rpm (8),
+.BR needrestart (1),
+.BR checkrestart (8)
+"#;
