@@ -1,0 +1,11 @@
+//! The program as a whole, from outside.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+#![expect(clippy::print_stderr, reason = "what is skipped must be said loudly")]
+#![forbid(unsafe_code)]
+
+mod bad_input; // bundles and recorded trees that are not what they should be
+mod cli; // options, exit statuses, streams, colour
+mod names; // names that would steer a terminal or forge a line
+mod schema; // what --json prints, against the schema that we ship
+mod support;
+mod tidy; // the rules of this house
