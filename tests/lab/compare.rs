@@ -176,14 +176,17 @@ impl Scene {
     }
 }
 
+/// Units whose restart would take more with it than the unit: connections, sessions, a login under way.
+const DEFERRED: [&str; 3] = [
+    "dbus.service",
+    "systemd-logind.service",
+    "console-getty.service",
+];
+
 /// What is to be done with a stale owner.
 fn verdict(owner: &Owner) -> &'static str {
     match owner {
-        Owner::Unit(name)
-            if ["dbus.service", "systemd-logind.service"].contains(&name.as_str()) =>
-        {
-            "defer"
-        }
+        Owner::Unit(name) if DEFERRED.contains(&name.as_str()) => "defer",
         Owner::Unit(_) | Owner::UserUnit(..) => "restart",
         Owner::ServiceManager | Owner::UserManager(_) => "reexec",
         Owner::Session(_) => "relogin",
