@@ -82,16 +82,21 @@ others() {
         else
             say "$scene: against ${command[$name]}"
             # shellcheck disable=SC2086 # words of a command line
-            "$work/pace" "$turns" ++ "${command[$name]}" ${command[$name]} ++ check "$work/unstale" |
-                grep -v '^took	check	' | sed "s/^/$scene\t/" >>"$work/results"
+            "$work/pace" "$turns" ++ "${command[$name]}" ${command[$name]} ++ check "$work/unstale" | sed "s/^/$scene\t/" >>"$work/results"
         fi
     done
 }
 
-inside() {
-    local work=$1 cgroup=$2 processes=$3 turns=$4 slow=$5 stale=$6 options=() spawner staged=yes
+# Makes the scene's own mounts, and starts over: what runs from here on has its files from them.
+enter() {
+    local staged=yes
     mount -t proc proc /proc
-    overlay "$work" || staged=no
+    overlay "$1" || staged=no
+    exec "$BASH" benches/run.sh --inside "$staged" "$@"
+}
+
+inside() {
+    local staged=$1 work=$2 cgroup=$3 processes=$4 turns=$5 slow=$6 stale=$7 options=() spawner
     [ "$cgroup" = none ] || options=(-c "$cgroup")
     : >"$work/spawned"
     "$work/spawn" -n "$processes" -p "$UNITS_OF" -u "$stale" "${options[@]}" >"$work/spawned" 2>&1 &
@@ -149,8 +154,13 @@ scene() (
     # The group is its root for all in the scene: units are found as on a machine of its own.
     [ "$cgroup" = none ] || echo "$BASHPID" >"$cgroup/cgroup.procs"
     shift 2
-    exec unshare --mount --pid --cgroup --fork --kill-child -- "$BASH" benches/run.sh --inside "$work" "$cgroup" "$@"
+    exec unshare --mount --pid --cgroup --fork --kill-child -- "$BASH" benches/run.sh --enter "$work" "$cgroup" "$@"
 )
+
+# How much processor time of one command for that of another: medians.
+cpu_ratio() {
+    awk -v a="$(took "$1" "$2" "$3" 7)" -v b="$(took "$1" "$2" "$4" 7)" 'BEGIN { if (b > 0) printf "%.2f", a / b }'
+}
 
 # A cell of the table: "median (min to max)".
 spread() { awk -F '\t' -v digits="$1" '{ printf "%.*f (%.*f to %.*f)", digits, $2, digits, $1, digits, $3 }'; }
@@ -167,18 +177,20 @@ rows() {
     for source in ioctl text; do
         cells=$(ratio "$work" "$scene" "$source" cat)
         [ -n "$cells" ] || continue
-        printf '| %s | check, %s / cat | %s | %.1f | %.1f |\n' "$scene" "$source" "$(spread 2 <<<"$cells")" \
+        printf '| %s | check, %s / cat | %s | %s | %.1f | %.1f |\n' "$scene" "$source" "$(spread 2 <<<"$cells")" \
+            "$(cpu_ratio "$work" "$scene" "$source" cat)" \
             "$(took "$work" "$scene" "$source" 5)" "$(took "$work" "$scene" "$source" 8 | awk '{ print $1 / 1024 }')"
     done
-    printf '| %s | cat /proc/[0-9]*/maps | | %.1f | %.1f |\n' "$scene" "$(took "$work" "$scene" cat 5)" \
+    printf '| %s | cat /proc/[0-9]*/maps | | | %.1f | %.1f |\n' "$scene" "$(took "$work" "$scene" cat 5)" \
         "$(took "$work" "$scene" cat 8 | awk '{ print $1 / 1024 }')"
     for other in "needrestart -b -l" checkrestart "dnf needs-restarting" "zypper ps"; do
         cells=$(ratio "$work" "$scene" "$other" check)
         if [ -n "$cells" ]; then
-            printf '| %s | %s / check | %s | %.1f | %.1f |\n' "$scene" "$other" "$(spread 1 <<<"$cells")" \
+            printf '| %s | %s / check | %s | %s | %.1f | %.1f |\n' "$scene" "$other" "$(spread 1 <<<"$cells")" \
+                "$(cpu_ratio "$work" "$scene" "$other" check)" \
                 "$(took "$work" "$scene" "$other" 5)" "$(took "$work" "$scene" "$other" 8 | awk '{ print $1 / 1024 }')"
         elif grep -q "^$scene	skipped	$other	" "$work/results"; then
-            printf '| %s | %s / check | SKIPPED: %s | | |\n' "$scene" "$other" \
+            printf '| %s | %s / check | SKIPPED: %s | | | |\n' "$scene" "$other" \
                 "$(awk -F '\t' -v s="$scene" -v o="$other" '$1 == s && $2 == "skipped" && $3 == o { print $4 }' "$work/results")"
         fi
     done
@@ -220,8 +232,9 @@ table() {
     printf 'Command: `%s`. Kernel %s, %s cores, %s.\n\n' "$2" "$(uname -r)" "$(nproc)" \
         "$(. /etc/os-release && echo "$PRETTY_NAME")"
     printf 'Ratios are of wall times in the same turn, programs one after the other in each turn: median (min to max).\n'
+    printf 'Beside them the ratio of processor time, which other work on the machine disturbs less: of medians.\n'
     printf 'Times are for orientation. Peak memory is of the largest process, the confined scanner included.\n\n'
-    printf '| scene | ratio | median (min to max) | median, ms | peak, MiB |\n|---|---|---|---|---|\n'
+    printf '| scene | ratio | wall: median (min to max) | processor | median, ms | peak, MiB |\n|---|---|---|---|---|---|\n'
     for scene in 1000-clean 1000-stale 10000-clean; do
         rows "$work" "$scene"
     done
@@ -272,9 +285,8 @@ main() {
     table "$work" "${line% }" | tee ${out:+"$out"}
 }
 
-if [ "${1-}" = --inside ]; then
-    shift
-    inside "$@"
-else
-    main "$@"
-fi
+case ${1-} in
+--enter) enter "${@:2}" ;;
+--inside) inside "${@:2}" ;;
+*) main "$@" ;;
+esac
