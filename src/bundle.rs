@@ -41,21 +41,29 @@ impl Bundle {
         }
     }
 
-    /// Parses a bundle, and checks that everything in it refers to something in it.
+    /// Parses a bundle, and checks it.
     ///
     /// # Errors
     /// What is wrong, with line and column where it is a matter of form.
     pub fn parse(text: &[u8]) -> Result<Self, String> {
         let bundle: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-        if bundle.format != FORMAT {
+        bundle.checked()
+    }
+
+    /// Checks that everything in a bundle refers to something in it. Whoever made it, rooms may rely on that.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn checked(mut self) -> Result<Self, String> {
+        if self.format != FORMAT {
             return Err(format!(
                 "it is of format {}, this program reads format {FORMAT}",
-                bundle.format
+                self.format
             ));
         }
-        let (views, objects) = (bundle.facts.views.len(), bundle.facts.objects.len());
-        for process in &bundle.facts.processes {
-            let known = |index: u32, length: usize| (index as usize) < length;
+        let (views, objects) = (self.facts.views.len(), self.facts.objects.len());
+        let known = |index: u32, length: usize| (index as usize) < length;
+        for process in &self.facts.processes {
             if !known(process.view.0, views)
                 || !process.uses.iter().all(|one| known(one.object.0, objects))
             {
@@ -65,15 +73,16 @@ impl Bundle {
                 ));
             }
         }
-        if bundle
+        if !self
             .facts
             .objects
             .iter()
-            .any(|object| object.view.0 as usize >= views)
+            .all(|object| known(object.view.0, views))
         {
             return Err("an object refers to a view that is not in it".to_owned());
         }
-        Ok(bundle)
+        self.facts.processes.sort_by_key(|process| process.key);
+        Ok(self)
     }
 }
 

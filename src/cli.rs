@@ -14,8 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 )]
 #[command(
     after_help = "Exit status: 0 the check is complete; 1 it failed; 2 wrong usage; 3 it is incomplete (something could not be \
-judged). With --exit-code, a complete check that found something stale says 10 restart needed, 11 a session or a \
-person has to act, 12 reboot needed."
+judged). With --exit-code, a complete check that found something stale says 10 restart needed, 11 a session or a person has to act (12, reboot needed, is reserved: this version does not assess it)."
 )]
 pub struct Flags {
     /// What to do; without a command, check.
@@ -44,7 +43,7 @@ pub struct CheckFlags {
     #[command(flatten)]
     pub source: SourceFlags,
     /// Print JSON (schema 1) instead of text
-    #[arg(long)]
+    #[arg(long, conflicts_with = "by")]
     pub json: bool,
     /// Show all evidence: every process and file, and what turned out to be the same code
     #[arg(short, long)]
@@ -66,7 +65,7 @@ pub struct CheckFlags {
 /// Options of `explain`.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainFlags {
-    /// A pid, the name of a unit or package, or the path of a file
+    /// A pid, the path of a file, or the name of a unit, session, container, package or program
     pub target: String,
     /// Where to look
     #[command(flatten)]

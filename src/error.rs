@@ -31,7 +31,7 @@ pub enum Error {
     },
     /// Nothing on this machine is called so.
     #[error(
-        "nothing that runs matches {0}: it is neither a pid, nor a unit, package or path in use"
+        "nothing that runs matches {0}: it is neither a pid, nor a path, unit, session, container, package or program in use"
     )]
     NoSuchTarget(String),
     /// The result could not be written.

@@ -72,6 +72,7 @@ fn stale_process(
     Some(StaleProcess {
         key: judged.process.key,
         owner: owner_of(facts, judged.process, by_pid),
+        comm: judged.process.comm.clone(),
         objects,
     })
 }
@@ -81,7 +82,7 @@ pub(super) fn owner_of(facts: &Facts, process: &Process, by_pid: &HashMap<Pid, &
     let Some(details) = &process.details else {
         return Owner::new(
             OwnerKind::Process,
-            process.exe.clone().unwrap_or_default(),
+            clean_exe(facts, process).unwrap_or_default(),
             Scope::System,
         );
     };
@@ -94,6 +95,7 @@ pub(super) fn owner_of(facts: &Facts, process: &Process, by_pid: &HashMap<Pid, &
             uid: details.uid,
         })
     });
+    let exe = clean_exe(facts, process);
     let differs = |theirs: Option<u64>, ours: Option<u64>| matches!((theirs, ours), (Some(a), Some(b)) if a != b);
     let hints = Hints {
         pid: process.key.pid,
@@ -101,11 +103,24 @@ pub(super) fn owner_of(facts: &Facts, process: &Process, by_pid: &HashMap<Pid, &
         unified: facts.host.unified_cgroups,
         other_pid_ns: differs(details.namespaces.pid, facts.host.reader_pid_ns),
         other_mnt_ns: differs(details.namespaces.mnt, facts.host.reader_mnt_ns),
-        exe: process.exe.as_ref(),
+        exe: exe.as_ref(),
         argv: &details.argv,
         parent,
     };
     attribute::owner_of(details.cgroup.as_slice(), &hints)
+}
+
+/// The kernel's name of the program, without the suffix that the kernel appends to the names of removed files.
+fn clean_exe(facts: &Facts, process: &Process) -> Option<Bytes> {
+    let exe = process.exe.as_ref()?;
+    let program = process.uses.iter().find(|one| one.program);
+    let object = program.and_then(|one| facts.objects.get(one.object.0 as usize));
+    let suffix = b" (deleted)";
+    let is_named_so = object
+        .and_then(|object| object.path.as_ref())
+        .is_some_and(|path| path.as_slice().ends_with(suffix));
+    let stripped = exe.as_slice().strip_suffix(suffix).filter(|_| !is_named_so);
+    Some(stripped.map_or_else(|| exe.clone(), Bytes::from))
 }
 
 /// Objects that could not be judged: one problem each, however many processes map them.

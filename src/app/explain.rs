@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::assess::owner_of;
 use crate::bundle::Bundle;
-use crate::model::{Answers, Bytes, Facts, Owner, OwnerKind, Pid, Process, ProcessKey};
+use crate::model::{Answers, Bytes, Facts, Owner, OwnerKind, PathAnswer, Pid, Process, ProcessKey};
 
 /// What somebody asks about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,13 @@ pub(super) fn select_from(facts: &Facts, answers: &Answers, target: &Target) -> 
             if !of_unit.is_empty() {
                 return of_unit;
             }
-            let files = answers.files.get(name).cloned().unwrap_or_default();
+            let mut files = answers.files.get(name).cloned().unwrap_or_default();
+            // A bundle was not asked about this package, but holds the owners of all that is stale.
+            let owned = answers
+                .paths
+                .iter()
+                .filter(|(_, answer)| is_claimed(answer, name));
+            files.extend(owned.map(|(path, _)| path.clone()));
             let of_package = keys(&|process| maps_any(facts, process, &files));
             if !of_package.is_empty() {
                 return of_package;
@@ -87,6 +93,13 @@ fn is_called(owner: &Owner, name: &str) -> bool {
             own == name.as_bytes() || (name.len() >= 12 && own.starts_with(name.as_bytes()))
         }
         _ => own == name.as_bytes(),
+    }
+}
+
+fn is_claimed(answer: &PathAnswer, name: &str) -> bool {
+    match answer {
+        PathAnswer::Owned(claims) => claims.iter().any(|claim| claim.name == name),
+        PathAnswer::Unpackaged | PathAnswer::Unknown(_) => false,
     }
 }
 

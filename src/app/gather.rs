@@ -7,8 +7,8 @@ use super::explain::{self, Target};
 use crate::bundle::Bundle;
 use crate::detect::Judge;
 use crate::model::{
-    Answers, Facts, Finding, Fresh, Kind, Object, ObjectId, Pid, ProcessKey, StartTicks, Timestamp,
-    Verdict, WhyNot, is_same_object,
+    Answers, Facts, Finding, Fresh, Kind, Object, ObjectId, Pid, Process, ProcessKey, StartTicks,
+    Timestamp, Verdict, WhyNot, is_same_object,
 };
 use crate::packages::{self, Questions};
 use crate::problem::Problem;
@@ -42,9 +42,10 @@ pub(super) fn gather(
     settle(&mut scanner);
     let wanted = scanner.with_facts(|facts| match interest {
         Interest::Stale { .. } => {
-            let stale = suspects(facts);
-            let parents = parents_of(facts, &stale);
-            stale.into_iter().chain(parents).collect()
+            let mut matter = suspects(facts);
+            matter.extend(users_of(facts, &touched(facts)));
+            let parents = parents_of(facts, &matter);
+            matter.into_iter().chain(parents).collect()
         }
         Interest::Everything | Interest::Target(_) => {
             facts.processes.iter().map(|process| process.key).collect()
@@ -88,6 +89,16 @@ fn suspects(facts: &Facts) -> BTreeSet<ProcessKey> {
         .iter()
         .filter(|judged| judged.findings.iter().any(is_suspect));
     suspects.map(|judged| judged.process.key).collect()
+}
+
+/// Processes that have any of these objects mapped.
+fn users_of(facts: &Facts, objects: &[ObjectId]) -> Vec<ProcessKey> {
+    let mut wanted = vec![false; facts.objects.len()];
+    objects.iter().for_each(|id| wanted[id.0 as usize] = true);
+    let uses_any =
+        |process: &&Process| process.uses.iter().any(|one| wanted[one.object.0 as usize]);
+    let users = facts.processes.iter().filter(uses_any);
+    users.map(|process| process.key).collect()
 }
 
 /// Managers without control groups are known by their children.
@@ -139,6 +150,12 @@ fn questions(facts: &Facts, also: &[ObjectId]) -> Questions {
             return;
         };
         questions.paths.insert(path.clone());
+        let started = object
+            .look
+            .start_name
+            .as_ref()
+            .and_then(|start| start.found.as_ref().ok());
+        questions.paths.extend(started.map(|led| led.path.clone()));
         if in_place {
             questions.digests.insert(path.clone());
         }

@@ -138,7 +138,10 @@ fn obtain(source: &SourceFlags, interest: &Interest) -> Result<Bundle, Error> {
         .clone()
         .unwrap_or_else(|| Path::new("/").to_owned());
     let seen = confine::run(SCAN_LIMIT, || gather::gather(options, &root, interest))?;
-    seen.map_err(Error::Problem)
+    let bundle = seen.map_err(Error::Problem)?;
+    bundle
+        .checked()
+        .map_err(|what| Error::Scanner(format!("its answer is not sound: {what}")))
 }
 
 fn output(color: Color) -> Box<dyn Write> {

@@ -1,7 +1,7 @@
 //! Pure: object → package and the version that runs.
 
 use crate::model::{
-    Answers, Claim, Object, Package, PackageChange, PackageFact, PathAnswer, Timestamp,
+    Answers, Bytes, Claim, Object, Package, PackageChange, PackageFact, PathAnswer, Timestamp,
 };
 
 /// A log line is written before the files are unpacked, cut to a second; the file system's clock may be a tick behind.
@@ -15,11 +15,15 @@ pub fn package_of(object: &Object, started: Timestamp, answers: &Answers) -> Pac
     if !object.look.on_host {
         return Package::Unknown;
     }
-    let Some(answer) = object
-        .path
-        .as_ref()
-        .and_then(|path| answers.paths.get(path))
-    else {
+    let answer_of = |path: &Bytes| answers.paths.get(path);
+    let own = object.path.as_ref().and_then(answer_of);
+    // A file whose name holds its version goes with it: its package is that of what its SONAME leads to now.
+    let by_start_name = || answer_of(&object.look.start_name.as_ref()?.found.as_ref().ok()?.path);
+    let answer = match own {
+        Some(PathAnswer::Unpackaged) => by_start_name().or(own),
+        own => own,
+    };
+    let Some(answer) = answer else {
         return Package::Unknown;
     };
     let fact = |claim: &Claim| PackageFact {

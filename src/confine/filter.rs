@@ -23,6 +23,12 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_accept4,
     libc::SYS_sendto,
     libc::SYS_sendmsg,
+    libc::SYS_sendmmsg,
+    libc::SYS_open_by_handle_at,
+    libc::SYS_lsetxattr,
+    libc::SYS_removexattr,
+    libc::SYS_fremovexattr,
+    libc::SYS_lremovexattr,
     libc::SYS_kill,
     libc::SYS_pidfd_send_signal,
     libc::SYS_setpriority,
@@ -72,29 +78,59 @@ const DENIED: &[libc::c_long] = &[
     libc::SYS_acct,
 ];
 
+/// Calls of before that only this architecture still has.
+#[cfg(target_arch = "x86_64")]
+const LEGACY: &[libc::c_long] = &[
+    libc::SYS_fork,
+    libc::SYS_vfork,
+    libc::SYS_creat,
+    libc::SYS_rename,
+    libc::SYS_unlink,
+    libc::SYS_mkdir,
+    libc::SYS_rmdir,
+    libc::SYS_link,
+    libc::SYS_symlink,
+    libc::SYS_mknod,
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_lchown,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_futimesat,
+    libc::SYS_accept,
+    libc::SYS_renameat,
+];
+#[cfg(not(target_arch = "x86_64"))]
+const LEGACY: &[libc::c_long] = &[];
+
 /// Applies the filter to this process and all threads it will start. A denied call says `EPERM`. On processors that the
 /// filter's crate does not know, privileges alone confine.
 pub(super) fn apply() -> Result<(), seccompiler::Error> {
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(());
     };
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        DENIED.iter().map(|&call| (call, Vec::new())).collect();
-    rules.insert(libc::SYS_openat, opens_for_writing()?);
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = DENIED
+        .iter()
+        .chain(LEGACY)
+        .map(|&call| (call, Vec::new()))
+        .collect();
+    rules.insert(libc::SYS_openat, opens_for_writing(2)?);
+    #[cfg(target_arch = "x86_64")]
+    rules.insert(libc::SYS_open, opens_for_writing(1)?);
     let denied = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, denied, arch)?;
     let program: BpfProgram = filter.try_into()?;
     apply_filter_all_threads(&program)
 }
 
-/// openat(2) with any flag that writes or creates. (The flags of openat2(2) lie in memory, out of a filter's sight.)
-fn opens_for_writing() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+/// open(2) or openat(2), its flags in that argument, with any flag that writes or creates. (The flags of openat2(2) lie in memory, out of a filter's sight.)
+fn opens_for_writing(flags: u8) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
     [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC]
         .into_iter()
         .map(|flag| {
             let flag = u64::from(flag.unsigned_abs());
             let set = SeccompCondition::new(
-                2,
+                flags,
                 SeccompCmpArgLen::Dword,
                 SeccompCmpOp::MaskedEq(flag),
                 flag,

@@ -140,12 +140,11 @@ fn give_up_privileges() -> Result<(), Errno> {
         }
     })?;
     if have.contains(CapabilitySet::SETUID | CapabilitySet::SETGID) {
-        set_keep_capabilities(true)?;
-        let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-        set_thread_groups(&[])?;
-        set_thread_res_gid(group, group, group)?;
-        set_thread_res_uid(user, user, user)?;
-        set_keep_capabilities(false)?;
+        match become_nobody() {
+            // A user namespace without that id, or without setgroups(2): its root is a user like any other outside.
+            Ok(()) | Err(Errno::INVAL | Errno::PERM) => {}
+            Err(error) => return Err(error),
+        }
     }
     set_capabilities(
         None,
@@ -155,6 +154,15 @@ fn give_up_privileges() -> Result<(), Errno> {
             inheritable: CapabilitySet::empty(),
         },
     )
+}
+
+fn become_nobody() -> Result<(), Errno> {
+    set_keep_capabilities(true)?;
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    set_thread_groups(&[])?;
+    set_thread_res_gid(group, group, group)?;
+    set_thread_res_uid(user, user, user)?;
+    set_keep_capabilities(false)
 }
 
 fn read_answer(answer: OwnedFd, limit: Duration) -> Result<Vec<u8>, Error> {

@@ -7,7 +7,12 @@ use std::collections::BTreeMap;
 
 pub use policy::{Policy, PolicyError, Rule, RuleAction};
 
-use crate::model::{Action, Because, Bytes, Item, Owner, OwnerKind, Plan, Scope, StaleProcess};
+use crate::model::{
+    Action, Because, Bytes, Item, Kind, Owner, OwnerKind, Plan, Scope, StaleProcess,
+};
+
+/// The process that keeps the PAM session of a user's manager open: no re-execution renews it.
+const SD_PAM: &[u8] = b"(sd-pam)";
 
 /// Decides for every owner of stale processes.
 #[must_use]
@@ -25,7 +30,24 @@ pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
         .into_iter()
         .map(|(owner, mut processes)| {
             processes.sort_by_key(|process| process.key);
-            let (action, because) = decide(&owner, policy);
+            let objects = || processes.iter().flat_map(|process| &process.objects);
+            let (action, because) = if objects().all(|object| object.kind == Kind::Alternative) {
+                because(
+                    Action::Leave,
+                    "alternative",
+                    "what runs is still installed; only the system's choice among alternatives changed",
+                )
+            } else if owner.kind == OwnerKind::UserManager
+                && processes.iter().all(|process| process.comm.as_slice() == SD_PAM)
+            {
+                because(
+                    Action::Relogin,
+                    "user-manager.sd-pam",
+                    "only its (sd-pam) helper is old: it ends with the user's last session",
+                )
+            } else {
+                decide(&owner, policy)
+            };
             Item {
                 action,
                 owner,

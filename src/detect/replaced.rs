@@ -13,7 +13,14 @@ use crate::model::{
 const GRAIN_NS: i64 = 20_000_000;
 
 /// Directories for files of the moment, where the birth time of a file that is gone may not be told.
-const TEMPORARY: [&[u8]; 4] = [b"/tmp/", b"/var/tmp/", b"/run/", b"/dev/shm/"];
+const TEMPORARY: [&[u8]; 6] = [
+    b"/tmp/",
+    b"/var/tmp/",
+    b"/run/",
+    b"/dev/shm/",
+    b"/home/",
+    b"/root/",
+];
 
 /// Judges all that was seen.
 #[derive(Debug)]
@@ -143,6 +150,14 @@ fn excluded(object: &Object, host: &Host) -> Option<Rule> {
     if host.memory_devices.contains(&object.device) {
         return Some(Rule::KernelMemory);
     }
+    if object
+        .look
+        .mount
+        .as_ref()
+        .is_some_and(|mount| is_own_image(mount.kind.as_slice()))
+    {
+        return Some(Rule::OwnImage);
+    }
     match &object.look.mapped {
         Ok(stat) if stat.kind == FileKind::Other => return Some(Rule::NotAFile),
         Ok(stat) if stat.links == 0 && is_never_named(object) => return Some(Rule::NeverNamed),
@@ -155,6 +170,14 @@ fn excluded(object: &Object, host: &Host) -> Option<Rule> {
     None
 }
 
+/// Images that a program mounts for itself by FUSE and that nothing upgrades underneath it.
+fn is_own_image(kind: &[u8]) -> bool {
+    let Some(subtype) = kind.strip_prefix(b"fuse.") else {
+        return false;
+    };
+    subtype.ends_with(b".AppImage") || subtype.starts_with(b"squashfuse")
+}
+
 /// The kernel names a file made with O_TMPFILE `#` and its inode number (fs/dcache.c, d_mark_tmpfile()).
 fn is_never_named(object: &Object) -> bool {
     let name = object.name.as_slice();
@@ -165,13 +188,33 @@ fn is_never_named(object: &Object) -> bool {
 
 fn judge_missing(object: &Object, program: bool, started_ns: i64) -> Verdict {
     let look = &object.look;
+    if let (Err(why), false) = (&look.mapped, program || !may_be_temporary(object)) {
+        // It may be one that the program made for itself: the object would tell.
+        return Verdict::Unknown(why.clone());
+    }
     if !program && is_own_temporary(object, started_ns) {
         return Verdict::NotJudged(Rule::OwnTemporaryFile);
     }
     if look.mounted == Some(false) {
         return Verdict::Stale(Kind::Detached);
     }
-    Verdict::Stale(Kind::Gone)
+    // The version is part of its name: where its SONAME leads now lies the same code under another name.
+    match look.start_name.as_ref().map(|start| start.content) {
+        Some(Compared::SameBytes) => Verdict::SameCode(Basis::Bytes),
+        Some(Compared::SameSegments) => Verdict::SameCode(Basis::Segments),
+        _ => Verdict::Stale(Kind::Gone),
+    }
+}
+
+/// Whether a path lies where programs put files of the moment.
+fn may_be_temporary(object: &Object) -> bool {
+    let under = |place: &&[u8]| {
+        object
+            .path
+            .as_ref()
+            .is_some_and(|path| path.as_slice().starts_with(place))
+    };
+    TEMPORARY.iter().any(under)
 }
 
 /// A file that was born after the program started and has no name any more: the program made it for itself (JNI, JIT).
@@ -181,11 +224,7 @@ fn is_own_temporary(object: &Object, started_ns: i64) -> bool {
             btime: Some(born), ..
         }) => born.nanos_since_epoch() > started_ns,
         // Without a time of birth the place has to tell.
-        _ => object.path.as_ref().is_some_and(|path| {
-            TEMPORARY
-                .iter()
-                .any(|place| path.as_slice().starts_with(place))
-        }),
+        _ => may_be_temporary(object),
     }
 }
 
@@ -199,19 +238,23 @@ fn judge_same(look: &Look, started_ns: i64, owned: Option<&PathAnswer>) -> Verdi
     let newer = |time: crate::model::Timestamp| {
         time.nanos_since_epoch() > started_ns.saturating_add(GRAIN_NS)
     };
-    // Only what came to the start name since can have taken the place of what runs.
-    if let Some(start) = &look.start_name
-        && newer(start.stat.ctime)
-        && matches!(start.content, Compared::Different | Compared::Unreadable)
-    {
-        return Verdict::Stale(Kind::PathChanged);
+    if let Some(verdict) = judge_start_name(look, started_ns) {
+        return verdict;
+    }
+    // A file that has no name and is found by one: the layer below a stacked file system was changed.
+    if matches!(&look.fresh, Fresh::Found(fresh) if fresh.links == 0) {
+        let what = "the layer below its stacked file system was changed underneath";
+        return Verdict::Unknown(WhyNot::Failed(what.to_owned()));
     }
     if !newer(stat.ctime) {
         return Verdict::Current;
     }
     // Born after the start: mapped later, by exec or dlopen, as a whole new file. Nothing tells when it was mapped, so
     // only a content change after its birth could speak, and that is what its own clock says.
-    if stat.btime.is_some_and(newer) {
+    if stat
+        .btime
+        .is_some_and(|born| born.nanos_since_epoch() > started_ns)
+    {
         return Verdict::Current;
     }
     match (newer(stat.mtime), intact(owned)) {
@@ -220,6 +263,22 @@ fn judge_same(look: &Look, started_ns: i64, owned: Option<&PathAnswer>) -> Verdi
         // Times of attributes only, and no package to ask: chmod, a new hard link, a rename.
         (false, None) => Verdict::Current,
     }
+}
+
+/// The object is where it was, but would a fresh start find another one by the name it is started by?
+fn judge_start_name(look: &Look, started_ns: i64) -> Option<Verdict> {
+    let start = look.start_name.as_ref()?;
+    let led = match &start.found {
+        Ok(led) => led,
+        Err(why) => return Some(Verdict::Unknown(why.clone())),
+    };
+    // Only what came to the name since can have taken the place of what runs.
+    let is_new = led.since_ns > started_ns.saturating_add(GRAIN_NS);
+    let differs = matches!(start.content, Compared::Different | Compared::Unreadable);
+    (is_new && differs).then_some(match led.alternatives {
+        true => Verdict::Stale(Kind::Alternative),
+        false => Verdict::Stale(Kind::PathChanged),
+    })
 }
 
 /// Whether the file on disk is what its package shipped; `None` if no digest tells.

@@ -2,7 +2,7 @@
 
 use super::judge_object;
 use crate::model::{
-    Basis, Bytes, Claim, Clock, Compared, Device, FileKind, FileStat, Fresh, Host, Kind, Look,
+    Basis, Bytes, Claim, Clock, Compared, Device, FileKind, FileStat, Fresh, Host, Kind, Led, Look,
     Mount, Object, PathAnswer, Rule, StartName, Timestamp, Verdict, ViewId, WhyNot,
 };
 
@@ -254,26 +254,81 @@ fn t5_08_a_file_born_after_the_fork_was_mapped_whole() {
 }
 
 #[test]
-fn t3_03_t3_19_moved_aside() {
-    let mut object = touched(5, -1);
-    let other = FileStat {
-        ctime: at(5),
-        ..stat(9)
-    };
-    let start = |content, stat| {
-        Some(StartName {
-            path: Bytes::from("/usr/lib/y.so"),
-            stat,
+fn t3_03_t3_19_t3_14_the_name_it_is_started_by() {
+    let named = |content, since: i64, alternatives| {
+        let mut object = touched(5, -1);
+        let path = Bytes::from("/usr/lib/y.so");
+        let since_ns = START + since * 1_000_000_000;
+        let led = Led {
+            path: path.clone(),
+            stat: stat(9),
+            since_ns,
+            alternatives,
+        };
+        object.look.start_name = Some(StartName {
+            path,
+            found: Ok(led),
             content,
-        })
+        });
+        object
     };
-    object.look.start_name = start(Compared::Different, other.clone());
-    check(&object, Verdict::Stale(Kind::PathChanged));
-    object.look.start_name = start(Compared::SameBytes, other);
-    check(&object, Verdict::Current);
+    check(
+        &named(Compared::Different, 5, false),
+        Verdict::Stale(Kind::PathChanged),
+    );
+    check(&named(Compared::SameBytes, 5, false), Verdict::Current);
+    check(
+        &named(Compared::Different, 5, true),
+        Verdict::Stale(Kind::Alternative),
+    );
     // What lay there before the start did not take the place of what runs.
-    object.look.start_name = start(Compared::Different, stat(9));
-    check(&object, Verdict::Current);
+    check(&named(Compared::Different, -5, false), Verdict::Current);
+    let mut hanging = touched(5, -1);
+    let why = WhyNot::MayHang(Bytes::from("autofs"));
+    let (path, found) = (Bytes::from("/net/x"), Err(why.clone()));
+    hanging.look.start_name = Some(StartName {
+        path,
+        found,
+        content: Compared::NotAsked,
+    });
+    check(&hanging, Verdict::Unknown(why));
+}
+
+#[test]
+fn t4_05_a_name_that_leads_to_a_file_without_names() {
+    let stat = FileStat {
+        links: 0,
+        ctime: at(5),
+        ..stat(7)
+    };
+    let object = object(stat.clone(), Fresh::Found(stat));
+    let verdict = judge_object(&object, false, START, &host(), None);
+    assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");
+}
+
+#[test]
+fn t4_23_an_image_of_its_own() {
+    let mut object = object(stat(7), Fresh::Unknown(WhyNot::MayHang(Bytes::default())));
+    object.look.mount = Some(Mount {
+        kind: Bytes::from("fuse.Tool.AppImage"),
+        device: DISK,
+    });
+    check(&object, Verdict::NotJudged(Rule::OwnImage));
+}
+
+#[test]
+fn t1_12_a_removed_file_that_cannot_be_asked_about_its_birth() {
+    let mut object = object(
+        FileStat {
+            links: 0,
+            ..stat(7)
+        },
+        Fresh::Missing,
+    );
+    object.look.mapped = Err(WhyNot::Denied);
+    check(&object, Verdict::Stale(Kind::Gone));
+    object.path = Some(Bytes::from("/home/x/.cache/JNA/jna7.tmp"));
+    check(&object, Verdict::Unknown(WhyNot::Denied));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What was seen on a machine, before anyone judges it. A bundle (`unstale record`) is exactly this.
+//! What was seen on a machine, before anyone judges it. A bundle (`unstale record`) is this and what the package stores said.
 
 use serde::{Deserialize, Serialize};
 
@@ -189,10 +189,23 @@ pub struct Look {
 pub struct StartName {
     /// The name, as a path inside the view's root.
     pub path: Bytes,
-    /// What is there now.
-    pub stat: FileStat,
+    /// Where it leads now.
+    pub found: Result<Led, WhyNot>,
     /// Content of the two.
     pub content: Compared,
+}
+
+/// Where a name leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Led {
+    /// The path without symbolic links.
+    pub path: Bytes,
+    /// What is there.
+    pub stat: FileStat,
+    /// When the name came to lead there, as far as the links and names on the way tell: nanoseconds since 1970.
+    pub since_ns: i64,
+    /// Whether `/etc/alternatives` lies on the way: an administrator's choice, not an upgrade.
+    pub alternatives: bool,
 }
 
 /// What is at a path now.

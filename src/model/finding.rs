@@ -33,6 +33,8 @@ pub enum Kind {
     PathChanged,
     /// Its file system is no longer mounted where the process sees it.
     Detached,
+    /// The system's choice among alternatives is another program now; what runs is still installed and unchanged.
+    Alternative,
 }
 
 /// Why two different objects count as the same code.
@@ -59,6 +61,8 @@ pub enum Rule {
     NeverNamed,
     /// A temporary file that the running program made itself, mapped, and removed.
     OwnTemporaryFile,
+    /// A file of an image that the program mounted for itself (AppImage).
+    OwnImage,
 }
 
 /// One stale (or merely notable) object in one process.

@@ -13,8 +13,8 @@ mod process;
 
 pub use bytes::{Bytes, Escaped};
 pub use facts::{
-    Clock, Compared, Device, Facts, FileKind, FileStat, Fresh, Host, Look, Mount, MountId, Object,
-    ObjectId, StartName, Timestamp, View, ViewId, WhyNot, is_same_object,
+    Clock, Compared, Device, Facts, FileKind, FileStat, Fresh, Host, Led, Look, Mount, MountId,
+    Object, ObjectId, StartName, Timestamp, View, ViewId, WhyNot, is_same_object,
 };
 pub use finding::{Basis, Finding, Kind, Rule, Verdict};
 pub use owner::{Owner, OwnerKind, Runtime, Scope};

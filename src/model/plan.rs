@@ -1,6 +1,6 @@
 //! What to do, and why.
 
-use super::{Kind, ObjectId, Owner, PackageFact, ProcessKey};
+use super::{Bytes, Kind, ObjectId, Owner, PackageFact, ProcessKey};
 
 /// What it takes to be rid of stale code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +50,8 @@ pub struct StaleProcess {
     pub key: ProcessKey,
     /// Whom it belongs to.
     pub owner: Owner,
+    /// Its command name.
+    pub comm: Bytes,
     /// Its stale objects, in the order of the address space.
     pub objects: Vec<StaleObject>,
 }

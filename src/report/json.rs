@@ -173,6 +173,14 @@ fn finding(assessment: &Assessment<'_>, stale: &StaleObject) -> Value {
         value.insert("new_inode".into(), json!(stat.inode));
         value.insert("new_mtime".into(), json!(words::time(stat.mtime)));
     }
+    if let Some(led) = object
+        .look
+        .start_name
+        .as_ref()
+        .and_then(|start| start.found.as_ref().ok())
+    {
+        put(&mut value, "start_path", &led.path);
+    }
     let (first, others) = match &stale.package {
         Package::Known(facts) => (facts.first(), facts.get(1..).unwrap_or_default()),
         Package::None | Package::Unknown => (None, &[][..]),
@@ -249,6 +257,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Overwritten => "overwritten",
         Kind::PathChanged => "path-changed",
         Kind::Detached => "detached",
+        Kind::Alternative => "alternative",
     }
 }
 

@@ -215,12 +215,16 @@ pub(super) fn print_evidence(
         writeln!(out, "{indent}content: {text}")?;
     }
     if let Some(start) = &object.look.start_name {
-        writeln!(
-            out,
-            "{indent}at {}, where it was started from: {}",
-            start.path.escaped(),
-            words::object(&start.stat)
-        )?;
+        let name = start.path.escaped();
+        match &start.found {
+            Ok(led) => writeln!(
+                out,
+                "{indent}started as {name}, which leads to {} now: {}",
+                led.path.escaped(),
+                words::object(&led.stat)
+            )?,
+            Err(why) => writeln!(out, "{indent}started as {name}, not looked at: {why}")?,
+        }
     }
     Ok(())
 }

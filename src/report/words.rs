@@ -17,6 +17,7 @@ pub(super) fn kind(kind: Kind) -> &'static str {
         Kind::Gone => "was removed",
         Kind::Overwritten => "was overwritten in place",
         Kind::PathChanged => "was moved aside, and something else is in its place",
+        Kind::Alternative => "is no longer the system's choice among alternatives",
         Kind::Detached => "lies on a file system that is no longer mounted",
     }
 }
@@ -185,6 +186,7 @@ fn rule_words(rule: Rule) -> &'static str {
     match rule {
         Rule::KernelMemory => "memory of the kernel's own making, no file",
         Rule::NotAFile => "no regular file",
+        Rule::OwnImage => "a file of an image that the program mounted for itself",
         Rule::NeverNamed => "a file that never had a name",
         Rule::OwnTemporaryFile => {
             "a temporary file that the running program made and removed itself"

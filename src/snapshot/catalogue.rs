@@ -29,6 +29,8 @@ pub(super) struct HostRoot {
     pub(super) mnt_ns: Option<u64>,
     /// Whether /proc is live.
     pub(super) live: bool,
+    /// Whether the reader sits in a chroot: then what has another root may be the system around it.
+    pub(super) chrooted: bool,
 }
 
 /// All distinct views and objects so far.
@@ -80,7 +82,7 @@ impl Catalogue {
         };
         let same_ns = seen.mnt_ns.is_some() && seen.mnt_ns == self.host.mnt_ns;
         let at_top = same_ns && seen.root.as_deref() == Some(b"/");
-        root != self.host.id && (self.host.named || at_top)
+        root != self.host.id && (self.host.named || (self.host.chrooted && at_top))
     }
 
     /// The view of a process.

@@ -1,27 +1,19 @@
 //! One look at one distinct object: what is mapped, and what a fresh open of its path gives now.
 
 use std::ffi::{CStr, CString};
-use std::fs::File;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, OFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
-use super::content;
-use super::mounts::{Mounts, may_hang};
-use super::procmap;
+use super::mounts::Mounts;
 use super::root::{ProcDir, ProcRoot};
 use super::scan::{device_of, is_vanished, why};
-use super::view::{self, Base, Found};
+use super::view::{self, Base, Found, Lost, Trail};
 use crate::model::{
-    BuildId, Bytes, Compared, Device, FileKind, FileStat, Fresh, Look, Pid, StartName, Timestamp,
-    ViewId, WhyNot,
+    Bytes, Compared, Device, FileKind, FileStat, Fresh, Led, Look, Pid, Timestamp, ViewId, WhyNot,
 };
-
-/// How long reading the content of one pair of files may take before it counts as unreadable.
-const CONTENT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A mapping through which an object can be reached.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +56,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn mounts(&self, proc: &ProcRoot) -> &Mounts {
+    pub(super) fn mounts(&self, proc: &ProcRoot) -> &Mounts {
         self.mounts
             .get_or_init(|| self.base.mounts(proc).unwrap_or_default())
     }
@@ -127,33 +119,23 @@ pub(super) fn look(proc: &ProcRoot, job: &Job, wholes: &[Arc<Place>]) -> Looked 
     let mounts = job.place.mounts(proc);
     look.mount = mounts.under(path.as_slice()).cloned();
     look.mounted = is_mounted(&look, job, mounts);
-    if let Some(mount) = look
-        .mount
-        .as_ref()
-        .filter(|mount| may_hang(mount.kind.as_slice()))
-    {
-        look.fresh = Fresh::Unknown(WhyNot::MayHang(mount.kind.clone()));
-        return Looked {
-            path: Some(path.clone()),
-            look,
-            place,
-        };
-    }
-    let (path, fresh) = find_fresh(proc, job, path, &look);
+    let (mut path, fresh) = find_fresh(proc, job, path, &look);
     match fresh {
-        Ok(found) => {
-            let stat = file_stat(&found.stat);
-            look.mount = stat
-                .mount
-                .and_then(|id| mounts.by_id(id))
-                .cloned()
-                .or(look.mount);
-            look.fresh = Fresh::Found(stat);
-        }
-        Err(Errno::NOENT | Errno::NOTDIR) => look.fresh = Fresh::Missing,
-        Err(error) => look.fresh = Fresh::Unknown(why_path(error)),
+        Ok(found) => take_fresh(&mut look, file_stat(&found.stat), mounts),
+        Err(Lost::Missing) => look.fresh = Fresh::Missing,
+        Err(lost) => look.fresh = Fresh::Unknown(why_lost(lost)),
     }
-    look.on_host = is_on_host(job, &path, &look);
+    if look.mounted == Some(false) && !is_same(&look, job) {
+        // Its name is relative to a mount that is gone, and may be anything's. A program's first argument still tells.
+        look.fresh = Fresh::Missing;
+        let Some(led) = by_first_argument(proc, job, mounts) else {
+            let path = Some(path);
+            return Looked { path, look, place };
+        };
+        take_fresh(&mut look, led.stat, mounts);
+        path = led.path;
+    }
+    look.on_host = is_on_host(job, &path, &look, mounts);
     Looked {
         path: Some(path),
         look,
@@ -161,8 +143,35 @@ pub(super) fn look(proc: &ProcRoot, job: &Job, wholes: &[Arc<Place>]) -> Looked 
     }
 }
 
+fn take_fresh(look: &mut Look, stat: FileStat, mounts: &Mounts) {
+    let mount = stat.mount.and_then(|id| mounts.by_id(id)).cloned();
+    look.mount = mount.or(look.mount.take());
+    look.fresh = Fresh::Found(stat);
+}
+
+/// What the first argument of a program leads to, if it is a file.
+fn by_first_argument(proc: &ProcRoot, job: &Job, mounts: &Mounts) -> Option<Led> {
+    let root = job.place.base.open(proc).ok()?;
+    first_arguments(proc, job).into_iter().find_map(|name| {
+        let (found, trail) = view::follow(&root, name.as_slice(), mounts).ok()?;
+        let stat = file_stat(&found.stat);
+        (stat.kind == FileKind::Regular).then(|| led(trail, stat))
+    })
+}
+
+/// Where a walk led.
+pub(super) fn led(trail: Trail, stat: FileStat) -> Led {
+    let (since_ns, alternatives) = (trail.changed_ns, trail.alternatives);
+    Led {
+        path: Bytes(trail.path),
+        stat,
+        since_ns,
+        alternatives,
+    }
+}
+
 /// Whether the path means the same file on the host, so that the host's package database speaks for it.
-fn is_on_host(job: &Job, path: &Bytes, look: &Look) -> bool {
+fn is_on_host(job: &Job, path: &Bytes, look: &Look, mounts: &Mounts) -> bool {
     let Some(host) = &job.place.host_path else {
         return job.place.host;
     };
@@ -170,9 +179,9 @@ fn is_on_host(job: &Job, path: &Bytes, look: &Look) -> bool {
     let Ok(root) = rustix::fs::open(host, flags, rustix::fs::Mode::empty()) else {
         return false;
     };
-    match (&look.fresh, view::open(&root, path.as_slice())) {
+    match (&look.fresh, view::open(&root, path.as_slice(), mounts)) {
         (Fresh::Found(theirs), Ok(found)) => file_stat(&found.stat).is_same_object(theirs),
-        (Fresh::Missing, Err(Errno::NOENT | Errno::NOTDIR)) => true,
+        (Fresh::Missing, Err(Lost::Missing)) => true,
         _ => false,
     }
 }
@@ -199,49 +208,7 @@ fn foreign_place<'a>(
         .find(|place| place.mounts(proc).by_id(id).is_some())
 }
 
-/// Reads what content has to tell, where the first look left a question open.
-pub(super) fn look_inside(proc: &ProcRoot, job: &Job, looked: &Looked) -> Look {
-    let mut look = looked.look.clone();
-    let begun = Instant::now();
-    let give_up = || begun.elapsed() > CONTENT_PATIENCE;
-    let Some(path) = &looked.path else {
-        return look;
-    };
-    if is_same(&look, job) {
-        look.start_name = start_name(proc, job, path, &look, &give_up);
-        return look;
-    }
-    let mapped = mapped_file(proc, job);
-    look.mapped_build_id = match &mapped {
-        Ok(file) => content::read_elf(file).and_then(|elf| elf.build_id(file)),
-        Err(_) => mapped_build_id(proc, job),
-    };
-    let Fresh::Found(stat) = &look.fresh else {
-        return look;
-    };
-    let fresh = job
-        .place
-        .base
-        .open(proc)
-        .and_then(|root| view::open(&root, path.as_slice()))
-        .and_then(|found| view::reopen(&found));
-    let Ok(fresh) = fresh else {
-        look.content = Compared::Unreadable;
-        return look;
-    };
-    look.fresh_build_id = content::read_elf(&fresh).and_then(|elf| elf.build_id(&fresh));
-    look.content = match (&mapped, &look.mapped) {
-        (Ok(file), Ok(mapped)) => content::compare(file, mapped.size, &fresh, stat.size, &give_up),
-        _ => match (&look.mapped_build_id, &look.fresh_build_id) {
-            (Some(one), Some(other)) if one == other => Compared::SameBuildId,
-            (Some(_), Some(_)) => Compared::Different,
-            _ => Compared::Unreadable,
-        },
-    };
-    look
-}
-
-/// Whether [`look_inside`] has anything to add.
+/// Whether [`super::inside::look_inside`] has anything to add.
 pub(super) fn is_open_question(looked: &Looked, job: &Job) -> bool {
     let look = &looked.look;
     if matches!(&look.mapped, Ok(stat) if stat.kind == FileKind::Other) || looked.path.is_none() {
@@ -251,14 +218,15 @@ pub(super) fn is_open_question(looked: &Looked, job: &Job) -> bool {
         Fresh::Unknown(_) => false,
         Fresh::Missing => true,
         Fresh::Found(stat) if is_same(look, job) => {
-            stat.ctime.nanos_since_epoch() > job.oldest_start_ns
+            job.handles.iter().any(|handle| handle.program)
+                || stat.ctime.nanos_since_epoch() > job.oldest_start_ns
         }
         Fresh::Found(_) => true,
     }
 }
 
 /// Whether the fresh object is the mapped one, by what was seen of both.
-fn is_same(look: &Look, job: &Job) -> bool {
+pub(super) fn is_same(look: &Look, job: &Job) -> bool {
     crate::model::is_same_object(look, job.device, job.inode)
 }
 
@@ -277,7 +245,7 @@ fn empty_look(mapped: Result<FileStat, WhyNot>) -> Look {
 }
 
 /// The first answer of a handle that still leads to the object.
-fn through_handles<T>(
+pub(super) fn through_handles<T>(
     proc: &ProcRoot,
     job: &Job,
     mut ask: impl FnMut(&ProcDir<'_>, &CStr, &Statx) -> Result<T, Errno>,
@@ -312,115 +280,64 @@ fn mapped_stat(proc: &ProcRoot, job: &Job) -> Result<Statx, Errno> {
     through_handles(proc, job, |_, _, stat| Ok(*stat))
 }
 
-fn mapped_file(proc: &ProcRoot, job: &Job) -> Result<File, Errno> {
-    through_handles(proc, job, |dir, link, stat| {
-        if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::RegularFile {
-            return Err(Errno::INVAL);
-        }
-        Ok(File::from(dir.open_through(link, OFlags::RDONLY)?))
-    })
-}
-
-fn mapped_build_id(proc: &ProcRoot, job: &Job) -> Option<BuildId> {
-    job.handles
-        .iter()
-        .filter(|handle| handle.start != 0)
-        .find_map(|handle| {
-            let maps = proc.process(handle.task).ok()?.open(c"maps").ok()?;
-            procmap::build_id(maps.as_fd(), handle.start).ok()?
-        })
-}
-
 /// Looks the path up. A name that ends in ` (deleted)` means a file truly named so only if that very object is there.
 fn find_fresh(
     proc: &ProcRoot,
     job: &Job,
     path: &Bytes,
     look: &Look,
-) -> (Bytes, Result<Found, Errno>) {
+) -> (Bytes, Result<Found, Lost>) {
     let root = match job.place.base.open(proc) {
         Ok(root) => root,
-        Err(error) => return (path.clone(), Err(error)),
+        Err(error) => return (path.clone(), Err(Lost::Failed(error))),
     };
-    let raw = view::open(&root, path.as_slice());
+    let mounts = job.place.mounts(proc);
+    let raw = view::open(&root, path.as_slice(), mounts);
     let Some(stripped) = view::without_suffix(path.as_slice()) else {
         return (path.clone(), raw);
     };
     if let Ok(found) = &raw {
         let mut probe = look.clone();
         let stat = file_stat(&found.stat);
-        probe.mount = stat
-            .mount
-            .and_then(|id| job.place.mounts(proc).by_id(id))
-            .cloned();
+        probe.mount = stat.mount.and_then(|id| mounts.by_id(id)).cloned();
         probe.fresh = Fresh::Found(stat);
         if is_same(&probe, job) {
             return (path.clone(), raw);
         }
     }
-    (Bytes::from(stripped), view::open(&root, stripped))
+    (Bytes::from(stripped), view::open(&root, stripped, mounts))
 }
 
-/// Whether the mapped object's file system is still mounted where the view could see it.
+/// Whether the mount that the object was opened through is still there, in this namespace or in that of another process.
 fn is_mounted(look: &Look, job: &Job, mounts: &Mounts) -> Option<bool> {
     if mounts.is_empty() || !job.place.whole {
         return None;
     }
     let id = look.mapped.as_ref().ok()?.mount?;
-    Some(mounts.by_id(id).is_some() || mounts.has_device(job.device))
+    Some(mounts.by_id(id).is_some())
 }
 
-/// Where a fresh start would find a renamed object: its directory's entry of the SONAME, or the first argument of the
-/// program. The process's own words are good enough for a verdict on this very process.
-fn start_name(
-    proc: &ProcRoot,
-    job: &Job,
-    path: &Bytes,
-    look: &Look,
-    give_up: &dyn Fn() -> bool,
-) -> Option<StartName> {
-    let Fresh::Found(own) = &look.fresh else {
-        return None;
+/// The absolute first arguments of the processes that run the program.
+pub(super) fn first_arguments(proc: &ProcRoot, job: &Job) -> Vec<Bytes> {
+    let first = |handle: &Handle| {
+        let text = proc
+            .process(handle.task)
+            .ok()?
+            .read(c"cmdline", 128 * 1024)
+            .ok()?;
+        text.split(|&byte| byte == 0)
+            .next()
+            .filter(|name| name.starts_with(b"/"))
+            .map(Bytes::from)
     };
-    let root = job.place.base.open(proc).ok()?;
-    let own_file = view::reopen(&view::open(&root, path.as_slice()).ok()?).ok()?;
-    let program = job.handles.iter().find(|handle| handle.program);
-    let name = match program {
-        Some(handle) => first_argument(proc, handle.task)?,
-        None => {
-            let soname = content::read_elf(&own_file)?.soname(&own_file)?;
-            if soname.contains(&b'/') {
-                return None;
-            }
-            view::sibling(path.as_slice(), &soname)
-        }
-    };
-    if !name.as_slice().starts_with(b"/") || name == *path {
-        return None;
-    }
-    let mount = job.place.mounts(proc).under(name.as_slice());
-    if mount.is_some_and(|mount| may_hang(mount.kind.as_slice())) {
-        return None;
-    }
-    let found = view::open(&root, name.as_slice()).ok()?;
-    let stat = file_stat(&found.stat);
-    if stat.is_same_object(own) {
-        return None;
-    }
-    let other = view::reopen(&found).ok()?;
-    // A shell script in place of a program starts something else, and says nothing about this one.
-    content::read_elf(&other)?;
-    let content = content::compare(&own_file, own.size, &other, stat.size, give_up);
-    Some(StartName {
-        path: name,
-        stat,
-        content,
-    })
-}
-
-fn first_argument(proc: &ProcRoot, task: Pid) -> Option<Bytes> {
-    let text = proc.process(task).ok()?.read(c"cmdline", 128 * 1024).ok()?;
-    text.split(|&byte| byte == 0).next().map(Bytes::from)
+    let mut names: Vec<Bytes> = job
+        .handles
+        .iter()
+        .filter(|handle| handle.program)
+        .filter_map(first)
+        .collect();
+    names.dedup();
+    names
 }
 
 /// Who owns the file on disk, or what runs if there is none.
@@ -468,12 +385,16 @@ fn why_mapped(proc: &ProcRoot, error: Errno) -> WhyNot {
     }
 }
 
-/// Errors of a path walk that say that the path leads nowhere sensible.
-fn why_path(error: Errno) -> WhyNot {
-    match error {
-        Errno::SRCH => WhyNot::Vanished,
-        Errno::LOOP => WhyNot::Failed("its path leads through too many symbolic links".to_owned()),
-        error => why(error),
+/// Why a path walk failed.
+fn why_lost(lost: Lost) -> WhyNot {
+    match lost {
+        Lost::MayHang(kind) => WhyNot::MayHang(kind),
+        Lost::Failed(Errno::SRCH) => WhyNot::Vanished,
+        Lost::Failed(Errno::LOOP) => {
+            WhyNot::Failed("its path leads through too many symbolic links".to_owned())
+        }
+        Lost::Failed(error) => why(error),
+        Lost::Missing => why(Errno::NOENT),
     }
 }
 

@@ -67,6 +67,12 @@ impl Mounts {
         self.list.iter().any(|entry| entry.mount.device == device)
     }
 
+    /// Whether something is mounted at this very point.
+    #[must_use]
+    pub fn has_point(&self, point: &[u8]) -> bool {
+        self.list.iter().any(|entry| entry.point == point)
+    }
+
     /// Whether nothing is known: an empty list says nothing about what is mounted.
     #[must_use]
     pub fn is_empty(&self) -> bool {

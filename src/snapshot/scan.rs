@@ -54,7 +54,11 @@ pub(super) struct Mappings {
 }
 
 impl Mappings {
+    /// Beyond the cap nothing more is kept: the caller says that it is too much.
     fn push(&mut self, mapping: &Mapping<'_>) {
+        if self.list.len() > MAPPINGS_CAP {
+            return;
+        }
         self.names.extend_from_slice(mapping.name);
         self.list.push((
             mapping.start,
@@ -215,6 +219,7 @@ fn read_mappings(dir: &ProcDir<'_>, source: MappingSource) -> Result<Mappings, E
                 mappings = Mappings::default()
             }
             Err(error) => return Err(error),
+            Ok(()) if mappings.list.len() > MAPPINGS_CAP => return Err(Errno::FBIG),
             Ok(()) => return Ok(mappings),
         }
     }

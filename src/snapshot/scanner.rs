@@ -10,10 +10,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::catalogue::{Catalogue, HostRoot};
 use super::deadline;
+use super::inside;
 use super::look::{self, Handle, Job, Looked};
 use super::maps::Mapping;
 use super::root::{ProcRoot, stat_fields};
 use super::scan::{self, MappingSource, Outcome, Seen, device_of};
+use super::view::Base;
 use crate::model::{
     Bytes, Clock, Compared, Device, Facts, Host, Pid, Process, ProcessKey, Use, ViewId, WhyNot,
 };
@@ -82,6 +84,7 @@ impl Scanner {
             named: options.root.is_some(),
             mnt_ns: host.reader_mnt_ns,
             live: proc.is_live(),
+            chrooted: is_chrooted(&proc, &host, (device_of(&stat), stat.stx_ino)),
         };
         Ok(Self {
             proc: Arc::new(proc),
@@ -109,6 +112,15 @@ impl Scanner {
             let (proc, uid) = (&self.proc, self.options.reader_uid);
             // A process that ended meanwhile has no uid, and is not missed.
             pids.retain(|&pid| scan::effective_uid(proc, pid).is_ok_and(|theirs| theirs == uid));
+        }
+        // Every pid namespace has a first process: who does not see it does not see all.
+        if !own_only && self.proc.is_live() && !pids.contains(&1) {
+            self.problem(
+                "see",
+                "processes that are hidden from this user (hidepid, proc(5))",
+                None,
+                WhyNot::Denied,
+            );
         }
         self.scan_pids(pids);
         self.report_denied();
@@ -354,7 +366,7 @@ impl Scanner {
             threads(),
             CONTENT_LIMIT,
             CONTENT_STAGE_LIMIT,
-            move |(job, looked)| look::look_inside(&proc, job, looked),
+            move |(job, looked)| inside::look_inside(&proc, job, looked),
         );
         for ((at, _), look) in open.into_iter().zip(inside.results) {
             match look {
@@ -398,6 +410,21 @@ fn read_host(proc: &ProcRoot, reader_uid: u32) -> Host {
         memory_devices: look::memory_devices(),
         unified_cgroups: is_cgroup2(std::path::Path::new("/sys/fs/cgroup")),
         systemd: std::path::Path::new("/run/systemd/system").is_dir(),
+    }
+}
+
+/// Whether the reader's root is not that of its mount namespace: PID 1 has another, or, where PID 1 cannot be asked,
+/// nothing is mounted there.
+fn is_chrooted(proc: &ProcRoot, host: &Host, root: (Device, u64)) -> bool {
+    let init = proc.process(1).ok().filter(|init| {
+        let theirs = init.namespace(c"ns/mnt").ok();
+        theirs.is_some() && theirs == host.reader_mnt_ns
+    });
+    match init.and_then(|init| init.stat_through(c"root").ok()) {
+        Some(stat) => (device_of(&stat), stat.stx_ino) != root,
+        None => Base::Directory("/".into())
+            .mounts(proc)
+            .is_ok_and(|mounts| !mounts.has_point(b"/")),
     }
 }
 

@@ -4,10 +4,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{self, AtFlags, Mode, OFlags, ResolveFlags, Statx};
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
-use super::mounts::Mounts;
+use super::mounts::{Mounts, may_hang};
 use super::root::{ProcRoot, stat_fields};
 use crate::model::{Bytes, Pid};
 
@@ -88,58 +88,186 @@ pub(super) fn without_suffix(name: &[u8]) -> Option<&[u8]> {
 }
 
 /// A file found in a view, held open by `O_PATH`: nothing of it was touched.
+#[derive(Debug)]
 pub(super) struct Found {
     pub(super) fd: OwnedFd,
     pub(super) stat: Statx,
 }
 
-/// Opens `path` below `root` as the process would, symbolic links resolved inside that root. `O_PATH`: neither a FIFO
-/// nor a device is touched.
-///
-/// # Errors
-/// `ENOENT` if there is nothing, otherwise what openat2(2) or statx(2) say.
-pub(super) fn open(root: &OwnedFd, path: &[u8]) -> Result<Found, Errno> {
-    let relative = path.strip_prefix(b"/").unwrap_or(path);
-    let relative: &[u8] = if relative.is_empty() { b"." } else { relative };
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let fd = match fs::openat2(root, relative, flags, Mode::empty(), inside) {
-        // Before Linux 5.6; and a path that is too long for one call is walked in the same way.
-        Err(Errno::NOSYS | Errno::NAMETOOLONG) => walk(root, relative)?,
-        // A path that raced with a rename: the kernel wants it asked again.
-        Err(Errno::AGAIN) => fs::openat2(root, relative, flags, Mode::empty(), inside)?,
-        result => result?,
-    };
-    let stat = fs::statx(
-        &fd,
-        c"",
-        AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC,
-        stat_fields(),
-    )?;
-    Ok(Found { fd, stat })
+/// Why a path leads to no file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Lost {
+    /// Nothing is there.
+    Missing,
+    /// It leads into a file system that may never answer, of this type.
+    MayHang(Bytes),
+    /// What the system said.
+    Failed(Errno),
 }
 
-/// Component by component, following no link: the kernel's names hold none.
-fn walk(root: &OwnedFd, relative: &[u8]) -> Result<OwnedFd, Errno> {
-    let mut at = rustix::io::dup(root)?;
-    let mut components = relative
-        .split(|&byte| byte == b'/')
-        .filter(|part| !part.is_empty())
-        .peekable();
-    while let Some(part) = components.next() {
-        if part == b".." {
-            return Err(Errno::LOOP);
+impl From<Errno> for Lost {
+    fn from(error: Errno) -> Self {
+        match error {
+            Errno::NOENT | Errno::NOTDIR => Self::Missing,
+            error => Self::Failed(error),
         }
-        let mut flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        if components.peek().is_some() {
-            flags |= OFlags::DIRECTORY;
+    }
+}
+
+/// Opens `path` below `root` as the process would, symbolic links resolved inside that root. `O_PATH`: neither a FIFO
+/// nor a device is touched. No step is taken into a file system that may never answer.
+pub(super) fn open(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<Found, Lost> {
+    refuse_hanging(path, mounts)?;
+    let relative = path.strip_prefix(b"/").unwrap_or(path);
+    let relative: &[u8] = if relative.is_empty() { b"." } else { relative };
+    let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
+    match fs::openat2(root, relative, O_PATH, Mode::empty(), inside) {
+        Ok(fd) => Ok(Found {
+            stat: stat_of(&fd)?,
+            fd,
+        }),
+        // A link on the way, a path too long for one call, or Linux before 5.6.
+        Err(Errno::LOOP | Errno::NAMETOOLONG | Errno::NOSYS | Errno::AGAIN) => {
+            follow(root, path, mounts).map(|(found, _)| found)
         }
-        at = fs::openat(&at, part, flags, Mode::empty())?;
+        Err(error) => Err(error.into()),
     }
-    if fs::FileType::from_raw_mode(fs::fstat(&at)?.st_mode) == fs::FileType::Symlink {
-        return Err(Errno::LOOP);
+}
+
+const O_PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+
+/// As many links as the kernel follows in one path (path_resolution(7)).
+const LINKS: usize = 40;
+
+/// What a walk passed on its way.
+#[derive(Debug)]
+pub(super) struct Trail {
+    /// Where it led, without links.
+    pub(super) path: Vec<u8>,
+    /// When it last came to lead there, as far as the links and names on the way tell.
+    pub(super) changed_ns: i64,
+    /// Whether it passed `/etc/alternatives`.
+    pub(super) alternatives: bool,
+}
+
+/// Walks a path component by component, links too, inside the root.
+pub(super) fn follow(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<(Found, Trail), Lost> {
+    let mut trail = Trail {
+        path: Vec::new(),
+        changed_ns: i64::MIN,
+        alternatives: false,
+    };
+    // The directory that the walk is in, and those above it up to the root.
+    let mut above = vec![rustix::io::dup(root)?];
+    let mut rest = path.to_vec();
+    let mut links = 0;
+    while let Some((part, tail)) = next_part(&rest) {
+        rest = tail;
+        match part.as_slice() {
+            b"." => continue,
+            b".." => {
+                if above.len() > 1 {
+                    above.pop();
+                    trail
+                        .path
+                        .truncate(directory_of(&trail.path).len().saturating_sub(1));
+                }
+                continue;
+            }
+            _ => {}
+        }
+        let parent = trail.path.len();
+        trail.path.push(b'/');
+        trail.path.extend_from_slice(&part);
+        refuse_hanging(&trail.path, mounts)?;
+        let dir = above.last().expect("the root is never taken away");
+        let fd = fs::openat(
+            dir,
+            part.as_slice(),
+            O_PATH | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )?;
+        let stat = stat_of(&fd)?;
+        trail.changed_ns = trail.changed_ns.max(came_ns(&stat));
+        if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Symlink {
+            above.push(fd);
+            continue;
+        }
+        links += 1;
+        if links > LINKS || is_procfs(&fd) {
+            return Err(Lost::Failed(Errno::LOOP));
+        }
+        trail.alternatives |= trail.path.starts_with(b"/etc/alternatives/");
+        let target = fs::readlinkat(&fd, c"", Vec::new())?.into_bytes();
+        trail.path.truncate(parent);
+        if target.starts_with(b"/") {
+            above.truncate(1);
+            trail.path.clear();
+        }
+        rest = [target.as_slice(), b"/", rest.as_slice()].concat();
+        if rest.len() > PATH_CAP {
+            return Err(Lost::Failed(Errno::NAMETOOLONG));
+        }
     }
-    Ok(at)
+    let fd = above.pop().expect("the root is never taken away");
+    Ok((
+        Found {
+            stat: stat_of(&fd)?,
+            fd,
+        },
+        trail,
+    ))
+}
+
+/// The kernel prints names of any depth; what a walk still has before it may not grow without bound.
+const PATH_CAP: usize = 64 * 1024;
+
+/// The first component of a path, and the rest.
+fn next_part(path: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let start = path.iter().position(|&byte| byte != b'/')?;
+    let path = &path[start..];
+    let end = path
+        .iter()
+        .position(|&byte| byte == b'/')
+        .unwrap_or(path.len());
+    Some((path[..end].to_vec(), path[end..].to_vec()))
+}
+
+/// When a name came to mean this object: its birth, or a rename, which changes its attributes but not its content.
+fn came_ns(stat: &Statx) -> i64 {
+    let nanos = |time: &fs::StatxTimestamp| {
+        time.tv_sec
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::from(time.tv_nsec))
+    };
+    let (ctime, mtime) = (nanos(&stat.stx_ctime), nanos(&stat.stx_mtime));
+    // A directory's times move with every entry that is made in it: both alike.
+    if FileType::from_raw_mode(stat.stx_mode.into()) == FileType::Directory && ctime == mtime {
+        let born = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
+        return if born {
+            nanos(&stat.stx_btime)
+        } else {
+            i64::MIN
+        };
+    }
+    ctime
+}
+
+/// `PROC_SUPER_MAGIC`: links there lead to objects, not to where their text says.
+fn is_procfs(fd: &OwnedFd) -> bool {
+    fs::fstatfs(fd).is_ok_and(|stat| u64::try_from(stat.f_type) == Ok(0x9fa0))
+}
+
+fn refuse_hanging(path: &[u8], mounts: &Mounts) -> Result<(), Lost> {
+    match mounts.under(path) {
+        Some(mount) if may_hang(mount.kind.as_slice()) => Err(Lost::MayHang(mount.kind.clone())),
+        _ => Ok(()),
+    }
+}
+
+fn stat_of(fd: &OwnedFd) -> Result<Statx, Errno> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    fs::statx(fd, c"", flags, stat_fields())
 }
 
 /// Opens for reading what [`open`] found, if it is a regular file.
@@ -148,7 +276,7 @@ fn walk(root: &OwnedFd, relative: &[u8]) -> Result<OwnedFd, Errno> {
 /// `EINVAL` if it is not a regular file, otherwise what open(2) says.
 pub(super) fn reopen(found: &Found) -> Result<std::fs::File, Errno> {
     use std::os::fd::AsRawFd as _;
-    if fs::FileType::from_raw_mode(found.stat.stx_mode.into()) != fs::FileType::RegularFile {
+    if FileType::from_raw_mode(found.stat.stx_mode.into()) != FileType::RegularFile {
         return Err(Errno::INVAL);
     }
     let name = format!("/proc/self/fd/{}", found.fd.as_fd().as_raw_fd());
@@ -207,11 +335,68 @@ mod tests {
         symlink("../../../../etc/passwd", folder.path().join("up")).unwrap();
         symlink("loop", folder.path().join("loop")).unwrap();
         symlink("/proc/self/exe", folder.path().join("magic")).unwrap();
-        let inode = |path: &str| open(&root, path.as_bytes()).map(|found| found.stat.stx_ino);
+        let inode = |path: &str| {
+            open(&root, path.as_bytes(), &Mounts::default()).map(|found| found.stat.stx_ino)
+        };
         assert_eq!(inode("/absolute"), inode("/passwd"));
-        assert_eq!(inode("/up"), Err(Errno::NOENT));
-        assert_eq!(inode("/loop"), Err(Errno::LOOP));
-        assert_eq!(inode("/magic"), Err(Errno::NOENT));
+        assert_eq!(inode("/up"), Err(Lost::Missing));
+        assert_eq!(inode("/loop"), Err(Lost::Failed(Errno::LOOP)));
+        assert_eq!(inode("/magic"), Err(Lost::Missing));
+    }
+
+    #[test]
+    fn a_walk_tells_where_it_led_and_since_when() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = fs::open(
+            folder.path(),
+            OFlags::PATH | OFlags::DIRECTORY,
+            Mode::empty(),
+        )
+        .unwrap();
+        std::fs::create_dir_all(folder.path().join("etc/alternatives")).unwrap();
+        std::fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        std::fs::write(folder.path().join("a/b/tool"), "").unwrap();
+        symlink(
+            "/a/b/../b/tool",
+            folder.path().join("etc/alternatives/tool"),
+        )
+        .unwrap();
+        symlink("etc/alternatives/tool", folder.path().join("tool")).unwrap();
+        let before = follow(&root, b"//tool", &Mounts::default()).unwrap().1;
+        assert_eq!(
+            (before.path.as_slice(), before.alternatives),
+            (&b"/a/b/tool"[..], true)
+        );
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        std::fs::rename(folder.path().join("a"), folder.path().join("c")).unwrap();
+        std::fs::rename(folder.path().join("c"), folder.path().join("a")).unwrap();
+        let after = follow(&root, b"/tool", &Mounts::default()).unwrap().1;
+        assert!(after.changed_ns > before.changed_ns);
+        assert!(
+            !follow(&root, b"/a/b/tool", &Mounts::default())
+                .unwrap()
+                .1
+                .alternatives
+        );
+    }
+
+    #[test]
+    fn t4_28_no_step_is_taken_into_what_may_never_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = fs::open(
+            folder.path(),
+            OFlags::PATH | OFlags::DIRECTORY,
+            Mode::empty(),
+        )
+        .unwrap();
+        std::fs::create_dir(folder.path().join("net")).unwrap();
+        std::fs::write(folder.path().join("net/lib"), "").unwrap();
+        symlink("net/lib", folder.path().join("lib")).unwrap();
+        let (mounts, _) = Mounts::parse(b"1 0 0:9 / /net rw - autofs x rw\n");
+        for path in [&b"/net/lib"[..], b"/lib"] {
+            let lost = open(&root, path, &mounts).unwrap_err();
+            assert_eq!(lost, Lost::MayHang(Bytes::from("autofs")));
+        }
     }
 
     #[test]
@@ -224,7 +409,7 @@ mod tests {
         )
         .unwrap();
         fs::mknodat(&root, "pipe", fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
-        let found = open(&root, b"/pipe").unwrap();
+        let found = open(&root, b"/pipe", &Mounts::default()).unwrap();
         assert_eq!(reopen(&found).err(), Some(Errno::INVAL));
     }
 
@@ -246,10 +431,10 @@ mod tests {
             path = format!("{path}/{part}");
         }
         assert!(path.len() > 4096);
-        assert!(open(&root, path.as_bytes()).is_ok());
+        assert!(open(&root, path.as_bytes(), &Mounts::default()).is_ok());
         assert_eq!(
-            open(&root, format!("{path}/x").as_bytes()).err(),
-            Some(Errno::NOENT)
+            open(&root, format!("{path}/x").as_bytes(), &Mounts::default()).err(),
+            Some(Lost::Missing)
         );
     }
 
