@@ -196,7 +196,7 @@ fn foreign_place<'a>(
 ) -> Option<&'a Arc<Place>> {
     let id = look.mapped.as_ref().ok()?.mount?;
     let own = job.place.mounts(proc);
-    if own.is_empty()
+    if !own.has_point(b"/")
         || !job.place.whole
         || own.by_id(id).is_some()
         || !job.name.as_slice().starts_with(b"/")
@@ -310,7 +310,8 @@ fn find_fresh(
 
 /// Whether the mount that the object was opened through is still there, in this namespace or in that of another process.
 fn is_mounted(look: &Look, job: &Job, mounts: &Mounts) -> Option<bool> {
-    if mounts.is_empty() || !job.place.whole {
+    // Below a chroot mountinfo shows a part of the mounts, and not the root's.
+    if !mounts.has_point(b"/") || !job.place.whole {
         return None;
     }
     let id = look.mapped.as_ref().ok()?.mount?;

@@ -275,28 +275,6 @@ fn t1_18_text_moved_to_anonymous_memory() {
 }
 
 #[test]
-fn t1_19_program_started_through_the_loader() {
-    let loader = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"]
-        .into_iter()
-        .find(|loader| Path::new(loader).exists());
-    let Some(loader) = loader else {
-        crate::support::skip("no loader of glibc where it is looked for");
-        return;
-    };
-    live(|w| {
-        let program = install("hold-dynamic", &w.path("prog"));
-        let p = w.hold_as(&[Path::new(loader), program.as_path()], &["note:x"]);
-        w.expect_clean();
-        replace(&program, "hold-dynamic-new");
-        w.expect_stale(&p, "replaced", &program);
-        let scan = w.scan(&[]);
-        assert!(scan.verdict_of(p.pid).unwrap()[0].program, "{scan:#?}");
-        let (_, process) = scan.listed(p.pid).unwrap();
-        assert_eq!(process["exe"].as_str(), program.to_str());
-    });
-}
-
-#[test]
 fn t1_20_unmapped_after_its_replacement() {
     live(|w| {
         let lib = w.lib();

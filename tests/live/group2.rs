@@ -235,7 +235,8 @@ fn t2_09_path_too_long_to_name() {
 fn t2_11_names_of_packaging() {
     live(|w| {
         let (lib, new) = (w.path("libtiny.so.1"), w.lib_at("libtiny.so.1.dpkg-new"));
-        let rpm = w.lib_at("libtiny.so;5f3a9c01");
+        w.subdir("rpm");
+        let rpm = w.lib_at("rpm/libtiny.so;5f3a9c01");
         w.hold(&[arg("x", &new)]);
         let q = w.hold(&[arg("x", &rpm)]);
         fs::rename(new, lib).unwrap();

@@ -327,22 +327,13 @@ fn searching_program(w: &World) -> Holder {
 }
 
 #[test]
+// Owned by a package, that one would be what a fresh start loads: NOT JUDGED YET.
 fn t3_13_earlier_in_the_search_order() {
     live(|w| {
         searching_program(w);
         w.expect_clean();
         install("new.so", &w.path("first/libtiny.so.1"));
         w.expect_clean();
-    });
-}
-
-#[test]
-fn t3_13_owned_and_earlier_in_the_search_order() {
-    live(|w| {
-        let p = searching_program(w);
-        let first = install("new.so", &w.path("first/libtiny.so.1"));
-        w.dpkg("libtiny1", "1.0-2", &[&first]);
-        expect_path_changed(w, &p, &[&first, &w.path("second/libtiny.so.1")]);
     });
 }
 

@@ -621,7 +621,7 @@ fn t4_23_program_on_a_mount_of_its_own() {
     live(|w| {
         // As an AppImage: a file system of type fuse.NAME.AppImage that a process of the user's serves.
         let (at, source) = (w.subdir("served"), w.program());
-        let server = w.hold(&[arg2("serve", &at, &source)]);
+        let server = w.hold(&[arg2("image", &at, &source)]);
         let p = w.hold_as(&[at.join("file")], &["note:x"]);
         for silent in [false, true] {
             if silent {

@@ -188,25 +188,6 @@ fn t5_08_exec_long_after_the_fork() {
 }
 
 #[test]
-fn t5_09_vfork_child() {
-    live(|w| {
-        let lib = w.lib();
-        w.hold(&[arg("x", &lib), "vfork".into()]);
-        w.expect_clean();
-        replace(&lib, "new.so");
-        for source in sources() {
-            let scan = w.scan(&["--mapping-source", source]);
-            scan.assert_complete(source);
-            assert_eq!(
-                scan.pids().len(),
-                1,
-                "{source}: one memory, one line: {scan:#?}"
-            );
-        }
-    });
-}
-
-#[test]
 fn t5_10_started_during_the_upgrade() {
     live(|w| {
         let (early, late) = (w.lib_at("early.so"), w.lib_at("late.so"));

@@ -352,13 +352,13 @@ static ssize_t answer(int source, const struct fuse_in_header *in, const void *b
     return -ENOSYS;
 }
 
-static void serve(char *dir)
+static void serve(char *dir, const char *options)
 {
     static char request[1 << 20], reply[1 << 20];
     const char *path = split(dir);
     int source = open(path, O_RDONLY | O_CLOEXEC);
     check(source >= 0, path);
-    int fd = mount_fuse(dir, ",allow_other,subtype=hold.AppImage");
+    int fd = mount_fuse(dir, options);
     say("ready");
     while (read(fd, request, sizeof request) > 0) {
         const struct fuse_in_header *in = (void *)request;
@@ -547,7 +547,9 @@ static int do_paths(char *arg)
     else if ((v = value(arg, "fuse")))
         mount_fuse(v, "");
     else if ((v = value(arg, "serve")))
-        serve(v);
+        serve(v, ",allow_other,subtype=hold");
+    else if ((v = value(arg, "image")))
+        serve(v, ",allow_other,subtype=hold.AppImage");
     else if ((v = value(arg, "autofs")))
         mount_autofs(v);
 #ifdef WITH_DL
