@@ -247,7 +247,6 @@ fn extreme_numbers() {
 
 /// What `record` writes is sorted by pid; what somebody edited may not be.
 #[test]
-#[ignore = "processes out of order lose what is said of them"]
 fn processes_out_of_order() {
     let mut bundle = least();
     let process = bundle["facts"]["processes"][0].clone();

@@ -7,6 +7,7 @@ mod bad_input; // bundles and recorded trees that are not what they should be
 mod cli; // options, exit statuses, streams, colour
 mod man; // the manual page, against the definitions of the options
 mod names; // names that would steer a terminal or forge a line
+mod properties; // the pure parts, on anything
 mod scenarios; // recorded machines and what is said of them
 mod schema; // what --json prints, against the schema that we ship
 mod support;
