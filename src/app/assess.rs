@@ -43,7 +43,7 @@ pub(super) fn assess<'a>(bundle: &'a Bundle, policy: &Policy, own_only: bool) ->
     }
 }
 
-/// What is stale in one process; `None` if nothing is, or if it ended before its details could be read.
+/// What is stale in one process; `None` if nothing is.
 fn stale_process(
     bundle: &Bundle,
     judged: &Judged<'_>,
@@ -68,7 +68,6 @@ fn stale_process(
     if objects.is_empty() {
         return None;
     }
-    judged.process.details.as_ref()?;
     Some(StaleProcess {
         key: judged.process.key,
         owner: owner_of(facts, judged.process, by_pid),

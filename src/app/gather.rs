@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::explain::{self, Target};
 use crate::bundle::Bundle;
-use crate::detect::Judge;
+use crate::detect::{Judge, WRITING_NS};
 use crate::model::{
     Answers, Facts, Finding, Fresh, Kind, Object, ObjectId, Pid, Process, ProcessKey, StartTicks,
     Timestamp, Verdict, WhyNot, is_same_object,
@@ -177,9 +177,10 @@ fn questions(facts: &Facts, also: &[ObjectId]) -> Questions {
                             .min(start),
                     ),
                 ),
-                // A build-id counts for files of packages only.
-                Verdict::SameCode(_) | Verdict::Unknown(_) => add(finding.object, false, None),
-                Verdict::Current | Verdict::NotJudged(_) => {}
+                Verdict::SameCode(_)
+                | Verdict::Unknown(_)
+                | Verdict::Current
+                | Verdict::NotJudged(_) => {}
             }
         }
     }
@@ -217,11 +218,15 @@ fn touched(facts: &Facts) -> Vec<ObjectId> {
         let Fresh::Found(fresh) = &object.look.fresh else {
             return false;
         };
-        is_same_object(&object.look, object.device, object.inode)
-            && start.is_some_and(|start| fresh.ctime.nanos_since_epoch() > since(start))
-            && !fresh.btime.is_some_and(|born| {
-                start.is_some_and(|start| born.nanos_since_epoch() > since(start))
+        let nanos = |time: Timestamp| time.nanos_since_epoch();
+        // A file that was born later and written in one go was mapped whole.
+        let whole = |started: i64| {
+            fresh.btime.is_some_and(|born| {
+                nanos(born) > started && nanos(fresh.mtime) <= nanos(born) + WRITING_NS
             })
+        };
+        is_same_object(&object.look, object.device, object.inode)
+            && start.is_some_and(|start| nanos(fresh.ctime) > since(start) && !whole(since(start)))
     };
     let ids = (0..).map(ObjectId).zip(facts.objects.iter().zip(oldest));
     ids.filter(|(_, (object, start))| is_touched(object, *start))

@@ -4,8 +4,9 @@ use crate::model::{
     Answers, Bytes, Claim, Object, Package, PackageChange, PackageFact, PathAnswer, Timestamp,
 };
 
-/// A log line is written before the files are unpacked, cut to a second; the file system's clock may be a tick behind.
-const GRAIN_SECS: i64 = 2;
+/// A log line is written before the files are unpacked, its time cut to a second; the file system's clock may be a tick
+/// behind, and so in the second before.
+const GRAIN_SECS: i64 = 1;
 
 /// Whose an object's path is, and from which version the mapped object came.
 ///

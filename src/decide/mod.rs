@@ -41,9 +41,9 @@ pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
                 && processes.iter().all(|process| process.comm.as_slice() == SD_PAM)
             {
                 because(
-                    Action::Relogin,
+                    Action::Defer,
                     "user-manager.sd-pam",
-                    "only its (sd-pam) helper is old: it ends with the user's last session",
+                    "only its (sd-pam) helper is old: it ends with the user's last session, or, where the user lingers, when the manager is stopped",
                 )
             } else {
                 decide(&owner, policy)

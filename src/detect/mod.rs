@@ -6,4 +6,4 @@ mod replaced;
 #[cfg(test)]
 mod rows;
 
-pub use replaced::{Judge, Judged, judge_object};
+pub use replaced::{Judge, Judged, WRITING_NS, judge_object};

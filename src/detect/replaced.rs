@@ -22,6 +22,12 @@ const TEMPORARY: [&[u8]; 6] = [
     b"/root/",
 ];
 
+/// Directories for code: a file there that was loaded late and is gone now was installed, not made by who loaded it.
+const CODE: [&[u8]; 5] = [b"/usr/", b"/lib", b"/bin/", b"/sbin/", b"/opt/"];
+
+/// Files are written within this after their birth; a later change of content is one.
+pub const WRITING_NS: i64 = 5_000_000_000;
+
 /// Judges all that was seen.
 #[derive(Debug)]
 pub struct Judge<'a> {
@@ -132,9 +138,6 @@ pub fn judge_object(
     if look.mapped == Err(WhyNot::Vanished) {
         return Verdict::Unknown(WhyNot::Vanished);
     }
-    if object.path.is_none() {
-        return Verdict::Unknown(WhyNot::OutsideView);
-    }
     match &look.fresh {
         Fresh::Unknown(why) => Verdict::Unknown(why.clone()),
         Fresh::Missing => judge_missing(object, program, started_ns),
@@ -217,12 +220,25 @@ fn may_be_temporary(object: &Object) -> bool {
     TEMPORARY.iter().any(under)
 }
 
+/// Whether a path lies where packages and administrators put code, and programs nothing of the moment.
+fn is_code_path(object: &Object) -> bool {
+    let under = |place: &&[u8]| {
+        object
+            .path
+            .as_ref()
+            .is_some_and(|path| path.as_slice().starts_with(place))
+    };
+    CODE.iter().any(under)
+}
+
 /// A file that was born after the program started and has no name any more: the program made it for itself (JNI, JIT).
 fn is_own_temporary(object: &Object, started_ns: i64) -> bool {
     match &object.look.mapped {
         Ok(FileStat {
             btime: Some(born), ..
-        }) => born.nanos_since_epoch() > started_ns,
+        }) => {
+            born.nanos_since_epoch() > started_ns.saturating_add(GRAIN_NS) && !is_code_path(object)
+        }
         // Without a time of birth the place has to tell.
         _ => may_be_temporary(object),
     }
@@ -249,13 +265,23 @@ fn judge_same(look: &Look, started_ns: i64, owned: Option<&PathAnswer>) -> Verdi
     if !newer(stat.ctime) {
         return Verdict::Current;
     }
-    // Born after the start: mapped later, by exec or dlopen, as a whole new file. Nothing tells when it was mapped, so
-    // only a content change after its birth could speak, and that is what its own clock says.
-    if stat
+    // Born after the start: mapped later, by exec or dlopen. Whether its content changed before that or after, its times
+    // do not tell; only a content that its package shipped, or that was written in one go, is whole for sure.
+    if let Some(born) = stat
         .btime
-        .is_some_and(|born| born.nanos_since_epoch() > started_ns)
+        .filter(|born| born.nanos_since_epoch() > started_ns)
     {
-        return Verdict::Current;
+        let written_later =
+            stat.mtime.nanos_since_epoch() > born.nanos_since_epoch().saturating_add(WRITING_NS);
+        return match intact(owned) {
+            Some(true) => Verdict::Current,
+            Some(false) if written_later => Verdict::Stale(Kind::Overwritten),
+            None if written_later => {
+                let what = "it was written to after it was installed, maybe after it was loaded";
+                Verdict::Unknown(WhyNot::Failed(what.to_owned()))
+            }
+            _ => Verdict::Current,
+        };
     }
     match (newer(stat.mtime), intact(owned)) {
         (_, Some(true)) => Verdict::SameCode(Basis::Attributes),

@@ -190,11 +190,11 @@ fn t3_02_t1_10_nothing_at_the_path() {
         )
     };
     check(&gone(Some(at(-100))), Verdict::Stale(Kind::Gone));
-    // Born after the start: the program made it for itself, unless it is the program.
-    check(
-        &gone(Some(at(5))),
-        Verdict::NotJudged(Rule::OwnTemporaryFile),
-    );
+    // Born after the start: the program made it for itself, unless it is the program, or lies where code is installed.
+    check(&gone(Some(at(5))), Verdict::Stale(Kind::Gone));
+    let mut own = gone(Some(at(5)));
+    own.path = Some(Bytes::from("/var/lib/app/libzstd-jni7.so"));
+    check(&own, Verdict::NotJudged(Rule::OwnTemporaryFile));
     let verdict = judge_object(&gone(Some(at(5))), true, START, &host(), None);
     assert_eq!(verdict, Verdict::Stale(Kind::Gone));
     // Without a time of birth the place tells.
@@ -251,6 +251,22 @@ fn t5_08_a_file_born_after_the_fork_was_mapped_whole() {
         ..stat(7)
     };
     check(&object(stat.clone(), Fresh::Found(stat)), Verdict::Current);
+    // Written to long after its birth: before it was mapped, or after?
+    let stat = FileStat {
+        ctime: at(90),
+        mtime: at(90),
+        btime: Some(at(4)),
+        ..self::stat(7)
+    };
+    let later = object(stat.clone(), Fresh::Found(stat));
+    let verdict = judge_object(&later, false, START, &host(), None);
+    assert!(matches!(verdict, Verdict::Unknown(_)), "{verdict:?}");
+    check_owned(&later, &owned(Some(true)), Verdict::Current);
+    check_owned(
+        &later,
+        &owned(Some(false)),
+        Verdict::Stale(Kind::Overwritten),
+    );
 }
 
 #[test]
@@ -399,8 +415,6 @@ fn what_could_not_be_looked_at_is_unknown() {
     let mut object = unchanged();
     object.look.fresh = Fresh::Unknown(WhyNot::TimedOut);
     check(&object, Verdict::Unknown(WhyNot::TimedOut));
-    object.path = None;
-    check(&object, Verdict::Unknown(WhyNot::OutsideView));
     object.look.mapped = Err(WhyNot::Vanished);
     check(&object, Verdict::Unknown(WhyNot::Vanished));
 }

@@ -13,6 +13,7 @@ pub struct Answers {
     /// Stores that were asked, by name; empty if none is there or nothing had to be asked.
     pub stores: Vec<String>,
     /// By path inside the host's root.
+    #[serde(with = "by_path")]
     pub paths: BTreeMap<Bytes, PathAnswer>,
     /// Changes of the packages behind those paths, oldest first.
     pub changes: Vec<PackageChange>,
@@ -76,4 +77,46 @@ pub struct PackageFact {
     pub running_version: Option<String>,
     /// The version installed now; `None` if the package was removed since.
     pub installed_version: Option<String>,
+}
+
+/// Keys of JSON are text. A path that is no text is `base64:…`; no path begins so.
+mod by_path {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::{BTreeMap, Bytes, PathAnswer};
+
+    const PREFIX: &str = "base64:";
+
+    pub(super) fn serialize<S: Serializer>(
+        paths: &BTreeMap<Bytes, PathAnswer>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return paths.serialize(serializer);
+        }
+        let key = |path: &Bytes| match std::str::from_utf8(path.as_slice()) {
+            Ok(text) if !text.starts_with(PREFIX) => text.to_owned(),
+            _ => PREFIX.to_owned() + &STANDARD.encode(path.as_slice()),
+        };
+        serializer.collect_map(paths.iter().map(|(path, answer)| (key(path), answer)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Bytes, PathAnswer>, D::Error> {
+        if !deserializer.is_human_readable() {
+            return BTreeMap::deserialize(deserializer);
+        }
+        let path = |key: String| match key.strip_prefix(PREFIX) {
+            Some(text) => STANDARD.decode(text).map(Bytes).map_err(D::Error::custom),
+            None => Ok(Bytes::from(key.as_str())),
+        };
+        BTreeMap::<String, PathAnswer>::deserialize(deserializer)?
+            .into_iter()
+            .map(|(key, answer)| Ok((path(key)?, answer)))
+            .collect()
+    }
 }

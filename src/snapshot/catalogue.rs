@@ -16,6 +16,9 @@ use crate::model::{
 /// Through how many processes an object or a view is tried to be reached.
 const HANDLES: usize = 4;
 
+/// All names of the distinct files of code that one user's processes have mapped: some 50,000 files.
+const USER_NAMES_CAP: usize = 4 * 1024 * 1024;
+
 /// The root of the inspected system, and who looks at it.
 #[derive(Debug, Clone)]
 pub(super) struct HostRoot {
@@ -47,6 +50,8 @@ pub(super) struct Catalogue {
     /// The process by which each object was counted last.
     counted: Vec<u32>,
     processes: u32,
+    /// Bytes of names of distinct objects, by user.
+    names: HashMap<u32, usize>,
     /// Objects that wait to be looked at.
     pub(super) waiting: Vec<usize>,
 }
@@ -70,6 +75,7 @@ impl Catalogue {
             ids: HashMap::new(),
             counted: Vec::new(),
             processes: 0,
+            names: HashMap::new(),
             waiting: Vec::new(),
         }
     }
@@ -93,7 +99,7 @@ impl Catalogue {
             root_id: seen.root_id,
         };
         if let Some(&id) = self.view_ids.get(&key) {
-            if let Base::Tasks(tasks) = &self.places[id.0 as usize].base {
+            if let Base::Tasks { tasks, .. } = &self.places[id.0 as usize].base {
                 let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
                 if tasks.len() == HANDLES {
                     tasks.remove(0);
@@ -108,7 +114,11 @@ impl Catalogue {
         let base = match (self.host.live, self.host.named, shares_root && own) {
             (false, false, _) => Base::Nowhere,
             (_, true, _) | (_, _, true) => Base::Directory(self.host.path.clone()),
-            (true, false, false) => Base::Tasks(Mutex::new(vec![seen.task])),
+            (true, false, false) => Base::Tasks {
+                tasks: Mutex::new(vec![seen.task]),
+                root: seen.root_id,
+                uid: seen.uid,
+            },
         };
         let view = View {
             mnt_ns: key.mnt_ns,
@@ -137,11 +147,12 @@ impl Catalogue {
     pub(super) fn count(
         &mut self,
         view: ViewId,
+        uid: u32,
         mapping: &Mapping<'_>,
         handle: Handle,
         start_ns: i64,
     ) -> Option<Use> {
-        let object = self.intern(view, mapping);
+        let object = self.intern(view, uid, mapping);
         let at = object.0 as usize;
         let job = &mut self.jobs[at];
         job.oldest_start_ns = job.oldest_start_ns.min(start_ns);
@@ -164,13 +175,13 @@ impl Catalogue {
         })
     }
 
-    fn intern(&mut self, view: ViewId, mapping: &Mapping<'_>) -> ObjectId {
+    fn intern(&mut self, view: ViewId, uid: u32, mapping: &Mapping<'_>) -> ObjectId {
         let mut hasher = DefaultHasher::new();
-        (view, mapping.device, mapping.inode, mapping.name).hash(&mut hasher);
+        (view, uid, mapping.device, mapping.inode, mapping.name).hash(&mut hasher);
         let ids = self.ids.entry(hasher.finish()).or_default();
         let same = |id: &&ObjectId| {
             let job = &self.jobs[id.0 as usize];
-            job.view == view
+            (job.view, job.uid) == (view, uid)
                 && (job.device, job.inode) == (mapping.device, mapping.inode)
                 && job.name.as_slice() == mapping.name
         };
@@ -181,9 +192,11 @@ impl Catalogue {
         ids.push(id);
         self.waiting.push(self.jobs.len());
         self.counted.push(0);
+        *self.names.entry(uid).or_default() += mapping.name.len();
         let name = Bytes::from(mapping.name);
         self.jobs.push(Job {
             view,
+            uid,
             handles: Vec::new(),
             name: name.clone(),
             path: None,
@@ -201,6 +214,28 @@ impl Catalogue {
             look: not_looked(),
         });
         id
+    }
+
+    /// Gives up on objects that could only be looked at through processes that ended, time after time.
+    pub(super) fn give_up_vanished(&mut self) {
+        let what = "the processes that have it mapped kept ending or changing";
+        for object in self
+            .objects
+            .iter_mut()
+            .filter(|object| object.look.is_vanished())
+        {
+            object.look.mapped = Err(WhyNot::Failed(what.to_owned()));
+            object.look.fresh = Fresh::Unknown(WhyNot::Failed(what.to_owned()));
+        }
+    }
+
+    /// Whether a user has more distinct files of code mapped than can sensibly be.
+    pub(super) fn is_over_budget(&self, uid: u32) -> bool {
+        uid != 0
+            && self
+                .names
+                .get(&uid)
+                .is_some_and(|used| *used > USER_NAMES_CAP)
     }
 
     /// Whether an object of the process could only be looked at through processes that ended meanwhile.

@@ -91,7 +91,7 @@ impl Inside<'_> {
             self.job.place.mounts(self.proc),
         )
         .ok()?;
-        view::reopen(&found).ok()
+        view::reopen(self.proc, &found).ok()
     }
 
     /// Where a fresh start would find the object now: a program by its first argument, a library that was renamed or
@@ -125,7 +125,7 @@ impl Inside<'_> {
             if stat.is_same_object(own) || !(same_base || renamed || trail.alternatives) {
                 continue;
             }
-            let (Ok(other), Some(file)) = (view::reopen(&found), own_file()) else {
+            let (Ok(other), Some(file)) = (view::reopen(self.proc, &found), own_file()) else {
                 continue;
             };
             // A script in place of a program starts something else, and says nothing about this one.

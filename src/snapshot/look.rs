@@ -57,8 +57,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn mounts(&self, proc: &ProcRoot) -> &Mounts {
-        self.mounts
-            .get_or_init(|| self.base.mounts(proc).unwrap_or_default())
+        self.mounts.get_or_init(|| self.base.mounts(proc))
     }
 }
 
@@ -67,6 +66,8 @@ impl Place {
 pub(super) struct Job {
     /// The view of the processes that map it.
     pub(super) view: ViewId,
+    /// Their user: no user's processes speak for another's.
+    pub(super) uid: u32,
     pub(super) handles: Vec<Handle>,
     pub(super) name: Bytes,
     /// The name as a path in `place`.
@@ -253,8 +254,12 @@ pub(super) fn through_handles<T>(
     let mut last = Errno::SRCH;
     for handle in &job.handles {
         let answer = proc.process(handle.task).and_then(|dir| {
-            let link = handle_link(&dir, *handle, job)?;
+            let link = handle.link();
             let stat = dir.stat_through(&link)?;
+            if stat.stx_ino != job.inode && !prints_other_numbers(proc, &dir, &link, &stat, job)? {
+                // The process has mapped something else there meanwhile.
+                return Err(Errno::SRCH);
+            }
             ask(&dir, &link, &stat)
         });
         match answer {
@@ -265,15 +270,17 @@ pub(super) fn through_handles<T>(
     Err(last)
 }
 
-/// The link by which a handle leads to the object; `ESRCH` if the process has mapped something else there meanwhile.
-fn handle_link(dir: &ProcDir<'_>, handle: Handle, job: &Job) -> Result<CString, Errno> {
-    let link = handle.link();
-    let inode = dir.stat_through(&link)?.stx_ino;
-    // An overlay before Linux 6.8 has other numbers in maps: then the name has to do.
-    if inode == job.inode || dir.link(&link)? == job.name.as_slice() {
-        return Ok(link);
-    }
-    Err(Errno::SRCH)
+/// An overlay before Linux 6.8 has the numbers of the layer below in maps: then the name has to do.
+fn prints_other_numbers(
+    proc: &ProcRoot,
+    dir: &ProcDir<'_>,
+    link: &CStr,
+    stat: &Statx,
+    job: &Job,
+) -> Result<bool, Errno> {
+    let mount = job.place.mounts(proc).by_id(stat.stx_mnt_id);
+    let stacked = mount.is_some_and(|mount| matches!(mount.kind.as_slice(), b"overlay" | b"aufs"));
+    Ok(stacked && dir.link(link)? == job.name.as_slice())
 }
 
 fn mapped_stat(proc: &ProcRoot, job: &Job) -> Result<Statx, Errno> {

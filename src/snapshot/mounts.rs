@@ -9,6 +9,7 @@ use crate::model::{Bytes, Device, Mount, MountId};
 pub struct Mounts {
     /// In the order of the file: a later one lies on top of an earlier one at the same point.
     list: Vec<Entry>,
+    unreadable: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,21 @@ struct Entry {
 }
 
 impl Mounts {
+    /// Mounts that could not be read, or are too many: then no path can be trusted to answer.
+    #[must_use]
+    pub fn unreadable() -> Self {
+        Self {
+            unreadable: true,
+            ..Self::default()
+        }
+    }
+
+    /// See [`Self::unreadable`].
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.unreadable
+    }
+
     /// Parses the file. A line that is not of its form is left out and counted.
     #[must_use]
     pub fn parse(text: &[u8]) -> (Self, usize) {
@@ -33,7 +49,13 @@ impl Mounts {
                 None => damaged += 1,
             }
         }
-        (Self { list }, damaged)
+        (
+            Self {
+                list,
+                unreadable: false,
+            },
+            damaged,
+        )
     }
 
     /// The mount that a path lies under. The path is absolute in the view, without symbolic links.

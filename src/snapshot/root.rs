@@ -81,6 +81,27 @@ impl ProcRoot {
         Ok(ProcDir { fd, root: self })
     }
 
+    /// The reader itself, as this /proc numbers it.
+    ///
+    /// # Errors
+    /// `ENOENT` where the reader is not in the pid namespace of this /proc.
+    pub fn own(&self) -> Result<ProcDir<'_>, Errno> {
+        let link = fs::readlinkat(&self.fd, c"self", Vec::new())?;
+        let pid = link.to_str().ok().and_then(|text| text.parse().ok());
+        self.process(pid.ok_or(Errno::NOENT)?)
+    }
+
+    /// Opens for reading what is held by `O_PATH`. The caller has checked that it is a regular file.
+    ///
+    /// # Errors
+    /// What open(2) says.
+    pub fn reopen(&self, fd: &OwnedFd) -> Result<OwnedFd, Errno> {
+        use std::os::fd::AsRawFd as _;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let name = format!("fd/{}", fd.as_raw_fd());
+        fs::openat(self.own()?.fd.as_fd(), name, flags, Mode::empty())
+    }
+
     /// A file of the tree that belongs to no process, at most `cap` bytes of it.
     ///
     /// # Errors
@@ -155,6 +176,15 @@ impl ProcDir<'_> {
     /// What readlink(2) says; `EINVAL` if the link is not of that form.
     pub fn namespace(&self, name: &CStr) -> Result<u64, Errno> {
         parse_namespace(&self.link(name)?).ok_or(Errno::INVAL)
+    }
+
+    /// Effective uid of the process, as the owner of its directory tells (proc(5)): also where the process is not
+    /// dumpable and its files are root's.
+    ///
+    /// # Errors
+    /// What fstat(2) says.
+    pub fn uid(&self) -> Result<u32, Errno> {
+        Ok(fs::fstat(&self.fd)?.st_uid)
     }
 
     /// The ids of its threads.

@@ -1,5 +1,7 @@
 //! One look at one process: who it is and what code it has mapped.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::fd::AsFd as _;
 
 use rustix::io::Errno;
@@ -24,17 +26,19 @@ pub enum MappingSource {
 /// Sizes above which a file of /proc is not what it should be.
 const STAT_CAP: usize = 4096;
 const MAPS_LINE_CAP: usize = 64 * 1024;
-const STATUS_CAP: usize = 64 * 1024;
 const CMDLINE_CAP: usize = 128 * 1024;
 const CGROUP_CAP: usize = 64 * 1024;
-/// The kernel's default `vm.max_map_count` is 65,530; where it was raised, it is for data, not for code.
-const MAPPINGS_CAP: usize = 262_144;
+/// All names of the code that one process has mapped: some 3,000 files.
+const NAMES_CAP: usize = 256 * 1024;
 
 /// A process as it was seen, before its objects are told apart.
 #[derive(Debug)]
 pub(super) struct Seen {
+    pub(super) uid: u32,
     pub(super) stat: Stat,
     pub(super) exe: Option<Vec<u8>>,
+    /// `st_dev` and inode number of the program.
+    pub(super) exe_id: Option<(Device, u64)>,
     pub(super) mnt_ns: Option<u64>,
     pub(super) root: Option<Vec<u8>>,
     pub(super) root_id: Option<(Device, u64)>,
@@ -46,17 +50,25 @@ pub(super) struct Seen {
     pub(super) troubles: Vec<(&'static str, WhyNot)>,
 }
 
-/// Mappings with their names in one piece of memory.
+/// The distinct objects among the mappings of a process, with their names in one piece of memory.
 #[derive(Debug, Default)]
 pub(super) struct Mappings {
     names: Vec<u8>,
     list: Vec<(u64, u64, Device, u64, usize)>,
+    seen: HashSet<u64>,
+    too_many: bool,
 }
 
 impl Mappings {
-    /// Beyond the cap nothing more is kept: the caller says that it is too much.
+    /// Keeps the first mapping of each object. Beyond the cap nothing more is kept, and that is said.
     fn push(&mut self, mapping: &Mapping<'_>) {
-        if self.list.len() > MAPPINGS_CAP {
+        let mut hasher = DefaultHasher::new();
+        (mapping.device, mapping.inode, mapping.name).hash(&mut hasher);
+        if !self.seen.insert(hasher.finish()) {
+            return;
+        }
+        if self.names.len() + mapping.name.len() > NAMES_CAP {
+            self.too_many = true;
             return;
         }
         self.names.extend_from_slice(mapping.name);
@@ -84,6 +96,15 @@ impl Mappings {
                     name,
                 }
             })
+    }
+
+    fn if_bounded(mut self) -> Result<Self, Errno> {
+        self.seen = HashSet::new();
+        if self.too_many {
+            Err(Errno::FBIG)
+        } else {
+            Ok(self)
+        }
     }
 
     /// The text prints a newline as `\\012`, which may also be how a file is truly named: the link has the raw name.
@@ -125,7 +146,8 @@ pub(super) fn scan(proc: &ProcRoot, pid: Pid, source: MappingSource) -> Outcome 
     match try_scan(proc, pid, source) {
         Ok(Some(seen)) => Outcome::Process(Box::new(seen)),
         Ok(None) => Outcome::Nothing,
-        Err(error) if is_vanished(error) => Outcome::Nothing,
+        // A recorded process does not end: what is missing of it was not recorded.
+        Err(error) if is_vanished(error) && proc.is_live() => Outcome::Nothing,
         Err(error) => Outcome::Trouble(why(error)),
     }
 }
@@ -144,26 +166,34 @@ fn try_scan(proc: &ProcRoot, pid: Pid, source: MappingSource) -> Result<Option<S
             None => return Ok(None),
         }
     }
-    let mut troubles = Vec::new();
-    let exe = note(dir.link(c"exe"), "read exe", &mut troubles);
-    let mnt_ns = note(
-        dir.namespace(c"ns/mnt"),
-        "read mount namespace",
-        &mut troubles,
-    );
-    let root = note(dir.link(c"root"), "read root", &mut troubles);
+    let mut troubles = Troubles {
+        live: proc.is_live(),
+        list: Vec::new(),
+    };
+    let uid = dir.uid()?;
+    let exe = troubles.note(dir.link(c"exe"), "read exe");
+    let exe_id = dir
+        .stat_through(c"exe")
+        .ok()
+        .map(|stat| (device_of(&stat), stat.stx_ino));
+    let mnt_ns = troubles.note(dir.namespace(c"ns/mnt"), "read mount namespace");
+    let root = troubles.note(dir.link(c"root"), "read root");
     let root_id = dir
         .stat_through(c"root")
         .ok()
         .map(|stat| (device_of(&stat), stat.stx_ino));
-    let mappings =
-        note(read_mappings(&dir, source), "read maps", &mut troubles).unwrap_or_default();
+    let mappings = troubles
+        .note(read_mappings(&dir, source), "read maps")
+        .unwrap_or_default();
+    let troubles = troubles.list;
     if exe.is_none() && mappings.is_empty() && troubles.is_empty() {
         return Ok(None); // a process on its way out: no address space any more
     }
     Ok(Some(Seen {
+        uid,
         stat,
         exe,
+        exe_id,
         mnt_ns,
         root,
         root_id,
@@ -193,18 +223,23 @@ fn living_thread<'a>(
         })
 }
 
-/// Vanished is neither a value nor a trouble: the last look decides whether there was a process.
-fn note<T>(
-    result: Result<T, Errno>,
-    what: &'static str,
-    troubles: &mut Vec<(&'static str, WhyNot)>,
-) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(error) if is_vanished(error) => None,
-        Err(error) => {
-            troubles.push((what, why(error)));
-            None
+/// What could not be read of one process.
+struct Troubles {
+    live: bool,
+    list: Vec<(&'static str, WhyNot)>,
+}
+
+impl Troubles {
+    /// Vanished is neither a value nor a trouble: the last look decides whether there was a process. In a recorded tree
+    /// nothing vanishes.
+    fn note<T>(&mut self, result: Result<T, Errno>, what: &'static str) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) if is_vanished(error) && self.live => None,
+            Err(error) => {
+                self.list.push((what, why(error)));
+                None
+            }
         }
     }
 }
@@ -219,8 +254,7 @@ fn read_mappings(dir: &ProcDir<'_>, source: MappingSource) -> Result<Mappings, E
                 mappings = Mappings::default()
             }
             Err(error) => return Err(error),
-            Ok(()) if mappings.list.len() > MAPPINGS_CAP => return Err(Errno::FBIG),
-            Ok(()) => return Ok(mappings),
+            Ok(()) => return mappings.if_bounded(),
         }
     }
     let mut text = Vec::with_capacity(MAPS_LINE_CAP);
@@ -238,12 +272,12 @@ fn read_mappings(dir: &ProcDir<'_>, source: MappingSource) -> Result<Mappings, E
             .map_or(0, |at| at + 1);
         take_lines(&text[..end], &mut mappings)?;
         text.drain(..end);
-        if text.len() > MAPS_LINE_CAP || mappings.list.len() > MAPPINGS_CAP {
+        if text.len() > MAPS_LINE_CAP {
             return Err(Errno::FBIG);
         }
     }
     take_lines(&text, &mut mappings)?;
-    Ok(mappings.with_raw_names(dir))
+    mappings.with_raw_names(dir).if_bounded()
 }
 
 fn take_lines(text: &[u8], mappings: &mut Mappings) -> Result<(), Errno> {
@@ -271,10 +305,14 @@ pub(super) fn is_unchanged(
     Ok(stat.started == key.started && exe.is_none_or(|exe| exe.as_slice() == now))
 }
 
-/// Reads what attribution, decision and report need of one process.
-pub(super) fn details(proc: &ProcRoot, pid: Pid) -> Result<Details, Errno> {
-    let dir = proc.process(pid)?;
-    let stat = parse_stat(&dir.read(c"stat", STAT_CAP)?).ok_or(Errno::INVAL)?;
+/// Reads what attribution, decision and report need of one process, through the thread that has its address space.
+pub(super) fn details(proc: &ProcRoot, key: ProcessKey, task: Pid) -> Result<Details, Errno> {
+    let stat = proc.process(key.pid)?.read(c"stat", STAT_CAP)?;
+    let stat = parse_stat(&stat).ok_or(Errno::INVAL)?;
+    if stat.started != key.started {
+        return Err(Errno::SRCH);
+    }
+    let dir = proc.process(task)?;
     let mut argv: Vec<Bytes> = match dir.read(c"cmdline", CMDLINE_CAP) {
         Ok(text) => text.split(|&byte| byte == 0).map(Bytes::from).collect(),
         Err(_) => Vec::new(), // 128 KiB and more, or hidden: no decision rests on it
@@ -284,7 +322,7 @@ pub(super) fn details(proc: &ProcRoot, pid: Pid) -> Result<Details, Errno> {
     }
     Ok(Details {
         argv,
-        uid: effective_uid(proc, pid)?,
+        uid: dir.uid()?,
         tty: stat.tty,
         cgroup: Bytes(dir.read(c"cgroup", CGROUP_CAP)?),
         namespaces: Namespaces {
@@ -294,24 +332,6 @@ pub(super) fn details(proc: &ProcRoot, pid: Pid) -> Result<Details, Errno> {
         },
         cwd: dir.link(c"cwd").ok().map(Bytes),
     })
-}
-
-/// The effective uid of a process.
-pub(super) fn effective_uid(proc: &ProcRoot, pid: Pid) -> Result<u32, Errno> {
-    parse_effective_uid(&proc.process(pid)?.read(c"status", STATUS_CAP)?).ok_or(Errno::INVAL)
-}
-
-/// The second number of the `Uid:` line of `/proc/PID/status`.
-fn parse_effective_uid(status: &[u8]) -> Option<u32> {
-    let line = status
-        .split(|&byte| byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"Uid:"))?;
-    std::str::from_utf8(line)
-        .ok()?
-        .split_ascii_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
 }
 
 /// `st_dev` of a result of statx.
@@ -342,16 +362,6 @@ pub(super) fn why(error: Errno) -> WhyNot {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn effective_uid() {
-        assert_eq!(
-            parse_effective_uid(b"Name:\tx\nUid:\t0\t1000\t0\t0\nGid:\t5\t6\n"),
-            Some(1000)
-        );
-        assert_eq!(parse_effective_uid(b"Name:\tUid:\\n\n"), None);
-        assert_eq!(parse_effective_uid(b""), None);
-    }
 
     #[test]
     fn own_process_by_both_sources() {

@@ -1,9 +1,9 @@
 //! The pass as a whole: processes → distinct objects → facts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, statx};
 use rustix::time::{ClockId, clock_gettime};
@@ -31,6 +31,11 @@ const CONTENT_LIMIT: Duration = Duration::from_secs(3);
 const STAGE_LIMIT: Duration = Duration::from_secs(15);
 /// How long reading content may take altogether.
 const CONTENT_STAGE_LIMIT: Duration = Duration::from_secs(6);
+
+/// How many processes are looked at before their objects are told apart.
+const BATCH: usize = 128;
+/// How long the paths of one user's objects may take, root's excepted.
+const USER_LIMIT: Duration = Duration::from_secs(2);
 
 /// What to look at, and how.
 #[derive(Debug, Clone)]
@@ -111,7 +116,7 @@ impl Scanner {
         if own_only {
             let (proc, uid) = (&self.proc, self.options.reader_uid);
             // A process that ended meanwhile has no uid, and is not missed.
-            pids.retain(|&pid| scan::effective_uid(proc, pid).is_ok_and(|theirs| theirs == uid));
+            pids.retain(|&pid| proc.process(pid).and_then(|dir| dir.uid()) == Ok(uid));
         }
         // Every pid namespace has a first process: who does not see it does not see all.
         if !own_only && self.proc.is_live() && !pids.contains(&1) {
@@ -169,28 +174,52 @@ impl Scanner {
         again
     }
 
-    /// Gives up on processes that would not stay the same: a problem each, and no verdict.
+    /// Gives up on what would not stay the same. A process that still became another one every time has no verdict; of
+    /// others, the objects that could not be held on to have none. Both are said.
     pub fn give_up(&mut self, pids: &BTreeSet<Pid>) {
-        self.processes
-            .retain(|process| !pids.contains(&process.key.pid));
-        for &pid in pids {
+        self.catalogue.give_up_vanished();
+        let (proc, tasks) = (Arc::clone(&self.proc), &self.tasks);
+        let mut lost = Vec::new();
+        self.processes.retain(|process| {
+            let pid = process.key.pid;
+            let task = tasks.get(&pid).copied().unwrap_or(pid);
+            let stays = !pids.contains(&pid)
+                || scan::is_unchanged(&proc, process.key, task, process.exe.as_ref()) == Ok(true);
+            if !stays {
+                lost.push(pid);
+            }
+            stays
+        });
+        for pid in lost {
             self.problem("look at", "program", Some(pid), WhyNot::Vanished);
         }
     }
 
-    /// Reads the details of these processes.
+    /// Reads the details of these processes. One that ended meanwhile is dropped; one whose details cannot be read stays
+    /// without, and that is said.
     pub fn add_details(&mut self, keys: &BTreeSet<ProcessKey>) {
+        let task_of = |key: &ProcessKey| self.tasks.get(&key.pid).copied().unwrap_or(key.pid);
+        let jobs: Vec<(ProcessKey, Pid)> = keys.iter().map(|key| (*key, task_of(key))).collect();
+        let proc = Arc::clone(&self.proc);
+        let done = deadline::run(
+            jobs,
+            threads(),
+            PROCESS_LIMIT,
+            STAGE_LIMIT,
+            move |&(key, task)| scan::details(&proc, key, task),
+        );
+        let mut details: BTreeMap<ProcessKey, _> = keys.iter().copied().zip(done.results).collect();
         let mut troubles = Vec::new();
-        for process in &mut self.processes {
-            if !keys.contains(&process.key) || process.details.is_some() {
-                continue;
+        self.processes.retain_mut(|process| {
+            match details.remove(&process.key) {
+                None => {}
+                Some(Some(Ok(details))) => process.details = Some(details),
+                Some(Some(Err(error))) if scan::is_vanished(error) => return false,
+                Some(Some(Err(error))) => troubles.push((process.key.pid, scan::why(error))),
+                Some(None) => troubles.push((process.key.pid, WhyNot::TimedOut)),
             }
-            match scan::details(&self.proc, process.key.pid) {
-                Ok(details) => process.details = Some(details),
-                Err(error) if scan::is_vanished(error) => {}
-                Err(error) => troubles.push((process.key.pid, scan::why(error))),
-            }
-        }
+            true
+        });
         for (pid, why) in troubles {
             self.problem("read details", "process", Some(pid), why);
         }
@@ -234,24 +263,42 @@ impl Scanner {
     }
 
     fn scan_pids(&mut self, pids: Vec<Pid>) {
-        let (proc, source) = (Arc::clone(&self.proc), self.options.source);
-        let done = deadline::run(
-            pids.clone(),
-            threads(),
-            PROCESS_LIMIT,
-            STAGE_LIMIT,
-            move |&pid| scan::scan(&proc, pid, source),
-        );
-        for (pid, outcome) in pids.into_iter().zip(done.results) {
-            match outcome {
-                Some(Outcome::Process(seen)) => self.take(pid, *seen),
-                Some(Outcome::Nothing) => {}
-                Some(Outcome::Trouble(WhyNot::Denied)) => self.denied.push(pid),
-                Some(Outcome::Trouble(why)) => self.problem("look at", "process", Some(pid), why),
-                None => self.problem("look at", "process", Some(pid), WhyNot::TimedOut),
+        let begun = Instant::now();
+        // In batches: what was seen of a process is kept only until its objects are told apart.
+        for batch in pids.chunks(BATCH) {
+            let (proc, source) = (Arc::clone(&self.proc), self.options.source);
+            let left = STAGE_LIMIT.saturating_sub(begun.elapsed());
+            let done = deadline::run(
+                batch.to_vec(),
+                threads(),
+                PROCESS_LIMIT,
+                left,
+                move |&pid| scan::scan(&proc, pid, source),
+            );
+            for (&pid, outcome) in batch.iter().zip(done.results) {
+                self.take_outcome(pid, outcome);
             }
         }
         self.look_at_new();
+    }
+
+    fn take_outcome(&mut self, pid: Pid, outcome: Option<Outcome>) {
+        match outcome {
+            Some(Outcome::Process(seen)) if self.catalogue.is_over_budget(seen.uid) => {
+                let what = "its user has more files of code mapped than can sensibly be";
+                self.problem(
+                    "look at",
+                    "process",
+                    Some(pid),
+                    WhyNot::Failed(what.to_owned()),
+                );
+            }
+            Some(Outcome::Process(seen)) => self.take(pid, *seen),
+            Some(Outcome::Nothing) => {}
+            Some(Outcome::Trouble(WhyNot::Denied)) => self.denied.push(pid),
+            Some(Outcome::Trouble(why)) => self.problem("look at", "process", Some(pid), why),
+            None => self.problem("look at", "process", Some(pid), WhyNot::TimedOut),
+        }
     }
 
     fn take(&mut self, pid: Pid, seen: Seen) {
@@ -290,24 +337,25 @@ impl Scanner {
         let mut uses = Vec::new();
         self.catalogue.next_process();
         for mapping in seen.mappings.iter() {
-            let program = seen.exe.as_deref() == Some(mapping.name);
+            // By the object too: a name alone may be forged, and then one file would pass for another.
+            let program = seen.exe.as_deref() == Some(mapping.name)
+                && seen.exe_id.is_none_or(|(_, inode)| inode == mapping.inode);
             let handle = Handle {
                 task: seen.task,
                 start: mapping.start,
                 end: mapping.end,
                 program,
             };
-            uses.extend(self.catalogue.count(view, &mapping, handle, start_ns));
+            uses.extend(
+                self.catalogue
+                    .count(view, seen.uid, &mapping, handle, start_ns),
+            );
         }
         if let Some(exe) = &seen.exe
             && !uses.iter().any(|one: &Use| one.program)
         {
             // The text of the program was remapped (to huge pages, by an emulator): the link still tells.
-            let dir = self.proc.process(seen.task);
-            let stat = dir.and_then(|dir| dir.stat_through(c"exe")).ok();
-            let (device, inode) = stat.map_or((Device::default(), 0), |stat| {
-                (device_of(&stat), stat.stx_ino)
-            });
+            let (device, inode) = seen.exe_id.unwrap_or_default();
             let mapping = Mapping {
                 start: 0,
                 end: 0,
@@ -321,20 +369,43 @@ impl Scanner {
                 end: 0,
                 program: true,
             };
-            uses.extend(self.catalogue.count(view, &mapping, handle, start_ns));
+            uses.extend(
+                self.catalogue
+                    .count(view, seen.uid, &mapping, handle, start_ns),
+            );
         }
         uses
     }
 
+    /// Looks at the objects that wait: root's first, then each user's within a time of its own, so that no user can use
+    /// up the time of the others.
     fn look_at_new(&mut self) {
-        let waiting = self.catalogue.take_waiting();
+        let mut by_user: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+        for at in self.catalogue.take_waiting() {
+            by_user
+                .entry(self.catalogue.jobs[at].uid)
+                .or_default()
+                .push(at);
+        }
+        let begun = Instant::now();
+        let mut open = Vec::new();
+        for (uid, waiting) in by_user {
+            let left = STAGE_LIMIT.saturating_sub(begun.elapsed());
+            let limit = if uid == 0 { left } else { left.min(USER_LIMIT) };
+            open.extend(self.look_at(&waiting, limit));
+        }
+        self.look_inside(open);
+    }
+
+    /// Looks at these objects, and returns those that leave a question open.
+    fn look_at(&mut self, waiting: &[usize], limit: Duration) -> Vec<(usize, Looked)> {
         let wholes = self.catalogue.whole_places();
-        let jobs: Vec<Job> = waiting
+        let jobs = waiting
             .iter()
             .map(|&at| self.catalogue.jobs[at].clone())
             .collect();
         let proc = Arc::clone(&self.proc);
-        let first = deadline::run(jobs, threads(), LOOK_LIMIT, STAGE_LIMIT, move |job| {
+        let first = deadline::run(jobs, threads(), LOOK_LIMIT, limit, move |job: &Job| {
             look::look(&proc, job, &wholes)
         });
         let mut open = Vec::new();
@@ -350,7 +421,7 @@ impl Scanner {
                 open.push((at, looked));
             }
         }
-        self.look_inside(open);
+        open
     }
 
     fn look_inside(&mut self, mut open: Vec<(usize, Looked)>) {
@@ -395,7 +466,7 @@ fn read_host(proc: &ProcRoot, reader_uid: u32) -> Host {
             .saturating_mul(1_000_000_000)
             .saturating_add(time.tv_nsec)
     };
-    let own = proc.process(std::process::id()).ok();
+    let own = proc.own().ok();
     let namespace = |name: &std::ffi::CStr| own.as_ref().and_then(|own| own.namespace(name).ok());
     Host {
         kernel: text(c"sys/kernel/osrelease"),
@@ -422,9 +493,10 @@ fn is_chrooted(proc: &ProcRoot, host: &Host, root: (Device, u64)) -> bool {
     });
     match init.and_then(|init| init.stat_through(c"root").ok()) {
         Some(stat) => (device_of(&stat), stat.stx_ino) != root,
-        None => Base::Directory("/".into())
-            .mounts(proc)
-            .is_ok_and(|mounts| !mounts.has_point(b"/")),
+        None => {
+            let mounts = Base::Directory("/".into()).mounts(proc);
+            !mounts.is_unreadable() && !mounts.has_point(b"/")
+        }
     }
 }
 

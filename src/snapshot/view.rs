@@ -1,6 +1,6 @@
 //! A process's own view of files: its root in its mount namespace, and how a path is opened there.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -9,16 +9,28 @@ use rustix::io::Errno;
 
 use super::mounts::{Mounts, may_hang};
 use super::root::{ProcRoot, stat_fields};
-use crate::model::{Bytes, Pid};
+use super::scan::{device_of, is_vanished};
+use crate::model::{Bytes, Device, Pid};
 
-/// `/proc/PID/mountinfo` of a machine with some 100,000 mounts.
-const MOUNTINFO_CAP: usize = 32 * 1024 * 1024;
+/// `/proc/PID/mountinfo` of the reader's own namespace: a machine with some 50,000 mounts.
+const OWN_MOUNTS_CAP: usize = 16 * 1024 * 1024;
+/// Of another namespace that root made: a copy of a machine's mounts.
+const ROOT_MOUNTS_CAP: usize = 2 * 1024 * 1024;
+/// Of a namespace that a user made.
+const USER_MOUNTS_CAP: usize = 256 * 1024;
 
 /// Where a path of a view is opened.
 #[derive(Debug)]
 pub(super) enum Base {
-    /// Below `/proc/PID/root` of the first of these processes that is still there.
-    Tasks(Mutex<Vec<Pid>>),
+    /// Below `/proc/PID/root` of one of these processes, as long as it is the root of that identity.
+    Tasks {
+        /// The newest last.
+        tasks: Mutex<Vec<Pid>>,
+        /// `st_dev` and inode number of the root.
+        root: Option<(Device, u64)>,
+        /// Who made the view, as far as its first process tells.
+        uid: u32,
+    },
     /// Below a directory of the reader's: its own root, or `--root`.
     Directory(std::path::PathBuf),
     /// Nowhere: a recorded /proc without a root.
@@ -28,41 +40,57 @@ pub(super) enum Base {
 impl Base {
     /// Opens the root directory of the view, without touching what is mounted there.
     pub(super) fn open(&self, proc: &ProcRoot) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match self {
-            Self::Directory(path) => fs::open(path, flags, Mode::empty()),
-            Self::Tasks(_) => self.ask(|task| proc.process(task)?.open_through(c"root", flags)),
+            Self::Directory(path) => fs::open(path, O_PATH | OFlags::DIRECTORY, Mode::empty()),
+            Self::Tasks { root, .. } => self.ask(|task| {
+                let fd = proc
+                    .process(task)?
+                    .open_through(c"root", OFlags::PATH | OFlags::DIRECTORY)?;
+                let stat = stat_of(&fd)?;
+                // Whoever called chroot(2) meanwhile does not speak for the view any more.
+                match *root == Some((device_of(&stat), stat.stx_ino)) {
+                    true => Ok(fd),
+                    false => Err(Errno::SRCH),
+                }
+            }),
             Self::Nowhere => Err(Errno::NOENT),
         }
     }
 
-    /// The mounts that the view can see. Empty where they cannot be told.
-    pub(super) fn mounts(&self, proc: &ProcRoot) -> Result<Mounts, Errno> {
+    /// The mounts that the view can see.
+    pub(super) fn mounts(&self, proc: &ProcRoot) -> Mounts {
         let text = match self {
-            Self::Nowhere => return Ok(Mounts::default()),
+            Self::Nowhere => return Mounts::default(),
             // Only the reader's own root is the root of the reader's mounts.
-            Self::Directory(path) if path != Path::new("/") => return Ok(Mounts::default()),
+            Self::Directory(path) if path != Path::new("/") => return Mounts::default(),
             Self::Directory(_) => proc
-                .process(std::process::id())?
-                .read(c"mountinfo", MOUNTINFO_CAP)?,
-            Self::Tasks(_) => {
-                self.ask(|task| proc.process(task)?.read(c"mountinfo", MOUNTINFO_CAP))?
+                .own()
+                .and_then(|own| own.read(c"mountinfo", OWN_MOUNTS_CAP)),
+            Self::Tasks { uid, .. } => {
+                let cap = if *uid == 0 {
+                    ROOT_MOUNTS_CAP
+                } else {
+                    USER_MOUNTS_CAP
+                };
+                self.ask(|task| proc.process(task)?.read(c"mountinfo", cap))
             }
         };
-        Ok(Mounts::parse(&text).0)
+        text.map_or_else(|_| Mounts::unreadable(), |text| Mounts::parse(&text).0)
     }
 
     /// The first answer that is not about a process that ended.
     fn ask<T>(&self, ask: impl Fn(Pid) -> Result<T, Errno>) -> Result<T, Errno> {
         let tasks = match self {
-            Self::Tasks(tasks) => tasks.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Self::Tasks { tasks, .. } => {
+                tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            }
             Self::Directory(_) | Self::Nowhere => Vec::new(),
         };
         let mut last = Errno::SRCH;
         // The newest first: later looks add tasks because earlier ones have ended.
         for &task in tasks.iter().rev() {
             match ask(task) {
-                Err(error) if super::scan::is_vanished(error) => last = error,
+                Err(error) if is_vanished(error) => last = error,
                 result => return result,
             }
         }
@@ -259,6 +287,9 @@ fn is_procfs(fd: &OwnedFd) -> bool {
 }
 
 fn refuse_hanging(path: &[u8], mounts: &Mounts) -> Result<(), Lost> {
+    if mounts.is_unreadable() {
+        return Err(Lost::Failed(Errno::FBIG));
+    }
     match mounts.under(path) {
         Some(mount) if may_hang(mount.kind.as_slice()) => Err(Lost::MayHang(mount.kind.clone())),
         _ => Ok(()),
@@ -274,14 +305,11 @@ fn stat_of(fd: &OwnedFd) -> Result<Statx, Errno> {
 ///
 /// # Errors
 /// `EINVAL` if it is not a regular file, otherwise what open(2) says.
-pub(super) fn reopen(found: &Found) -> Result<std::fs::File, Errno> {
-    use std::os::fd::AsRawFd as _;
+pub(super) fn reopen(proc: &ProcRoot, found: &Found) -> Result<std::fs::File, Errno> {
     if FileType::from_raw_mode(found.stat.stx_mode.into()) != FileType::RegularFile {
         return Err(Errno::INVAL);
     }
-    let name = format!("/proc/self/fd/{}", found.fd.as_fd().as_raw_fd());
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(fs::open(name, flags, Mode::empty())?.into())
+    Ok(proc.reopen(&found.fd)?.into())
 }
 
 /// The directory part of a path, with its slash.
@@ -410,7 +438,8 @@ mod tests {
         .unwrap();
         fs::mknodat(&root, "pipe", fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
         let found = open(&root, b"/pipe", &Mounts::default()).unwrap();
-        assert_eq!(reopen(&found).err(), Some(Errno::INVAL));
+        let proc = ProcRoot::open(Path::new("/proc")).unwrap();
+        assert_eq!(reopen(&proc, &found).err(), Some(Errno::INVAL));
     }
 
     #[test]

@@ -521,7 +521,6 @@ fn a_file_that_cannot_be_read() {
 
 /// In a live /proc a process that has no stat has ended. A recorded one does not end.
 #[test]
-#[ignore = "a recorded process without stat or maps passes for one that ended"]
 fn files_that_are_missing() {
     for name in ["7/stat", "7/maps", "7/exe"] {
         let tree = Tree::new();

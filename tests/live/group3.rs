@@ -326,8 +326,8 @@ fn searching_program(w: &World) -> Holder {
     w.hold_as(&[&program], &["note:x"])
 }
 
-#[test]
 // Owned by a package, that one would be what a fresh start loads: NOT JUDGED YET.
+#[test]
 fn t3_13_earlier_in_the_search_order() {
     live(|w| {
         searching_program(w);
