@@ -325,25 +325,25 @@ fn is_mounted(look: &Look, job: &Job, mounts: &Mounts) -> Option<bool> {
     Some(mounts.by_id(id).is_some())
 }
 
-/// The absolute first arguments of the processes that run the program.
+/// The absolute first arguments of the processes that run the program. Some write a title over their arguments, in one
+/// piece that begins with the first argument: `/usr/bin/redis-server 127.0.0.1:6379`.
 pub(super) fn first_arguments(proc: &ProcRoot, job: &Job) -> Vec<Bytes> {
-    let first = |handle: &Handle| {
+    let programs = job.handles.iter().filter(|handle| handle.program);
+    let mut names = Vec::new();
+    for handle in programs {
         let text = proc
             .process(handle.task)
-            .ok()?
-            .read(c"cmdline", 128 * 1024)
-            .ok()?;
-        text.split(|&byte| byte == 0)
-            .next()
-            .filter(|name| name.starts_with(b"/"))
-            .map(Bytes::from)
-    };
-    let mut names: Vec<Bytes> = job
-        .handles
-        .iter()
-        .filter(|handle| handle.program)
-        .filter_map(first)
-        .collect();
+            .and_then(|dir| dir.read(c"cmdline", 128 * 1024));
+        let Ok(text) = text else { continue };
+        let first = text.split(|&byte| byte == 0).next().unwrap_or_default();
+        let word = first.split(|&byte| byte == b' ').next().unwrap_or_default();
+        names.extend(
+            [first, word]
+                .into_iter()
+                .filter(|name| name.starts_with(b"/"))
+                .map(Bytes::from),
+        );
+    }
     names.dedup();
     names
 }
