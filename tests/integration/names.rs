@@ -150,7 +150,6 @@ fn of_everything_in_json() {
 
 /// What the package stores said is kept by path, and a path need not be text.
 #[test]
-#[ignore = "record fails on a stale file whose path is not UTF-8"]
 fn of_files_that_are_recorded() {
     in_world(|world| {
         let (running, _) = world.stale(raw(WILD));
