@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::hashed::ByHash;
 use super::look::{Handle, Job, Place};
 use super::maps::Mapping;
 use super::scan::Seen;
@@ -46,7 +47,7 @@ pub(super) struct Catalogue {
     pub(super) objects: Vec<Object>,
     pub(super) jobs: Vec<Job>,
     /// By a hash of all that tells objects apart; several where hashes collide.
-    ids: HashMap<u64, Vec<ObjectId>>,
+    ids: ByHash<Vec<ObjectId>>,
     /// The process by which each object was counted last.
     counted: Vec<u32>,
     processes: u32,
@@ -72,7 +73,7 @@ impl Catalogue {
             view_ids: HashMap::new(),
             objects: Vec::new(),
             jobs: Vec::new(),
-            ids: HashMap::new(),
+            ids: ByHash::default(),
             counted: Vec::new(),
             processes: 0,
             names: HashMap::new(),

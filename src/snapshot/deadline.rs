@@ -13,6 +13,12 @@ const TICK: Duration = Duration::from_millis(50);
 /// Workers beyond the usual number while others are slow, so that many stuck jobs cost the time of one.
 const SPARE_THREADS: usize = 64;
 
+/// After so many results whoever takes them is woken.
+const BATCH: usize = 32;
+
+/// Workers do not get further ahead of whoever takes the results: those wait in memory.
+const AHEAD: usize = 256;
+
 /// How a run ended.
 #[derive(Debug)]
 pub(super) struct Done<R> {
@@ -26,17 +32,24 @@ struct Shared<J, R, F> {
     next: AtomicUsize,
     state: Mutex<State<R>>,
     changed: Condvar,
+    /// Results were taken.
+    room: Condvar,
 }
 
 struct State<R> {
+    /// Results that were not taken yet.
     results: Vec<Option<R>>,
     /// What each worker is at: index of the job and when it began.
     current: Vec<Option<(usize, Instant)>>,
     /// Jobs that are over, with a result or without.
-    over: usize,
+    over: Vec<bool>,
+    /// How many of them.
+    count_over: usize,
     given_up: Vec<bool>,
     /// Workers that were not given up.
     alive: usize,
+    /// How many results were taken.
+    taken: usize,
 }
 
 /// Runs `work` for each job on `threads` threads. A job that takes longer than `limit` is given up; when `all` have
@@ -53,6 +66,27 @@ where
     R: Send + 'static,
     F: Fn(&J) -> R + Send + Sync + 'static,
 {
+    let mut results = Vec::with_capacity(jobs.len());
+    run_each(jobs, threads, limit, total, work, |result| {
+        results.push(result)
+    });
+    Done { results }
+}
+
+/// As [`run`], but hands each result to `take`, in the order of the jobs, while others are still at work: results need
+/// not all be there at once.
+pub(super) fn run_each<J, R, F>(
+    jobs: Vec<J>,
+    threads: usize,
+    limit: Duration,
+    total: Duration,
+    work: F,
+    mut take: impl FnMut(Option<R>),
+) where
+    J: Send + Sync + 'static,
+    R: Send + 'static,
+    F: Fn(&J) -> R + Send + Sync + 'static,
+{
     let count = jobs.len();
     let begun = Instant::now();
     let shared = Arc::new(Shared {
@@ -62,18 +96,36 @@ where
         state: Mutex::new(State {
             results: std::iter::repeat_with(|| None).take(count).collect(),
             current: Vec::new(),
-            over: 0,
+            over: vec![false; count],
+            count_over: 0,
             given_up: vec![false; count],
             alive: 0,
+            taken: 0,
         }),
         changed: Condvar::new(),
+        room: Condvar::new(),
     });
     let threads = threads.clamp(1, count.max(1));
     for _ in 0..threads {
         spawn_worker(&shared);
     }
+    let mut taken = 0;
     let mut state = lock(&shared.state);
-    while state.over < count && begun.elapsed() < total {
+    while taken < count && begun.elapsed() < total {
+        let ready = state.over[taken..].iter().take_while(|&&over| over).count();
+        if ready > 0 {
+            let batch: Vec<Option<R>> = state.results[taken..taken + ready]
+                .iter_mut()
+                .map(Option::take)
+                .collect();
+            taken += ready;
+            state.taken = taken;
+            drop(state);
+            shared.room.notify_all();
+            batch.into_iter().for_each(&mut take);
+            state = lock(&shared.state);
+            continue;
+        }
         let waited = shared.changed.wait_timeout(state, TICK);
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
         give_up_late(&mut state, limit);
@@ -95,8 +147,18 @@ where
     for index in 0..count {
         state.given_up[index] = true; // late results are not taken any more
     }
-    Done {
-        results: std::mem::take(&mut state.results),
+    let rest: Vec<Option<R>> = state.results[taken..]
+        .iter_mut()
+        .map(Option::take)
+        .collect();
+    drop(state);
+    rest.into_iter().for_each(take);
+}
+
+impl<R> State<R> {
+    fn is_over(&mut self, job: usize) {
+        self.over[job] = true;
+        self.count_over += 1;
     }
 }
 
@@ -107,7 +169,7 @@ fn give_up_late<R>(state: &mut State<R>, limit: Duration) {
         {
             state.current[slot] = None;
             state.given_up[job] = true;
-            state.over += 1;
+            state.is_over(job);
             state.alive -= 1;
         }
     }
@@ -141,7 +203,13 @@ fn work_on<J, R, F: Fn(&J) -> R>(shared: &Shared<J, R, F>, slot: usize) {
         let Some(job) = shared.jobs.get(index) else {
             return;
         };
-        lock(&shared.state).current[slot] = Some((index, Instant::now()));
+        let mut state = lock(&shared.state);
+        while index >= state.taken + AHEAD && !state.given_up[index] {
+            let waited = shared.room.wait_timeout(state, TICK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.current[slot] = Some((index, Instant::now()));
+        drop(state);
         let result =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (shared.work)(job))).ok();
         let mut state = lock(&shared.state);
@@ -150,8 +218,8 @@ fn work_on<J, R, F: Fn(&J) -> R>(shared: &Shared<J, R, F>, slot: usize) {
         }
         state.current[slot] = None;
         state.results[index] = result;
-        state.over += 1;
-        if state.over == shared.jobs.len() {
+        state.is_over(index);
+        if state.count_over.is_multiple_of(BATCH) || state.count_over == shared.jobs.len() {
             shared.changed.notify_one();
         }
     }
@@ -190,6 +258,29 @@ mod tests {
             )
             .results
             .is_empty()
+        );
+    }
+
+    #[test]
+    fn results_are_taken_in_order_while_others_are_at_work() {
+        let (mut taken, hour) = (Vec::new(), Duration::from_secs(3600));
+        let alive = Arc::new(AtomicUsize::new(0));
+        let (made, most) = (Arc::clone(&alive), Arc::new(AtomicUsize::new(0)));
+        let take = |result: Option<(u64, Arc<AtomicUsize>)>| {
+            let (n, alive) = result.unwrap();
+            most.fetch_max(alive.fetch_sub(1, Ordering::Relaxed), Ordering::Relaxed);
+            taken.push(n);
+        };
+        let work = move |&n: &u64| {
+            std::thread::sleep(Duration::from_micros(100));
+            made.fetch_add(1, Ordering::Relaxed);
+            (n, Arc::clone(&made))
+        };
+        run_each((0..5000).collect(), 2, hour, hour, work, take);
+        assert!(taken.iter().copied().eq(0..5000));
+        assert!(
+            most.load(Ordering::Relaxed) < 4000,
+            "all results were there at once"
         );
     }
 

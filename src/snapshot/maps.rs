@@ -33,10 +33,11 @@ pub fn parse_line(line: &[u8]) -> Result<Option<Mapping<'_>>, NotAMapping> {
         rest = tail.get(1..).unwrap_or_default();
         field
     };
-    let (range, flags, _offset, device, inode) = (next(), next(), next(), next(), next());
+    let (range, flags) = (next(), next());
     if *flags.get(2).ok_or(NotAMapping)? != b'x' {
         return Ok(None);
     }
+    let (_offset, device, inode) = (next(), next(), next());
     let (start, end) = split_hex(range, b'-').ok_or(NotAMapping)?;
     let (major, minor) = split_hex(device, b':').ok_or(NotAMapping)?;
     let inode = std::str::from_utf8(inode)

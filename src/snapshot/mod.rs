@@ -8,6 +8,7 @@
 mod catalogue;
 mod content;
 mod deadline;
+mod hashed;
 mod host;
 mod inside;
 mod look;

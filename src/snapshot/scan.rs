@@ -1,11 +1,11 @@
 //! One look at one process: who it is and what code it has mapped.
 
-use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::os::fd::AsFd as _;
 
 use rustix::io::Errno;
 
+use super::hashed::Hashes;
 use super::maps::{self, Mapping};
 use super::procmap;
 use super::root::{ProcDir, ProcRoot};
@@ -55,11 +55,21 @@ pub(super) struct Seen {
 pub(super) struct Mappings {
     names: Vec<u8>,
     list: Vec<(u64, u64, Device, u64, usize)>,
-    seen: HashSet<u64>,
+    seen: Hashes,
     too_many: bool,
 }
 
 impl Mappings {
+    /// Room for what most processes have.
+    fn roomy() -> Self {
+        Self {
+            names: Vec::with_capacity(4096),
+            list: Vec::with_capacity(64),
+            seen: Hashes::with_capacity_and_hasher(64, Default::default()),
+            too_many: false,
+        }
+    }
+
     /// Keeps the first mapping of each object. Beyond the cap nothing more is kept, and that is said.
     fn push(&mut self, mapping: &Mapping<'_>) {
         let mut hasher = DefaultHasher::new();
@@ -99,7 +109,7 @@ impl Mappings {
     }
 
     fn if_bounded(mut self) -> Result<Self, Errno> {
-        self.seen = HashSet::new();
+        self.seen = Hashes::default();
         if self.too_many {
             Err(Errno::FBIG)
         } else {
@@ -246,7 +256,7 @@ impl Troubles {
 
 fn read_mappings(dir: &ProcDir<'_>, source: MappingSource) -> Result<Mappings, Errno> {
     let fd = dir.open(c"maps")?;
-    let mut mappings = Mappings::default();
+    let mut mappings = Mappings::roomy();
     if source != MappingSource::Text {
         match procmap::each_mapping(fd.as_fd(), |mapping| mappings.push(&mapping)) {
             // ENOTTY: an older kernel (or a recorded tree). ENAMETOOLONG: the text prints the name whole.

@@ -29,8 +29,6 @@ const STAGE_LIMIT: Duration = Duration::from_secs(15);
 /// How long reading content may take altogether.
 const CONTENT_STAGE_LIMIT: Duration = Duration::from_secs(6);
 
-/// How many processes are looked at before their objects are told apart.
-const BATCH: usize = 128;
 /// How long the paths of one user's objects may take, root's excepted.
 const USER_LIMIT: Duration = Duration::from_secs(2);
 
@@ -260,22 +258,17 @@ impl Scanner {
     }
 
     fn scan_pids(&mut self, pids: Vec<Pid>) {
-        let begun = Instant::now();
-        // In batches: what was seen of a process is kept only until its objects are told apart.
-        for batch in pids.chunks(BATCH) {
-            let (proc, source) = (Arc::clone(&self.proc), self.options.source);
-            let left = STAGE_LIMIT.saturating_sub(begun.elapsed());
-            let done = deadline::run(
-                batch.to_vec(),
-                threads(),
-                PROCESS_LIMIT,
-                left,
-                move |&pid| scan::scan(&proc, pid, source),
-            );
-            for (&pid, outcome) in batch.iter().zip(done.results) {
+        let (proc, source) = (Arc::clone(&self.proc), self.options.source);
+        let mut order = pids.clone().into_iter();
+        // Taken while others are still looked at: what was seen of a process is kept only until its objects are told
+        // apart.
+        let take = |outcome| {
+            if let Some(pid) = order.next() {
                 self.take_outcome(pid, outcome);
             }
-        }
+        };
+        let scan = move |&pid: &Pid| scan::scan(&proc, pid, source);
+        deadline::run_each(pids, threads(), PROCESS_LIMIT, STAGE_LIMIT, scan, take);
         self.look_at_new();
     }
 
