@@ -8,16 +8,18 @@ mod filter;
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Gid, Pid, Signal, Uid, WaitOptions, geteuid, kill_process, set_parent_process_death_signal,
-    waitpid,
+    Gid, Pid, Resource, Rlimit, Signal, Uid, WaitOptions, WaitStatus, geteuid, getrlimit,
+    kill_process, set_parent_process_death_signal, setrlimit, waitpid,
 };
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
@@ -40,6 +42,17 @@ const NEEDED: CapabilitySet = CapabilitySet::SYS_PTRACE
 
 /// An answer is at most this large: 10,000 processes take some 10 MiB.
 const ANSWER_CAP: u64 = 512 * 1024 * 1024;
+
+/// The length of the answer goes before it.
+const LENGTH_SIZE: usize = size_of::<u64>();
+
+/// The child may have so much memory. Not `RLIMIT_AS`: the C library sets 64 MiB of addresses aside for each of many
+/// threads, and uses few of them. `RLIMIT_DATA` (since Linux 4.7) counts what can be written to; the filter allows no
+/// other memory.
+const MEMORY_CAP: u64 = 1024 * 1024 * 1024;
+
+/// A child that gave its answer, or was killed, ends at once; if the kernel holds it, nobody waits longer than this.
+const END_LIMIT: Duration = Duration::from_millis(200);
 
 /// Runs `work` in a confined child and hands its result over. The caller must not have started threads.
 ///
@@ -72,16 +85,14 @@ pub fn run<T: Serialize + DeserializeOwned>(
             if text.is_err() {
                 kill_process(child, Signal::KILL).ok();
             }
-            let status = waitpid(Some(child), WaitOptions::empty());
-            let text = text?;
-            postcard::from_bytes(&text).map_err(|_| match status {
-                Ok(Some((_, status))) if status.exit_status() == Some(101) => {
+            let status = wait_for_end(child);
+            let answer = text?.and_then(|text| postcard::from_bytes(&text).ok());
+            answer.ok_or_else(|| match status {
+                Some(status) if status.exit_status() == Some(101) => {
                     Error::Scanner("it could not give up its privileges".to_owned())
                 }
-                Ok(Some((_, status))) => {
-                    Error::Scanner(format!("it ended without an answer ({status:?})"))
-                }
-                _ => Error::Scanner("it ended without an answer".to_owned()),
+                Some(status) => Error::Scanner(format!("it ended without an answer ({status:?})")),
+                None => Error::Scanner("it ended without an answer".to_owned()),
             })
         }
     }
@@ -91,23 +102,56 @@ fn failed(what: &str, error: Errno) -> Error {
     Error::Scanner(format!("cannot {what}: {}", std::io::Error::from(error)))
 }
 
+/// The status of the child, if it ends soon: a thread of it that waits in the kernel, or a tracer, can keep it.
+fn wait_for_end(child: Pid) -> Option<WaitStatus> {
+    let end = Instant::now() + END_LIMIT;
+    loop {
+        match waitpid(Some(child), WaitOptions::NOHANG) {
+            Ok(Some((_, status))) => return Some(status),
+            Ok(None) | Err(Errno::INTR) if Instant::now() < end => sleep(Duration::from_millis(1)),
+            _ => return None,
+        }
+    }
+}
+
 fn work_as_child<T: Serialize>(parent: Pid, door: OwnedFd, work: impl FnOnce() -> T) -> i32 {
-    // If the parent ends, nobody waits for an answer.
+    // It stays open to the end: the filter does not let it be closed.
+    let mut door = ManuallyDrop::new(File::from(door));
+    if give_up_privileges().is_err() || limit_resources().is_err() {
+        return 101;
+    }
+    // If the parent ends, nobody waits for an answer. A change of the user id would clear this.
     if set_parent_process_death_signal(Some(Signal::KILL)).is_err()
         || rustix::process::getppid() != Some(parent)
     {
         return 101;
     }
-    if give_up_privileges().is_err() || filter::apply().is_err() {
+    if filter::apply(door.as_raw_fd()).is_err() {
         return 101;
     }
     let Ok(text) = postcard::to_allocvec(&work()) else {
         return 103;
     };
-    match File::from(door).write_all(&text) {
+    let length = (text.len() as u64).to_le_bytes();
+    match door.write_all(&length).and_then(|()| door.write_all(&text)) {
         Ok(()) => 0,
         Err(_) => 104,
     }
+}
+
+/// A last line: what runs away ends alone, and leaves no image of what it has read.
+fn limit_resources() -> Result<(), Errno> {
+    for (resource, cap) in [(Resource::Data, MEMORY_CAP), (Resource::Core, 0)] {
+        let cap = getrlimit(resource)
+            .maximum
+            .map_or(cap, |maximum| maximum.min(cap));
+        let limit = Rlimit {
+            current: Some(cap),
+            maximum: Some(cap),
+        };
+        setrlimit(resource, limit)?;
+    }
+    Ok(())
 }
 
 /// Becomes nobody with [`NEEDED`] alone. Where the first of them is not to be had (root in a plain container), being root
@@ -165,7 +209,8 @@ fn become_nobody() -> Result<(), Errno> {
     set_keep_capabilities(false)
 }
 
-fn read_answer(answer: OwnedFd, limit: Duration) -> Result<Vec<u8>, Error> {
+/// The answer, if the child gave one. It is whole at its length: a thread that waits in the kernel holds the pipe open.
+fn read_answer(answer: OwnedFd, limit: Duration) -> Result<Option<Vec<u8>>, Error> {
     let end = Instant::now() + limit;
     let mut file = File::from(answer);
     let mut text = Vec::new();
@@ -188,15 +233,20 @@ fn read_answer(answer: OwnedFd, limit: Duration) -> Result<Vec<u8>, Error> {
             Ok(_) => {}
         }
         match file.read(&mut buffer) {
-            Ok(0) => return Ok(text),
+            Ok(0) => return Ok(None),
             Ok(size) => text.extend_from_slice(&buffer[..size]),
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::Scanner(format!("cannot read its answer: {error}"))),
         }
-        if text.len() as u64 > ANSWER_CAP {
+        let length = text.first_chunk().copied().map(u64::from_le_bytes);
+        let sent = text.len().saturating_sub(LENGTH_SIZE) as u64;
+        if length.unwrap_or(sent) > ANSWER_CAP || sent > ANSWER_CAP {
             return Err(Error::Scanner(
                 "its answer is longer than it can sensibly be".to_owned(),
             ));
+        }
+        if length.is_some_and(|length| sent >= length) {
+            return Ok(Some(text.split_off(LENGTH_SIZE)));
         }
     }
 }
