@@ -21,7 +21,8 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} {}", self.operation, self.object.escaped())?;
+        let operation = Escaped(self.operation.as_bytes());
+        write!(f, "cannot {operation} {}", self.object.escaped())?;
         if let Some(pid) = self.pid {
             write!(f, " of pid {pid}")?;
         }

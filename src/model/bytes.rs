@@ -80,8 +80,7 @@ impl fmt::Display for Escaped<'_> {
                     '\n' => f.write_str("\\n")?,
                     '\t' => f.write_str("\\t")?,
                     '\r' => f.write_str("\\r")?,
-                    c if c.is_control() => write!(f, "\\u{{{:x}}}", u32::from(c))?,
-                    c if is_invisible(c) => write!(f, "\\u{{{:x}}}", u32::from(c))?,
+                    c if !is_tame(c) => write!(f, "\\u{{{:x}}}", u32::from(c))?,
                     c => f.write_char(c)?,
                 }
             }
@@ -91,6 +90,12 @@ impl fmt::Display for Escaped<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a character neither steers a terminal nor hides: see [`Bytes::escaped`].
+#[must_use]
+pub fn is_tame(c: char) -> bool {
+    !c.is_control() && !is_invisible(c)
 }
 
 /// Format characters that reorder or hide text (Unicode TR 36, "bidirectional text spoofing"), and line separators

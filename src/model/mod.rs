@@ -11,7 +11,7 @@ mod package;
 mod plan;
 mod process;
 
-pub use bytes::{Bytes, Escaped};
+pub use bytes::{Bytes, Escaped, is_tame};
 pub use facts::{
     Clock, Compared, Device, Facts, FileKind, FileStat, Fresh, Host, Led, Look, Mount, MountId,
     Object, ObjectId, StartName, Timestamp, View, ViewId, WhyNot, is_same_object,

@@ -2,17 +2,20 @@
 //! form by accident.
 //!
 //! Bytes that are not UTF-8: the field holds the text with U+FFFD for each bad sequence, and a sibling named `…_base64`
-//! holds the bytes. Without such a sibling the text is exact.
+//! holds the bytes. Without such a sibling the text is exact. What a terminal would obey, or a person not see, is
+//! printed as `\uXXXX`: JSON asks for that below U+0020 alone.
 
 use std::io::{self, Write};
 
 use base64::Engine as _;
+use serde::Serialize as _;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::{Assessment, words};
 use crate::model::{
     Action, Bytes, Fresh, Item, Kind, Owner, OwnerKind, Package, Runtime, Scope, StaleObject,
-    StaleProcess, Verdict,
+    StaleProcess, Verdict, is_tame,
 };
 use crate::problem::Problem;
 
@@ -50,8 +53,37 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, notes: bool) -> i
         "reboot".into(),
         json!({"level": "not-assessed", "because": because}),
     );
-    serde_json::to_writer(&mut *out, &Value::Object(document))?;
+    write_tame(out, &Value::Object(document))?;
     writeln!(out)
+}
+
+fn write_tame(out: &mut dyn Write, value: &Value) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(out, Tame))?;
+    Ok(())
+}
+
+/// JSON as it is, but for characters that are not [tame](is_tame).
+struct Tame;
+
+impl Formatter for Tame {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        for part in fragment.split_inclusive(|c| !is_tame(c)) {
+            let wild = part.chars().next_back().filter(|&c| !is_tame(c));
+            let plain = &part[..part.len() - wild.map_or(0, char::len_utf8)];
+            CompactFormatter.write_string_fragment(out, plain)?;
+            for unit in wild
+                .iter()
+                .flat_map(|c| c.encode_utf16(&mut [0; 2]).to_vec())
+            {
+                write!(out, "\\u{unit:04x}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn problem(problem: &Problem) -> Value {
@@ -290,5 +322,36 @@ fn runtime_name(runtime: Runtime) -> &'static str {
         Runtime::BuildKit => "buildkit",
         Runtime::Ecs => "ecs",
         Runtime::Unknown => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, printed: &str) {
+        let mut out = Vec::new();
+        write_tame(&mut out, &json!({ text: [text] })).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out, format!("{{\"{printed}\":[\"{printed}\"]}}"));
+        let back: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(back[text][0], text);
+    }
+
+    #[test]
+    fn what_is_wild_is_escaped_and_not_lost() {
+        check("", "");
+        check("/usr/bin/größe 文", "/usr/bin/größe 文");
+        check("a\"\\/\u{1b}\n", "a\\\"\\\\/\\u001b\\n");
+        check(
+            "\u{7f}x\u{80}\u{9b}\u{9f}\u{a0}",
+            "\\u007fx\\u0080\\u009b\\u009f\u{a0}",
+        );
+        check(
+            "a\u{202e}b\u{2028}\u{2029}\u{feff}",
+            "a\\u202eb\\u2028\\u2029\\ufeff",
+        );
+        check("\u{e0041}\u{1f600}", "\\udb40\\udc41\u{1f600}");
     }
 }
