@@ -1,10 +1,14 @@
 //! Facts and package answers in one file: what a check elsewhere needs to judge the same way.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, open, openat, statat, unlinkat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -118,31 +122,67 @@ pub fn read(path: &Path) -> Result<Bundle, Error> {
     })
 }
 
+/// A new file that a bundle is going to be written to.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    /// Its directory, and its name there: the path to it may lead elsewhere by the time it is to be removed.
+    dir: OwnedFd,
+    name: OsString,
+    path: PathBuf,
+}
+
 /// Creates the file of a bundle: a new one, for its owner alone. It holds the arguments of processes.
 ///
 /// # Errors
 /// [`Error::File`], also if the file exists.
-pub fn create(path: &Path) -> Result<File, Error> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
-    options.open(path).map_err(|source| Error::File {
+pub fn create(path: &Path) -> Result<NewFile, Error> {
+    let failed = |source: Errno| Error::File {
         operation: "create",
         file: path.to_owned(),
-        source,
+        source: source.into(),
+    };
+    let name = path.file_name().ok_or(Errno::ISDIR).map_err(failed)?;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = open(parent, flags, Mode::empty()).map_err(failed)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = openat(&dir, name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+    Ok(NewFile {
+        file: file.into(),
+        dir,
+        name: name.to_owned(),
+        path: path.to_owned(),
     })
 }
 
-/// Writes a bundle.
-///
-/// # Errors
-/// [`Error::File`].
-pub fn write(mut file: &File, path: &Path, bundle: &Bundle) -> Result<(), Error> {
-    let failed = |source| Error::File {
-        operation: "write",
-        file: path.to_owned(),
-        source,
-    };
-    let mut text = serde_json::to_vec(bundle).map_err(|error| failed(error.into()))?;
-    text.push(b'\n');
-    file.write_all(&text).map_err(failed)
+impl NewFile {
+    /// Writes a bundle, and hands it back.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn write(&self, bundle: Bundle) -> Result<Bundle, Error> {
+        let failed = |source| Error::File {
+            operation: "write",
+            file: self.path.clone(),
+            source,
+        };
+        let mut text = serde_json::to_vec(&bundle).map_err(|error| failed(error.into()))?;
+        text.push(b'\n');
+        (&self.file).write_all(&text).map_err(failed)?;
+        Ok(bundle)
+    }
+
+    /// Removes it, if it is still there by its name: there is nothing in it, or half.
+    pub fn discard(&self) {
+        let named = statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW);
+        if let (Ok(own), Ok(named)) = (fstat(&self.file), named)
+            && (own.st_dev, own.st_ino) == (named.st_dev, named.st_ino)
+        {
+            unlinkat(&self.dir, &self.name, AtFlags::empty()).ok();
+        }
+    }
 }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use super::assess::owner_of;
 use crate::bundle::Bundle;
-use crate::model::{Answers, Bytes, Facts, Owner, OwnerKind, PathAnswer, Pid, Process, ProcessKey};
+use crate::model::{
+    Answers, Bytes, Facts, Owner, OwnerKind, PathAnswer, Pid, Process, ProcessKey, WhyNot,
+};
 
 /// What somebody asks about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +80,25 @@ pub(super) fn select_from(facts: &Facts, answers: &Answers, target: &Target) -> 
             keys(&|process| process.comm.as_slice() == name.as_bytes())
         }
     }
+}
+
+/// Whether a target that was not found may be there all the same, among what could not be looked at.
+pub(super) fn may_be_hidden(facts: &Facts, target: &Target) -> bool {
+    let is_seen = |pid: Pid| facts.processes.iter().any(|process| process.key.pid == pid);
+    facts
+        .problems
+        .iter()
+        .any(|problem| match (target, problem.pid) {
+            (Target::Pid(wanted), Some(pid)) => *wanted == pid,
+            // Others are told how many, not which.
+            (Target::Pid(_), None) => problem.why == WhyNot::Denied,
+            (Target::Path(_) | Target::Name(_), Some(pid)) => {
+                problem.why == WhyNot::Denied || !is_seen(pid)
+            }
+            (Target::Path(_), None) => problem.why == WhyNot::Denied,
+            // A package store that is damaged, too.
+            (Target::Name(_), None) => true,
+        })
 }
 
 fn is_called(owner: &Owner, name: &str) -> bool {

@@ -6,7 +6,7 @@ mod explain;
 mod gather;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,7 +21,8 @@ use crate::cli::{
 use crate::confine;
 use crate::decide::Policy;
 use crate::error::Error;
-use crate::report::{self, Detail};
+use crate::model::Escaped;
+use crate::report::{self, Assessment, Detail};
 use crate::snapshot;
 use exit::Exit;
 use gather::Interest;
@@ -34,9 +35,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let flags = match Flags::try_parse_from(args) {
         Ok(flags) => flags,
         Err(error) => {
-            let usage = error.use_stderr();
-            error.print().ok();
-            return if usage { Exit::Usage } else { Exit::Complete }.into();
+            if !error.use_stderr() {
+                error.print().ok();
+                return Exit::Complete.into();
+            }
+            complain(&error);
+            return Exit::Usage.into();
         }
     };
     let result = match flags.command.unwrap_or(Command::Check(flags.check)) {
@@ -46,10 +50,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match result {
         Ok(exit) => exit.into(),
-        // Whoever reads has seen enough.
-        Err(Error::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-            Exit::Complete.into()
-        }
         Err(error) => {
             talk(&error.to_string());
             Exit::Failed.into()
@@ -65,24 +65,19 @@ fn check(flags: &CheckFlags) -> Result<Exit, Error> {
         },
     )?;
     let assessment = assess::assess(&bundle, &Policy::builtin(), flags.user);
-    let mut out = output(flags.color);
-    if flags.json {
-        report::json::print(&mut out, &assessment, flags.verbose)?;
+    let detail = if flags.verbose {
+        Detail::Everything
     } else {
-        let detail = if flags.verbose {
-            Detail::Everything
-        } else {
-            Detail::Normal
-        };
-        match flags.by {
-            By::Owner => report::text::print(&mut out, &assessment, detail)?,
-            By::Package => report::by_package::print(&mut out, &assessment)?,
-        }
-        report::problems(&assessment, detail)
-            .iter()
-            .for_each(|line| talk(line));
+        Detail::Normal
+    };
+    print(flags.color, flags.json, |out| match flags.by {
+        _ if flags.json => report::json::print(out, &assessment, flags.verbose),
+        By::Owner => report::text::print(out, &assessment, detail),
+        By::Package => report::by_package::print(out, &assessment),
+    })?;
+    if !flags.json {
+        talk_of_problems(&assessment, detail);
     }
-    out.flush()?;
     Ok(exit::of_check(&assessment, flags.exit_code))
 }
 
@@ -92,26 +87,31 @@ fn explain(flags: &ExplainFlags) -> Result<Exit, Error> {
     let assessment = assess::assess(&bundle, &Policy::builtin(), false);
     let processes = explain::select(&bundle, &target);
     if processes.is_empty() {
-        return Err(Error::NoSuchTarget(flags.target.clone()));
+        if !explain::may_be_hidden(&bundle.facts, &target) {
+            return Err(Error::NoSuchTarget(flags.target.clone()));
+        }
+        talk(&format!(
+            "cannot explain {}: it may be among what could not be looked at",
+            flags.target
+        ));
+        talk_of_problems(&assessment, Detail::Normal);
+        return Ok(Exit::Incomplete);
     }
-    let mut out = output(flags.color);
-    report::explain::print(&mut out, &assessment, &processes, flags.verbose)?;
-    out.flush()?;
-    report::problems(&assessment, Detail::Normal)
-        .iter()
-        .for_each(|line| talk(line));
+    print(flags.color, false, |out| {
+        report::explain::print(out, &assessment, &processes, flags.verbose)
+    })?;
+    talk_of_problems(&assessment, Detail::Normal);
     Ok(exit::of_check(&assessment, false))
 }
 
 fn record(flags: &RecordFlags) -> Result<Exit, Error> {
     // The file is made before privileges are given up, and before a long scan would turn out to be for nothing.
     let file = bundle::create(&flags.file)?;
-    let bundle = obtain(&flags.source, &Interest::Everything)?;
-    bundle::write(&file, &flags.file, &bundle)?;
+    let recorded =
+        obtain(&flags.source, &Interest::Everything).and_then(|bundle| file.write(bundle));
+    let bundle = recorded.inspect_err(|_| file.discard())?;
     let assessment = assess::assess(&bundle, &Policy::builtin(), false);
-    report::problems(&assessment, Detail::Normal)
-        .iter()
-        .for_each(|line| talk(line));
+    talk_of_problems(&assessment, Detail::Normal);
     Ok(exit::of_check(&assessment, false))
 }
 
@@ -144,18 +144,47 @@ fn obtain(source: &SourceFlags, interest: &Interest) -> Result<Bundle, Error> {
         .map_err(|what| Error::Scanner(format!("its answer is not sound: {what}")))
 }
 
-fn output(color: Color) -> Box<dyn Write> {
+/// Prints the result. Colour is for people: a document for programs goes out as it is.
+fn print(
+    color: Color,
+    plain: bool,
+    print: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<(), Error> {
     let stdout = std::io::stdout().lock();
-    let choice = match color {
-        Color::Auto => AutoStream::choice(&std::io::stdout()),
-        Color::Always => anstream::ColorChoice::Always,
-        Color::Never => anstream::ColorChoice::Never,
+    let mut out: Box<dyn Write> = if plain {
+        Box::new(BufWriter::new(stdout))
+    } else {
+        let choice = match color {
+            Color::Auto => AutoStream::choice(&std::io::stdout()),
+            Color::Always => anstream::ColorChoice::Always,
+            Color::Never => anstream::ColorChoice::Never,
+        };
+        Box::new(BufWriter::new(AutoStream::new(stdout, choice)))
     };
-    Box::new(std::io::BufWriter::new(AutoStream::new(stdout, choice)))
+    match print(&mut *out).and_then(|()| out.flush()) {
+        // Whoever reads has seen enough. That says nothing about what was found.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
 }
 
-/// Talks to the person: on stderr, so that stdout holds data only.
+fn talk_of_problems(assessment: &Assessment<'_>, detail: Detail) {
+    report::problems(assessment, detail)
+        .iter()
+        .for_each(|line| talk(line));
+}
+
+/// Talks to the person: on stderr, so that stdout holds data only. One line, and no character that steers a terminal:
+/// words of the inspected machine are in it.
 fn talk(line: &str) {
     let mut stderr = std::io::stderr().lock();
-    writeln!(stderr, "unstale: {line}").ok();
+    writeln!(stderr, "unstale: {}", Escaped(line.as_bytes())).ok();
+}
+
+/// Says what is wrong with the command line. It quotes the words, which a shell may have made of file names.
+fn complain(error: &clap::Error) {
+    let mut stderr = std::io::stderr().lock();
+    for line in error.to_string().lines() {
+        writeln!(stderr, "{}", Escaped(line.as_bytes())).ok();
+    }
 }

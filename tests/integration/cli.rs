@@ -208,6 +208,33 @@ fn a_closed_pipe_is_a_quiet_end() {
 }
 
 #[test]
+fn a_closed_pipe_does_not_change_the_status() {
+    in_world(|world| {
+        let program = world.install("sleep");
+        let _running = world.start_through::<&str>(&NOBODY, &program, &[]);
+        replace(&program);
+        let code = world.run(&["--exit-code"]).code.unwrap();
+        assert!([10, 11].contains(&code), "{code}");
+        for args in ["", "--json", "--by package", "-v"] {
+            // The reader is gone before anything is written.
+            let line = format!(
+                "{{ sleep 0.2; \"$UNSTALE\" --exit-code {args}; echo \"ended: $?\" >&2; }} | true"
+            );
+            assert_eq!(world.run_line(&line).talk(), format!("ended: {code}\n"));
+        }
+        let as_nobody = NOBODY.join(" ");
+        for args in ["check", "--json", "explain sleep"] {
+            let line = format!(
+                "{{ sleep 0.2; {as_nobody} \"$UNSTALE\" {args}; echo \"ended: $?\" >&2; }} | true"
+            );
+            let talk = world.run_line(&line).talk();
+            assert!(talk.ends_with("ended: 3\n"), "{args}: {talk}");
+            assert!(!talk.contains("cannot write"), "{args}: {talk}");
+        }
+    });
+}
+
+#[test]
 fn a_full_disk_is_an_error() {
     in_world(|world| {
         let run = world.run_line("\"$UNSTALE\" --json >/dev/full").expect(1);
@@ -316,6 +343,52 @@ fn explain_what_is_not_there() {
             assert!(run.talk().contains("nothing that runs matches"), "{run:?}");
         }
     });
+}
+
+#[test]
+fn explain_what_may_be_hidden() {
+    in_world(|world| {
+        let program = world.install("sleep");
+        let running = world.start(&program);
+        // Others are told how many processes they cannot look into, not which.
+        let pid = running.pid.to_string();
+        for target in [&pid, "sleep", program.to_str().unwrap(), "no-such.service"] {
+            let run = world.run_through(&NOBODY, &["explain", target]).expect(3);
+            assert!(run.stdout.is_empty(), "{run:?}");
+            let first = format!("unstale: cannot explain {target}: ");
+            assert!(run.talk().starts_with(&first), "{run:?}");
+            assert!(!run.talk().contains("nothing that runs"), "{run:?}");
+        }
+        // Root is told which.
+        let file = world.path("bundle");
+        let file = file.to_str().unwrap();
+        world.run(&["record", file]).expect(0);
+        let mut bundle: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+        bundle["facts"]["problems"] = json!([
+            {"operation": "look into", "object": "process", "pid": 4_000_000, "why": "Denied"},
+        ]);
+        fs::write(file, bundle.to_string()).unwrap();
+        for (target, code) in [
+            ("4000000", 3),
+            ("no-such.service", 3),
+            ("/nonexistent", 3),
+            ("4000001", 1),
+        ] {
+            unstale(&["explain", "--bundle", file, target]).expect(code);
+        }
+    });
+}
+
+#[test]
+fn record_leaves_no_file_of_a_failed_scan() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("new");
+    let missing = dir.path().join("missing");
+    let args = ["record".as_ref(), file.as_os_str()];
+    let options = ["--proc".as_ref(), missing.as_os_str()];
+    let run = unstale(&[args, options].concat()).expect(1);
+    assert!(run.talk().contains("cannot open"), "{run:?}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -131,7 +131,7 @@ With \fB\-\-bundle\fR, names of packages are not known.
 ";
 
 const RECORD: &str = r".PP
-The file must not exist; it is made readable for its owner alone.
+The file must not exist; it is made readable for its owner alone, and removed if the scan fails.
 It holds the names, arguments and control groups of all processes, and the paths of the code that they have mapped: look
 at it before you give it away.
 ";
@@ -160,7 +160,9 @@ With \fB\-\-exit\-code\fR: nothing of that kind, but a session has to be renewed
 .B 12
 Kept for \(lqreboot needed\(rq; not returned by this version.
 .PP
-\fBexplain\fR and \fBrecord\fR end with 0, 1, 2 or 3.
+\fBexplain\fR and \fBrecord\fR end with 0, 1, 2 or 3; \fBexplain\fR with 3 also if its target may be among what could not
+be looked at.
+A closed pipe does not change the status.
 .SH FILES
 .TP
 .I /usr/share/unstale/schema\-1.json
@@ -215,14 +217,15 @@ The verdict on it.
 As root, the look at the machine is taken by a child process that is nobody.
 It keeps CAP_SYS_PTRACE (to look into other processes), CAP_DAC_READ_SEARCH (to pass directories that others closed)
 and CAP_CHECKPOINT_RESTORE (to follow links to mapped files; CAP_SYS_ADMIN where there is no such capability).
-A system\-call filter denies it to start programs, to open sockets and to trace others.
+A system\-call filter leaves it what a reader of files needs: it can start no program, open no socket, trace nobody, and
+write to nothing but the pipe of its answer and standard error.
 Without CAP_SYS_PTRACE, as in many containers, it stays root under that filter.
 .PP
 Nothing that is found in an inspected process is executed or loaded.
 File systems behind which a server or a user's program answers (NFS, CIFS, FUSE and the like) are not touched: files on
 them count as not judged.
 .PP
-Control characters in names are escaped in text.
+Control characters and marks that hide or turn text are escaped in what is printed, in JSON as \(lq\eu\fIXXXX\fR\(rq.
 .SH SEE ALSO
 .BR proc (5),
 .BR systemctl (1),

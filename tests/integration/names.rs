@@ -12,8 +12,8 @@ use crate::support::{World, findings, in_world, raw, replace, unstale};
 /// Clears the screen, sets the title, ends the line, forges another, turns the direction of text, and is no UTF-8.
 const WILD: &[u8] = b"a\x1b[2J\x1b]0;x\x07\n  nginx.service\xe2\x80\xae\xffz";
 
-/// What is put behind every text of a bundle; the last but one is the control sequence introducer of 8-bit terminals.
-const TAIL: &str = "\u{1b}[2J\r\n\u{7}\u{9b}\u{202e}";
+/// What is put behind every text of a bundle. U+009B is the control sequence introducer of 8-bit terminals.
+const TAIL: &str = "\u{1b}[2J\r\n\u{7}\u{7f}\u{9b}\u{2028}\u{202e}";
 
 #[test]
 fn of_programs_directories_and_arguments() {
@@ -127,7 +127,6 @@ fn check_bundle(args: &[&str]) {
 }
 
 #[test]
-#[ignore = "the operation of a problem is printed as it is"]
 fn of_everything_in_a_bundle() {
     check_bundle(&["check"]);
     check_bundle(&["check", "-v"]);
@@ -135,7 +134,6 @@ fn of_everything_in_a_bundle() {
 }
 
 #[test]
-#[ignore = "the operation of a problem is printed as it is"]
 fn of_everything_that_is_explained() {
     check_bundle(&["explain", "PID"]);
     check_bundle(&["explain", "-v", "PID"]);
@@ -143,7 +141,6 @@ fn of_everything_that_is_explained() {
 
 /// JSON has to escape the control characters below U+0020 alone, and terminals obey those of U+0080 to U+009F too.
 #[test]
-#[ignore = "JSON holds U+009B as it is"]
 fn of_everything_in_json() {
     check_bundle(&["check", "--json", "-v"]);
 }
@@ -187,7 +184,6 @@ fn pointers(value: &Value) -> Vec<String> {
 
 /// What the caller typed may have come from a file name, by a shell's `*`.
 #[test]
-#[ignore = "file names are printed as they are in errors"]
 fn of_what_was_typed() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join(raw(WILD));
@@ -198,9 +194,18 @@ fn of_what_was_typed() {
         ["--bundle".as_ref(), missing.as_os_str()],
         ["--proc".as_ref(), missing.as_os_str()],
         ["record".as_ref(), file.as_os_str()],
-        ["explain".as_ref(), raw(b"x\x1b[2J\ny")],
     ] {
         let run = unstale(&args).expect(1);
         run.assert_tame();
+        assert!(run.talk().contains("\\u{1b}[2J"), "{run:?}");
+        assert_eq!(run.talk().lines().count(), 1, "{run:?}");
     }
+    in_world(|world| {
+        let run = world.run(&["explain", "x\x1b[2J\ny"]).expect(1);
+        run.assert_tame();
+        assert!(run.talk().contains("x\\u{1b}[2J\\ny"), "{run:?}");
+    });
+    let usage = unstale(&[raw(b"--by"), raw(b"x\x1b[2J\x07\xc2\x9b\xe2\x80\xae")]).expect(2);
+    usage.assert_tame();
+    assert!(usage.talk().starts_with("error: "), "{usage:?}");
 }

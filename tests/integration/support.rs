@@ -369,7 +369,9 @@ impl Run {
     pub(crate) fn assert_tame(&self) {
         for stream in [&self.stdout, &self.stderr] {
             let text = String::from_utf8(stream.clone()).unwrap_or_else(|_| panic!("{self:?}"));
-            let wild = text.chars().find(|c| c.is_control() && *c != '\n');
+            let wild = text
+                .chars()
+                .find(|c| c.is_control() && *c != '\n' || "\u{2028}\u{202e}".contains(*c));
             assert_eq!(wild, None, "{self:?}");
         }
     }
