@@ -43,7 +43,8 @@ pub(super) fn gather(
     let wanted = scanner.with_facts(|facts| match interest {
         Interest::Stale { .. } => {
             let mut matter = suspects(facts);
-            matter.extend(users_of(facts, &touched(facts)));
+            let touched: Vec<ObjectId> = touched(facts).into_iter().map(|(id, _)| id).collect();
+            matter.extend(users_of(facts, &touched));
             let parents = parents_of(facts, &matter);
             matter.into_iter().chain(parents).collect()
         }
@@ -184,8 +185,8 @@ fn questions(facts: &Facts, also: &[ObjectId]) -> Questions {
             }
         }
     }
-    for id in touched(facts) {
-        add(id, true, None);
+    for (id, start) in touched(facts) {
+        add(id, true, Some(facts.host.clock.file_time(start)));
     }
     also.iter().for_each(|&id| add(id, false, None));
     Questions { since, ..questions }
@@ -202,9 +203,9 @@ fn replaced_at(facts: &Facts, id: ObjectId) -> Option<Timestamp> {
         .map(|stat| stat.ctime)
 }
 
-/// Objects at their paths whose attributes changed since the oldest process that maps them started: only the digest of
+/// Objects at their paths whose attributes changed since the oldest process that maps them started, and that start: only the digest of
 /// their package tells whether their content is still the same.
-fn touched(facts: &Facts) -> Vec<ObjectId> {
+fn touched(facts: &Facts) -> Vec<(ObjectId, StartTicks)> {
     let mut oldest: Vec<Option<StartTicks>> = vec![None; facts.objects.len()];
     for process in &facts.processes {
         for one in &process.uses {
@@ -230,6 +231,6 @@ fn touched(facts: &Facts) -> Vec<ObjectId> {
     };
     let ids = (0..).map(ObjectId).zip(facts.objects.iter().zip(oldest));
     ids.filter(|(_, (object, start))| is_touched(object, *start))
-        .map(|(id, _)| id)
+        .filter_map(|(id, (_, start))| Some((id, start?)))
         .collect()
 }

@@ -20,8 +20,6 @@ use crate::model::{Bytes, Owner, OwnerKind, Pid, Runtime, Scope};
 use lines::Groups;
 use path::{Parts, Slices};
 
-pub use name::display_unit;
-
 /// What the text of a control group alone does not tell.
 #[derive(Debug, Clone, Copy)]
 pub struct Hints<'a> {

@@ -3,5 +3,5 @@
 mod cgroup;
 mod package;
 
-pub use cgroup::{Hints, Parent, display_unit, owner_of};
+pub use cgroup::{Hints, Parent, owner_of};
 pub use package::package_of;

@@ -1,5 +1,6 @@
 //! Replaced code: the object that is mapped against the object that a fresh open of its path would give.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::lineage::image_starts;
@@ -72,7 +73,7 @@ impl<'a> Judge<'a> {
                 one.program,
                 started_ns,
                 &self.facts.host,
-                self.claims(object),
+                self.claims(object, started_ns).as_deref(),
             );
             Some(Finding {
                 process: process.key,
@@ -102,12 +103,27 @@ impl<'a> Judge<'a> {
             .collect()
     }
 
-    /// What the package stores say of an object's path, if the host's speak for it.
-    fn claims(&self, object: &Object) -> Option<&'a PathAnswer> {
-        if !object.look.on_host {
-            return None;
+    /// What the package stores say of an object's path, if the host's speak for it. A digest speaks for the version that is
+    /// installed now: it says nothing of what a process mapped before its package changed.
+    fn claims(&self, object: &Object, started_ns: i64) -> Option<Cow<'a, PathAnswer>> {
+        let path = object.path.as_ref().filter(|_| object.look.on_host)?;
+        let answer = self.answers.paths.get(path)?;
+        let PathAnswer::Owned(claims) = answer else {
+            return Some(Cow::Borrowed(answer));
+        };
+        let changed = |claim: &Claim| {
+            self.answers.changes.iter().any(|change| {
+                change.name == claim.name && change.at.nanos_since_epoch() > started_ns
+            })
+        };
+        if !claims.iter().any(changed) {
+            return Some(Cow::Borrowed(answer));
         }
-        self.answers.paths.get(object.path.as_ref()?)
+        let blind = claims.iter().map(|claim| Claim {
+            intact: None,
+            ..claim.clone()
+        });
+        Some(Cow::Owned(PathAnswer::Owned(blind.collect())))
     }
 }
 

@@ -17,7 +17,7 @@ pub use facts::{
     Object, ObjectId, StartName, Timestamp, View, ViewId, WhyNot, is_same_object,
 };
 pub use finding::{Basis, Finding, Kind, Rule, Verdict};
-pub use owner::{Owner, OwnerKind, Runtime, Scope};
+pub use owner::{Owner, OwnerKind, Runtime, Scope, unescape_unit};
 pub use package::{Answers, Claim, PackageChange, PackageFact, PathAnswer};
 pub use plan::{Action, Because, Item, Package, Plan, StaleObject, StaleProcess};
 pub use process::{BuildId, Details, Namespaces, Pid, Process, ProcessKey, StartTicks, Use};

@@ -46,19 +46,6 @@ impl Owner {
         let dot = name.iter().rposition(|&byte| byte == b'.')?;
         named_as_unit.then(|| &name[dot + 1..])
     }
-
-    /// Project and name of an LXC container, if it is one of LXD or Incus outside their default project. They let no
-    /// name hold a `_`, plain LXC does: ask the daemon before use.
-    #[must_use]
-    pub fn lxd_project(&self) -> Option<(&[u8], &[u8])> {
-        if self.kind != OwnerKind::Container(Runtime::Lxc) {
-            return None;
-        }
-        let name = self.name.as_slice();
-        let split = name.iter().position(|&byte| byte == b'_')?;
-        let (project, name) = (&name[..split], &name[split + 1..]);
-        (!project.is_empty() && !name.is_empty()).then_some((project, name))
-    }
 }
 
 /// What kind of thing owns a process.
@@ -114,4 +101,31 @@ pub enum Scope {
     System,
     /// That user's, by uid.
     User(u32),
+}
+
+/// A unit's name (or a part of it) without its escapes: each `\xHH` becomes the byte it stands for (systemd.unit(5)), any
+/// other backslash stays. For people and for what is named after something else; managers want the name with escapes.
+#[must_use]
+pub fn unescape_unit(name: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((&first, after)) = rest.split_first() {
+        if let Some((byte, after)) = escaped_byte(rest) {
+            plain.push(byte);
+            rest = after;
+        } else {
+            plain.push(first);
+            rest = after;
+        }
+    }
+    plain
+}
+
+fn escaped_byte(text: &[u8]) -> Option<(u8, &[u8])> {
+    let (digits, after) = text.strip_prefix(b"\\x")?.split_at_checked(2)?;
+    if !digits.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    Some((byte, after))
 }

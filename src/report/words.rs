@@ -2,7 +2,7 @@
 
 use crate::model::{
     Action, Basis, Bytes, Compared, Escaped, FileStat, Kind, Look, Object, Owner, OwnerKind,
-    Package, PackageFact, Rule, Runtime, Scope, Timestamp, Verdict,
+    Package, PackageFact, Rule, Runtime, Scope, Timestamp, Verdict, unescape_unit,
 };
 
 /// A path as people read it: without what the kernel appended.
@@ -48,7 +48,15 @@ pub(super) fn owner(owner: &Owner) -> String {
         .map_or_else(String::new, |inner| format!(", {} in it", inner.escaped()));
     match owner.kind {
         OwnerKind::ServiceManager => "PID 1, the service manager".to_owned(),
-        OwnerKind::Unit | OwnerKind::OtherService => format!("{name}{user}"),
+        OwnerKind::Unit | OwnerKind::OtherService => {
+            let plain = Bytes(unescape_unit(owner.name.as_slice()));
+            let plain = if plain == owner.name {
+                String::new()
+            } else {
+                format!(" ({})", plain.escaped())
+            };
+            format!("{name}{plain}{user}")
+        }
         OwnerKind::UserManager => format!("the service manager{user}"),
         OwnerKind::Session => format!("session {name}{user}"),
         OwnerKind::App => format!("{name}{user}"),

@@ -192,8 +192,14 @@ where
         .stack_size(512 * 1024)
         .spawn(move || work_on(&theirs, slot));
     if started.is_err() {
-        // No thread to be had: do the work here, without a deadline, rather than not at all.
-        work_on(shared, slot);
+        let mut state = lock(&shared.state);
+        state.alive -= 1;
+        let alone = state.alive == 0;
+        drop(state);
+        if alone {
+            // No thread to be had at all: do the work here, without a deadline, rather than not at all.
+            work_on(shared, slot);
+        }
     }
 }
 

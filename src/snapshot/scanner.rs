@@ -26,6 +26,8 @@ const LOOK_LIMIT: Duration = Duration::from_millis(500);
 const CONTENT_LIMIT: Duration = Duration::from_secs(3);
 /// How long each stage may take altogether.
 const STAGE_LIMIT: Duration = Duration::from_secs(15);
+/// How long all stages may take, repeated looks included.
+const SCAN_LIMIT: Duration = Duration::from_secs(30);
 /// How long reading content may take altogether.
 const CONTENT_STAGE_LIMIT: Duration = Duration::from_secs(6);
 
@@ -59,6 +61,8 @@ pub struct Scanner {
     tasks: HashMap<Pid, Pid>,
     /// Processes that say no to everything.
     denied: Vec<Pid>,
+    /// When the scan has to be over, whatever is left.
+    end: Instant,
 }
 
 impl Scanner {
@@ -95,6 +99,7 @@ impl Scanner {
             problems: Vec::new(),
             tasks: HashMap::new(),
             denied: Vec::new(),
+            end: Instant::now() + SCAN_LIMIT,
         })
     }
 
@@ -259,6 +264,7 @@ impl Scanner {
 
     fn scan_pids(&mut self, pids: Vec<Pid>) {
         let (proc, source) = (Arc::clone(&self.proc), self.options.source);
+        let left = self.left(STAGE_LIMIT);
         let mut order = pids.clone().into_iter();
         // Taken while others are still looked at: what was seen of a process is kept only until its objects are told
         // apart.
@@ -268,8 +274,13 @@ impl Scanner {
             }
         };
         let scan = move |&pid: &Pid| scan::scan(&proc, pid, source);
-        deadline::run_each(pids, threads(), PROCESS_LIMIT, STAGE_LIMIT, scan, take);
+        deadline::run_each(pids, threads(), PROCESS_LIMIT, left, scan, take);
         self.look_at_new();
+    }
+
+    /// What is left of the time for the whole scan, and of that of a stage.
+    fn left(&self, stage: Duration) -> Duration {
+        stage.min(self.end.saturating_duration_since(Instant::now()))
     }
 
     fn take_outcome(&mut self, pid: Pid, outcome: Option<Outcome>) {
@@ -380,7 +391,7 @@ impl Scanner {
         let begun = Instant::now();
         let mut open = Vec::new();
         for (uid, waiting) in by_user {
-            let left = STAGE_LIMIT.saturating_sub(begun.elapsed());
+            let left = self.left(STAGE_LIMIT.saturating_sub(begun.elapsed()));
             let limit = if uid == 0 { left } else { left.min(USER_LIMIT) };
             open.extend(self.look_at(&waiting, limit));
         }
@@ -426,7 +437,7 @@ impl Scanner {
             jobs,
             threads(),
             CONTENT_LIMIT,
-            CONTENT_STAGE_LIMIT,
+            self.left(CONTENT_STAGE_LIMIT),
             move |(job, looked)| inside::look_inside(&proc, job, looked),
         );
         for ((at, _), look) in open.into_iter().zip(inside.results) {

@@ -3,7 +3,7 @@
 
 #![forbid(unsafe_code)]
 
-use crate::model::{Bytes, Owner, OwnerKind, Runtime, Scope};
+use crate::model::{Bytes, Owner, OwnerKind, Runtime, Scope, unescape_unit};
 
 use super::path::{Parts, Pod, Slices};
 use super::{Hints, contained_by, name, pod, program};
@@ -96,7 +96,7 @@ pub(super) fn below_unit(
     if let Some(machine) = name::between(unit, b"systemd-nspawn@", b".service") {
         let payload =
             first == Some(b"payload") || (hints.contained() && first != Some(b"supervisor"));
-        let machine = name::unescape(machine);
+        let machine = unescape_unit(machine);
         let owner = contained_by(Runtime::Machine, machine.as_slice(), scope);
         return payload.then(|| kept_by(unit, booted(owner, below)));
     }
@@ -143,7 +143,7 @@ fn of_scope(
         return Some(booted(contained_by(runtime, id, scope), below));
     }
     if let Some(machine) = stem.strip_prefix(b"machine-") {
-        return of_machine(&name::unescape(machine), below, scope);
+        return of_machine(&unescape_unit(machine), below, scope);
     }
     // Proxmox calls its virtual machines by number.
     if slices.ends_in(b"qemu") && name::is_number(stem) {

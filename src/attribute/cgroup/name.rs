@@ -2,44 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-use crate::model::Bytes;
-
 /// Kinds of units that have processes.
 const SUFFIXES: [&[u8]; 5] = [b".service", b".scope", b".socket", b".mount", b".swap"];
 
 /// The longest name of a unit, `UNIT_NAME_MAX` in systemd's unit-name.h.
 const UNIT_NAME_MAX: usize = 255;
-
-/// A unit's name for people: `\xHH` becomes the byte it stands for. It still has to be escaped for a terminal.
-#[must_use]
-pub fn display_unit(name: &Bytes) -> Bytes {
-    Bytes(unescape(name.as_slice()))
-}
-
-/// Replaces each `\xHH`; any other backslash stays.
-pub(super) fn unescape(name: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(name.len());
-    let mut rest = name;
-    while let Some((&first, after)) = rest.split_first() {
-        if let Some((byte, after)) = escaped_byte(rest) {
-            plain.push(byte);
-            rest = after;
-        } else {
-            plain.push(first);
-            rest = after;
-        }
-    }
-    plain
-}
-
-fn escaped_byte(text: &[u8]) -> Option<(u8, &[u8])> {
-    let (digits, after) = text.strip_prefix(b"\\x")?.split_at_checked(2)?;
-    if !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
-    Some((byte, after))
-}
 
 /// systemd's `cg_unescape`: it puts one `_` before names that would clash with files of the kernel.
 pub(super) fn unescape_group(part: &[u8]) -> &[u8] {

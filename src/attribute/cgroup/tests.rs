@@ -6,6 +6,7 @@ mod text;
 mod units;
 
 use super::*;
+use crate::model::unescape_unit;
 
 const ID: &str = "3f1c0b6a5e2d4f7890a1b2c3d4e5f60718293a4b5c6d7e8f9012345678abcdef";
 const USER: &str = "/user.slice/user-1000.slice/user@1000.service";

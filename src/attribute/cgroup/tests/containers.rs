@@ -348,9 +348,6 @@ fn t7_29_second_try_or_a_name_with_a_number() {
 fn t7_30_projects_of_lxd() {
     let owner = owner_of(b"0::/lxc.payload.user-1000_c1", &PLAIN);
     assert_eq!(shown(&owner), "container Lxc user-1000_c1");
-    assert_eq!(owner.lxd_project(), Some((&b"user-1000"[..], &b"c1"[..])));
-    let plain = owner_of(b"0::/lxc.payload.c1", &PLAIN);
-    assert_eq!(plain.lxd_project(), None);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn t7_03_escapes_stay_in_the_name() {
 
 #[track_caller]
 fn check_display(name: &[u8], shown: &[u8]) {
-    assert_eq!(display_unit(&Bytes::from(name)), Bytes::from(shown));
+    assert_eq!(Bytes::from(unescape_unit(name)), Bytes::from(shown));
 }
 
 #[test]
