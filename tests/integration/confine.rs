@@ -124,7 +124,6 @@ fn try_everything(parent: Pid, dir: &Path, stdout: &File) -> Told {
     add("setrlimit", told(setrlimit(Resource::Nofile, limit)));
     add("ioctl", told(rustix::termios::tcgetwinsize(stdout)));
     add("flock", told(flock(stdout, FlockOperation::LockShared)));
-    add("dup2 of a descriptor", told(rustix::io::dup(stdout)));
     add("create a file", number(File::create(dir.join("new"))));
     add(
         "rename",
