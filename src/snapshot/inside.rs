@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use super::look::{Job, Looked, file_stat, first_arguments, is_same, led, through_handles};
+use super::look::{
+    Job, Looked, file_stat, first_arguments, is_same, led, through_handles, why_lost,
+};
 use super::root::ProcRoot;
 use super::view::{self, Lost};
 use super::{content, procmap};
-use crate::model::{BuildId, Bytes, Compared, FileStat, Fresh, Look, StartName, WhyNot};
+use crate::model::{BuildId, Bytes, Compared, FileStat, Fresh, Look, StartName};
 
 /// How long reading the content of one pair of files may take before it counts as unreadable.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -109,16 +111,15 @@ impl Inside<'_> {
         for name in names.into_iter().filter(|name| name != self.path) {
             let (found, trail) = match view::follow(&root, name.as_slice(), mounts) {
                 Ok(found) => found,
-                Err(Lost::MayHang(kind)) => {
-                    let found = Err(WhyNot::MayHang(kind));
+                // It leads nowhere, or to no place of its own (/proc/self/exe): no name to start from.
+                Err(Lost::Missing | Lost::Failed(Errno::LOOP)) => continue,
+                Err(lost) => {
                     return Some(StartName {
                         path: name,
-                        found,
+                        found: Err(why_lost(lost)),
                         content: Compared::NotAsked,
                     });
                 }
-                // It leads nowhere, or to no place of its own (/proc/self/exe): no name to start from.
-                Err(Lost::Missing | Lost::Failed(_)) => continue,
             };
             let stat = file_stat(&found.stat);
             let same_base = base_of(&trail.path) == base_of(self.path.as_slice());

@@ -394,7 +394,7 @@ fn why_mapped(proc: &ProcRoot, error: Errno) -> WhyNot {
 }
 
 /// Why a path walk failed.
-fn why_lost(lost: Lost) -> WhyNot {
+pub(super) fn why_lost(lost: Lost) -> WhyNot {
     match lost {
         Lost::MayHang(kind) => WhyNot::MayHang(kind),
         Lost::Failed(Errno::SRCH) => WhyNot::Vanished,

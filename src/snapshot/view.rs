@@ -186,7 +186,7 @@ pub(super) fn follow(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<(Fo
         alternatives: false,
     };
     // The directory that the walk is in, and those above it up to the root.
-    let mut above = vec![rustix::io::dup(root)?];
+    let mut above = vec![rustix::io::fcntl_dupfd_cloexec(root, 0)?];
     let mut rest = path.to_vec();
     let mut links = 0;
     while let Some((part, tail)) = next_part(&rest) {
