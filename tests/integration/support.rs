@@ -210,7 +210,9 @@ impl World {
     pub(crate) fn run_line(&self, line: &str) -> Run {
         let mut command = self.command("timeout");
         command.args(["-s", "KILL", "20", "bash", "-c", line]);
+        // Colour is offered to terminals of continuous integration that otherwise would not get it.
         run(command
+            .env_remove("CI")
             .env("UNSTALE", &self.unstale)
             .env("D", self.dir.path()))
     }
