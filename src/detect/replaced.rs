@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::lineage::image_starts;
 use crate::model::{
     Answers, Basis, Claim, Compared, Facts, FileKind, FileStat, Finding, Fresh, Host, Kind, Look,
-    Object, PathAnswer, Pid, Process, Rule, StartTicks, Verdict, WhyNot, is_same_object,
+    Object, PathAnswer, Pid, Process, Rule, StartTicks, Use, Verdict, WhyNot, is_same_object,
 };
 
 /// A file time within this after a process start is not newer: start times are cut to clock ticks of 10 ms, file times
@@ -35,6 +35,8 @@ pub struct Judge<'a> {
     facts: &'a Facts,
     answers: &'a Answers,
     starts: HashMap<Pid, StartTicks>,
+    /// Objects that are current in, or excluded for, every process that maps them.
+    settled: Vec<bool>,
 }
 
 /// What a process was judged by one object.
@@ -51,10 +53,13 @@ impl<'a> Judge<'a> {
     /// as one; with answers, the digest that the package shipped decides.
     #[must_use]
     pub fn new(facts: &'a Facts, answers: &'a Answers) -> Self {
+        let starts = image_starts(facts);
+        let settled = settled_objects(facts, &starts);
         Self {
             facts,
             answers,
-            starts: image_starts(facts),
+            starts,
+            settled,
         }
     }
 
@@ -66,7 +71,7 @@ impl<'a> Judge<'a> {
             .copied()
             .unwrap_or(process.key.started);
         let started_ns = self.facts.host.clock.file_time_ns(started);
-        let of = |one: &crate::model::Use| {
+        let of = |one: &Use| {
             let object = self.facts.objects.get(one.object.0 as usize)?;
             let verdict = judge_object(
                 object,
@@ -90,14 +95,21 @@ impl<'a> Judge<'a> {
         let noteworthy = |finding: &Finding| {
             !matches!(finding.verdict, Verdict::Current | Verdict::NotJudged(_))
         };
-        let judged = self.facts.processes.iter().map(|process| Judged {
-            process,
-            findings: self
-                .verdicts(process)
-                .into_iter()
-                .filter(noteworthy)
-                .collect(),
-        });
+        let is_settled = |one: &Use| self.settled.get(one.object.0 as usize) == Some(&true);
+        let open = |process: &&Process| !process.uses.iter().all(is_settled);
+        let judged = self
+            .facts
+            .processes
+            .iter()
+            .filter(open)
+            .map(|process| Judged {
+                process,
+                findings: self
+                    .verdicts(process)
+                    .into_iter()
+                    .filter(noteworthy)
+                    .collect(),
+            });
         judged
             .filter(|judged| !judged.findings.is_empty())
             .collect()
@@ -135,6 +147,45 @@ impl Judged<'_> {
             .iter()
             .any(|finding| matches!(finding.verdict, Verdict::Stale(_)))
     }
+}
+
+/// Objects on which the verdict is the same for every process: most of a machine's, so that few processes have to be
+/// judged one by one.
+fn settled_objects(facts: &Facts, starts: &HashMap<Pid, StartTicks>) -> Vec<bool> {
+    let mut oldest = vec![StartTicks(u64::MAX); facts.objects.len()];
+    for process in &facts.processes {
+        let started = starts
+            .get(&process.key.pid)
+            .copied()
+            .unwrap_or(process.key.started);
+        for one in &process.uses {
+            if let Some(oldest) = oldest.get_mut(one.object.0 as usize) {
+                *oldest = started.min(*oldest);
+            }
+        }
+    }
+    let of = |(object, oldest): (&Object, StartTicks)| {
+        is_settled(object, facts.host.clock.file_time_ns(oldest), &facts.host)
+    };
+    facts.objects.iter().zip(oldest).map(of).collect()
+}
+
+/// Whether an object is excluded by what it is, or is the very object at its path, not touched since the oldest process
+/// that maps it started. [`judge_object`] says the same, for each of them.
+pub(super) fn is_settled(object: &Object, oldest_ns: i64, host: &Host) -> bool {
+    let look = &object.look;
+    if excluded(object, host).is_some() {
+        return true;
+    }
+    let Fresh::Found(fresh) = &look.fresh else {
+        return false;
+    };
+    let changed = look.mapped.as_ref().unwrap_or(fresh).ctime;
+    look.mapped != Err(WhyNot::Vanished)
+        && look.start_name.is_none()
+        && fresh.links != 0
+        && changed.nanos_since_epoch() <= oldest_ns
+        && is_same_object(look, object.device, object.inode)
 }
 
 /// The verdict on one object in one process.

@@ -418,3 +418,41 @@ fn what_could_not_be_looked_at_is_unknown() {
     object.look.mapped = Err(WhyNot::Vanished);
     check(&object, Verdict::Unknown(WhyNot::Vanished));
 }
+
+/// What is passed over because it is settled is what each verdict on it would say.
+#[test]
+fn settled_is_current_or_excluded() {
+    use super::replaced::is_settled;
+    let mut memory = replaced(Compared::Different);
+    memory.device = MEMORY;
+    for object in [unchanged(), memory] {
+        assert!(is_settled(&object, START, &host()));
+        let verdict = judge_object(&object, false, START, &host(), None);
+        assert!(matches!(verdict, Verdict::Current | Verdict::NotJudged(_)));
+    }
+    let gone = object(
+        FileStat {
+            links: 0,
+            ..stat(7)
+        },
+        Fresh::Missing,
+    );
+    let denied = object(stat(7), Fresh::Unknown(WhyNot::Denied));
+    let unlinked = FileStat {
+        links: 0,
+        ..stat(7)
+    };
+    let below = object(unlinked.clone(), Fresh::Found(unlinked));
+    let mut vanished = unchanged();
+    vanished.look.mapped = Err(WhyNot::Vanished);
+    for object in [
+        replaced(Compared::Different),
+        touched(5, 5),
+        gone,
+        denied,
+        below,
+        vanished,
+    ] {
+        assert!(!is_settled(&object, START, &host()), "{object:?}");
+    }
+}
