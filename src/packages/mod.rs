@@ -40,9 +40,22 @@ pub fn ask(root: &Path, questions: &Questions) -> (Answers, Vec<Problem>) {
     if questions.paths.is_empty() && questions.files_of.is_empty() {
         return (asked.answers, asked.problems);
     }
-    for store in open_all(root, &mut asked) {
-        asked.ask_store(&*store, questions, root);
-    }
+    let stores = open_all(root, &mut asked);
+    std::thread::scope(|scope| {
+        // Whether a transaction runs is told by /proc/locks, which the kernel takes its time to print.
+        let states: Vec<_> = stores
+            .iter()
+            .map(|store| std::thread::Builder::new().spawn_scoped(scope, || store.unfinished()))
+            .collect();
+        for (store, state) in stores.iter().zip(states) {
+            asked.ask_store(&**store, questions, root);
+            let state = match state {
+                Ok(thread) => thread.join().unwrap_or_else(|_| store.unfinished()),
+                Err(_) => store.unfinished(),
+            };
+            asked.take_state(store.backend(), state);
+        }
+    });
     asked.finish(questions)
 }
 
@@ -54,8 +67,8 @@ struct Asked {
     owners: BTreeMap<Bytes, Vec<Claim>>,
 }
 
-fn open_all(root: &Path, asked: &mut Asked) -> Vec<Box<dyn PackageDb>> {
-    let mut stores: Vec<Box<dyn PackageDb>> = Vec::new();
+fn open_all(root: &Path, asked: &mut Asked) -> Vec<Box<dyn PackageDb + Sync>> {
+    let mut stores: Vec<Box<dyn PackageDb + Sync>> = Vec::new();
     match unstale_dpkg::Dpkg::open(root) {
         Ok(Some(store)) => stores.push(Box::new(store)),
         Ok(None) => {}
@@ -104,7 +117,10 @@ impl Asked {
         }
         self.ask_changes(store, questions);
         self.ask_files(store, questions);
-        match store.unfinished() {
+    }
+
+    fn take_state(&mut self, backend: &str, state: Result<Option<String>, DbError>) {
+        match state {
             Ok(Some(what)) => self.problem("rely on the state of", backend, &what),
             Ok(None) => {}
             Err(error) => self.failed(backend, &error),
