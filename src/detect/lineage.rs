@@ -17,17 +17,17 @@ pub(super) fn image_starts(facts: &Facts) -> HashMap<Pid, StartTicks> {
     facts
         .processes
         .iter()
-        .map(|process| (process.key.pid, image_start(process, &by_pid)))
+        .map(|process| (process.key.pid, image_start(facts, process, &by_pid)))
         .collect()
 }
 
-fn image_start(process: &Process, by_pid: &HashMap<Pid, &Process>) -> StartTicks {
+fn image_start(facts: &Facts, process: &Process, by_pid: &HashMap<Pid, &Process>) -> StartTicks {
     let (mut eldest, mut at) = (process.key.started, process);
     // Parents are older than their children, so this ends; a table that says otherwise is cut off.
     for _ in 0..by_pid.len() {
         let Some(parent) = by_pid
             .get(&at.ppid)
-            .filter(|parent| is_fork_of(process, parent))
+            .filter(|parent| is_fork_of(facts, process, parent))
         else {
             break;
         };
@@ -41,13 +41,18 @@ fn image_start(process: &Process, by_pid: &HashMap<Pid, &Process>) -> StartTicks
 }
 
 /// Whether both have the same program, and at least one object at the same random address: no exec lies between them.
-fn is_fork_of(child: &Process, parent: &Process) -> bool {
+fn is_fork_of(facts: &Facts, child: &Process, parent: &Process) -> bool {
+    // Objects are told apart by user, and a child may have become another one since: what they are decides.
+    let what = |one: &crate::model::Use| {
+        let object = facts.objects.get(one.object.0 as usize);
+        object.map(|object| (object.view, object.device, object.inode, &object.name))
+    };
     let program = |process: &Process| {
         process
             .uses
             .iter()
             .find(|one| one.program)
-            .map(|one| (one.object, one.start))
+            .map(|one| (what(one), one.start))
     };
     match (program(child), program(parent)) {
         (Some(mine), Some(theirs)) if mine == theirs => {
@@ -58,7 +63,7 @@ fn is_fork_of(child: &Process, parent: &Process) -> bool {
                         && parent
                             .uses
                             .iter()
-                            .any(|other| (other.object, other.start) == (one.object, one.start))
+                            .any(|other| other.start == one.start && what(other) == what(one))
                 })
         }
         _ => false,

@@ -17,8 +17,12 @@ use crate::model::{
 /// Through how many processes an object or a view is tried to be reached.
 const HANDLES: usize = 4;
 
-/// All names of the distinct files of code that one user's processes have mapped: some 50,000 files.
-const USER_NAMES_CAP: usize = 4 * 1024 * 1024;
+/// What a distinct object takes in memory, beside three copies of its name.
+const OBJECT_COST: usize = 2048;
+/// What the objects of one user may take: some 15,000 files of code.
+const USER_CAP: usize = 32 * 1024 * 1024;
+/// What the objects of all but the root of the reader's own namespace may take together.
+const OTHERS_CAP: usize = 256 * 1024 * 1024;
 
 /// The root of the inspected system, and who looks at it.
 #[derive(Debug, Clone)]
@@ -51,8 +55,9 @@ pub(super) struct Catalogue {
     /// The process by which each object was counted last.
     counted: Vec<u32>,
     processes: u32,
-    /// Bytes of names of distinct objects, by user.
-    names: HashMap<u32, usize>,
+    /// What objects take, by user, and of all but the root of the reader's own namespace together.
+    cost: HashMap<u32, usize>,
+    others: usize,
     /// Objects that wait to be looked at.
     pub(super) waiting: Vec<usize>,
 }
@@ -76,7 +81,8 @@ impl Catalogue {
             ids: ByHash::default(),
             counted: Vec::new(),
             processes: 0,
-            names: HashMap::new(),
+            cost: HashMap::new(),
+            others: 0,
             waiting: Vec::new(),
         }
     }
@@ -103,7 +109,7 @@ impl Catalogue {
             if let Base::Tasks { tasks, .. } = &self.places[id.0 as usize].base {
                 let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
                 if tasks.len() == HANDLES {
-                    tasks.remove(0);
+                    tasks.remove(1); // the eldest is likely to stay
                 }
                 tasks.push(seen.task);
             }
@@ -118,7 +124,6 @@ impl Catalogue {
             (true, false, false) => Base::Tasks {
                 tasks: Mutex::new(vec![seen.task]),
                 root: seen.root_id,
-                uid: seen.uid,
             },
         };
         let view = View {
@@ -193,7 +198,11 @@ impl Catalogue {
         ids.push(id);
         self.waiting.push(self.jobs.len());
         self.counted.push(0);
-        *self.names.entry(uid).or_default() += mapping.name.len();
+        let cost = OBJECT_COST + 3 * mapping.name.len();
+        if !(uid == 0 && self.views[view.0 as usize].mnt_ns == self.host.mnt_ns) {
+            *self.cost.entry(uid).or_default() += cost;
+            self.others += cost;
+        }
         let name = Bytes::from(mapping.name);
         self.jobs.push(Job {
             view,
@@ -230,13 +239,12 @@ impl Catalogue {
         }
     }
 
-    /// Whether a user has more distinct files of code mapped than can sensibly be.
-    pub(super) fn is_over_budget(&self, uid: u32) -> bool {
-        uid != 0
-            && self
-                .names
-                .get(&uid)
-                .is_some_and(|used| *used > USER_NAMES_CAP)
+    /// Whether a user, or all users together, have more distinct files of code mapped than can sensibly be. The root of
+    /// the reader's own namespace has no such bound; that of a container has.
+    pub(super) fn is_over_budget(&self, seen: &Seen) -> bool {
+        let exempt = seen.uid == 0 && seen.mnt_ns == self.host.mnt_ns;
+        let used = self.cost.get(&seen.uid).copied().unwrap_or_default();
+        !exempt && (used > USER_CAP || self.others > OTHERS_CAP)
     }
 
     /// Whether an object of the process could only be looked at through processes that ended meanwhile.
@@ -283,6 +291,20 @@ impl Catalogue {
             .filter(|place| place.whole)
             .map(Arc::clone)
             .collect()
+    }
+
+    /// What content had to tell was not learnt in time.
+    pub(super) fn not_looked_inside(&mut self, at: usize) {
+        let (look, job) = (&mut self.objects[at].look, &self.jobs[at]);
+        if super::look::is_same(look, job) {
+            look.start_name = Some(crate::model::StartName {
+                path: job.name.clone(),
+                found: Err(WhyNot::TimedOut),
+                content: Compared::NotAsked,
+            });
+        } else {
+            look.content = Compared::Unreadable;
+        }
     }
 
     /// An object turned out to lie in a mount of another namespace than that of the processes that map it.

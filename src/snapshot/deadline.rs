@@ -17,7 +17,7 @@ const SPARE_THREADS: usize = 64;
 const BATCH: usize = 32;
 
 /// Workers do not get further ahead of whoever takes the results: those wait in memory.
-const AHEAD: usize = 256;
+const AHEAD: usize = 64;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ struct State<R> {
     alive: usize,
     /// How many results were taken.
     taken: usize,
+    /// Whoever takes the results does the work too: nobody waits for room.
+    unbounded: bool,
 }
 
 /// Runs `work` for each job on `threads` threads. A job that takes longer than `limit` is given up; when `all` have
@@ -101,6 +103,7 @@ pub(super) fn run_each<J, R, F>(
             given_up: vec![false; count],
             alive: 0,
             taken: 0,
+            unbounded: false,
         }),
         changed: Condvar::new(),
         room: Condvar::new(),
@@ -198,6 +201,7 @@ where
         drop(state);
         if alone {
             // No thread to be had at all: do the work here, without a deadline, rather than not at all.
+            lock(&shared.state).unbounded = true;
             work_on(shared, slot);
         }
     }
@@ -210,9 +214,12 @@ fn work_on<J, R, F: Fn(&J) -> R>(shared: &Shared<J, R, F>, slot: usize) {
             return;
         };
         let mut state = lock(&shared.state);
-        while index >= state.taken + AHEAD && !state.given_up[index] {
+        while index >= state.taken + AHEAD && !state.given_up[index] && !state.unbounded {
             let waited = shared.room.wait_timeout(state, TICK);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.given_up[index] {
+            return;
         }
         state.current[slot] = Some((index, Instant::now()));
         drop(state);

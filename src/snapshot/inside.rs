@@ -121,13 +121,31 @@ impl Inside<'_> {
                     });
                 }
             };
+            // The first argument of a setuid program is its caller's word: only what root or the program's own owner put
+            // there may speak for it.
+            if trail.owners.iter().any(|&owner| owner != own.uid) {
+                continue;
+            }
             let stat = file_stat(&found.stat);
             let same_base = base_of(&trail.path) == base_of(self.path.as_slice());
             if stat.is_same_object(own) || !(same_base || renamed || trail.alternatives) {
                 continue;
             }
-            let (Ok(other), Some(file)) = (view::reopen(self.proc, &found), own_file()) else {
-                continue;
+            let opened = view::reopen(self.proc, &found).and_then(|other| {
+                let file = own_file().ok_or(Errno::ACCESS)?;
+                Ok((other, file))
+            });
+            let (other, file) = match opened {
+                Ok(both) => both,
+                // No regular file: nothing to start.
+                Err(Errno::INVAL) => continue,
+                Err(error) => {
+                    return Some(StartName {
+                        path: name,
+                        found: Err(why_lost(Lost::Failed(error))),
+                        content: Compared::NotAsked,
+                    });
+                }
             };
             // A script in place of a program starts something else, and says nothing about this one.
             if content::read_elf(&other).is_none() {

@@ -156,7 +156,8 @@ fn by_first_argument(proc: &ProcRoot, job: &Job, mounts: &Mounts) -> Option<Led>
     first_arguments(proc, job).into_iter().find_map(|name| {
         let (found, trail) = view::follow(&root, name.as_slice(), mounts).ok()?;
         let stat = file_stat(&found.stat);
-        (stat.kind == FileKind::Regular).then(|| led(trail, stat))
+        let trusted = trail.owners.iter().all(|&owner| owner == job.uid);
+        (stat.kind == FileKind::Regular && trusted).then(|| led(trail, stat))
     })
 }
 

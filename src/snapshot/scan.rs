@@ -28,7 +28,7 @@ const STAT_CAP: usize = 4096;
 const MAPS_LINE_CAP: usize = 64 * 1024;
 const CMDLINE_CAP: usize = 128 * 1024;
 const CGROUP_CAP: usize = 64 * 1024;
-/// All names of the code that one process has mapped: some 3,000 files.
+/// All names of the code that one process has mapped, and 64 bytes for each: some 2,000 files.
 const NAMES_CAP: usize = 256 * 1024;
 
 /// A process as it was seen, before its objects are told apart.
@@ -77,7 +77,8 @@ impl Mappings {
         if !self.seen.insert(hasher.finish()) {
             return;
         }
-        if self.names.len() + mapping.name.len() > NAMES_CAP {
+        // Short names are not free: each comes with an object.
+        if self.names.len() + mapping.name.len() + 64 * self.list.len() > NAMES_CAP {
             self.too_many = true;
             return;
         }

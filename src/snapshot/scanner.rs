@@ -15,7 +15,7 @@ use super::look::{self, Handle, Job, Looked};
 use super::maps::Mapping;
 use super::root::{ProcRoot, stat_fields};
 use super::scan::{self, MappingSource, Outcome, Seen, device_of};
-use crate::model::{Bytes, Compared, Facts, Host, Pid, Process, ProcessKey, Use, ViewId, WhyNot};
+use crate::model::{Bytes, Facts, Host, Pid, Process, ProcessKey, Use, ViewId, WhyNot};
 use crate::problem::Problem;
 
 /// How long one process may keep a reader of its /proc files waiting.
@@ -162,7 +162,9 @@ impl Scanner {
             match scan::is_unchanged(&self.proc, process.key, task, process.exe.as_ref()) {
                 Ok(true) if !self.catalogue.has_vanished(process) => {}
                 Ok(_) => drop(again.insert(pid)),
-                Err(_) => drop(gone.insert(pid)),
+                Err(_) if self.proc.process(pid).is_err() => drop(gone.insert(pid)),
+                // Its thread ended, or it does not answer: look at it anew.
+                Err(_) => drop(again.insert(pid)),
             }
         }
         if !again.is_empty() || !gone.is_empty() {
@@ -214,7 +216,11 @@ impl Scanner {
             match details.remove(&process.key) {
                 None => {}
                 Some(Some(Ok(details))) => process.details = Some(details),
-                Some(Some(Err(error))) if scan::is_vanished(error) => return false,
+                Some(Some(Err(error)))
+                    if scan::is_vanished(error) && self.proc.process(process.key.pid).is_err() =>
+                {
+                    return false;
+                }
                 Some(Some(Err(error))) => troubles.push((process.key.pid, scan::why(error))),
                 Some(None) => troubles.push((process.key.pid, WhyNot::TimedOut)),
             }
@@ -285,7 +291,7 @@ impl Scanner {
 
     fn take_outcome(&mut self, pid: Pid, outcome: Option<Outcome>) {
         match outcome {
-            Some(Outcome::Process(seen)) if self.catalogue.is_over_budget(seen.uid) => {
+            Some(Outcome::Process(seen)) if self.catalogue.is_over_budget(&seen) => {
                 let what = "its user has more files of code mapped than can sensibly be";
                 self.problem(
                     "look at",
@@ -443,7 +449,7 @@ impl Scanner {
         for ((at, _), look) in open.into_iter().zip(inside.results) {
             match look {
                 Some(look) => self.catalogue.objects[at].look = look,
-                None => self.catalogue.objects[at].look.content = Compared::Unreadable,
+                None => self.catalogue.not_looked_inside(at),
             }
         }
     }

@@ -28,8 +28,6 @@ pub(super) enum Base {
         tasks: Mutex<Vec<Pid>>,
         /// `st_dev` and inode number of the root.
         root: Option<(Device, u64)>,
-        /// Who made the view, as far as its first process tells.
-        uid: u32,
     },
     /// Below a directory of the reader's: its own root, or `--root`.
     Directory(std::path::PathBuf),
@@ -66,14 +64,18 @@ impl Base {
             Self::Directory(_) => proc
                 .own()
                 .and_then(|own| own.read(c"mountinfo", OWN_MOUNTS_CAP)),
-            Self::Tasks { uid, .. } => {
-                let cap = if *uid == 0 {
+            Self::Tasks { .. } => self.ask(|task| {
+                let dir = proc.process(task)?;
+                // A mount namespace belongs to the user namespace it was made in: in the reader's own, root made it.
+                let theirs = dir.namespace(c"ns/user")?;
+                let ours = proc.own().and_then(|own| own.namespace(c"ns/user"));
+                let cap = if ours == Ok(theirs) {
                     ROOT_MOUNTS_CAP
                 } else {
                     USER_MOUNTS_CAP
                 };
-                self.ask(|task| proc.process(task)?.read(c"mountinfo", cap))
-            }
+                dir.read(c"mountinfo", cap)
+            }),
         };
         text.map_or_else(|_| Mounts::unreadable(), |text| Mounts::parse(&text).0)
     }
@@ -86,15 +88,14 @@ impl Base {
             }
             Self::Directory(_) | Self::Nowhere => Vec::new(),
         };
-        let mut last = Errno::SRCH;
         // The newest first: later looks add tasks because earlier ones have ended.
         for &task in tasks.iter().rev() {
             match ask(task) {
-                Err(error) if is_vanished(error) => last = error,
+                Err(error) if is_vanished(error) => {}
                 result => return result,
             }
         }
-        Err(last)
+        Err(Errno::SRCH)
     }
 }
 
@@ -176,6 +177,8 @@ pub(super) struct Trail {
     pub(super) changed_ns: i64,
     /// Whether it passed `/etc/alternatives`.
     pub(super) alternatives: bool,
+    /// Owners of what it passed, root excepted.
+    pub(super) owners: Vec<u32>,
 }
 
 /// Walks a path component by component, links too, inside the root.
@@ -184,6 +187,7 @@ pub(super) fn follow(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<(Fo
         path: Vec::new(),
         changed_ns: i64::MIN,
         alternatives: false,
+        owners: Vec::new(),
     };
     // The directory that the walk is in, and those above it up to the root.
     let mut above = vec![rustix::io::fcntl_dupfd_cloexec(root, 0)?];
@@ -217,6 +221,12 @@ pub(super) fn follow(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<(Fo
         )?;
         let stat = stat_of(&fd)?;
         trail.changed_ns = trail.changed_ns.max(came_ns(&stat));
+        if stat.stx_uid != 0 && !trail.owners.contains(&stat.stx_uid) {
+            trail.owners.push(stat.stx_uid);
+        }
+        if above.len() > DEPTH {
+            return Err(Lost::Failed(Errno::NAMETOOLONG));
+        }
         if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Symlink {
             above.push(fd);
             continue;
@@ -260,6 +270,9 @@ fn next_part(path: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
         .unwrap_or(path.len());
     Some((path[..end].to_vec(), path[end..].to_vec()))
 }
+
+/// As deep as any sensible path: each step of a walk holds a descriptor.
+const DEPTH: usize = 256;
 
 /// When a name came to mean this object: its birth, or a rename, which changes its attributes but not its content.
 fn came_ns(stat: &Statx) -> i64 {
