@@ -7,7 +7,8 @@ cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-need=(rpm strace util-linux gcc libc6-dev mmdebstrap systemd-container nftables iproute2 createrepo-c python3 xz-utils)
+need=(rpm strace util-linux mount procps bsdutils binutils btrfs-progs libcap2-bin gcc libc6-dev mmdebstrap systemd-container
+	nftables iproute2 createrepo-c python3 xz-utils tzdata)
 missing=()
 for package in "${need[@]}"; do
 	dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
