@@ -1,0 +1,1 @@
+//! The bridge from [`Detector`](crate::Detector) to the C ABI: `export_detector!`.
