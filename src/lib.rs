@@ -14,6 +14,7 @@ pub mod detect;
 pub mod error;
 pub mod model;
 pub mod packages;
+pub mod plugins;
 pub mod problem;
 pub mod report;
 pub mod snapshot;
