@@ -146,6 +146,11 @@ pub struct Stat {
 /// What a call answers: 0, or one of the negative numbers of [`refused_code`].
 pub type Answer = i32;
 
+/// What [`Detector::inspect`] answers if the detector panicked. Its findings for this process are incomplete.
+pub const INSPECT_PANICKED: Answer = -1;
+/// What [`Detector::inspect`] answers if it could not use what the host handed over.
+pub const INSPECT_UNUSABLE: Answer = -2;
+
 /// Receives one name of a directory.
 pub type OnEntry = unsafe extern "C" fn(ctx: *mut c_void, name: Bytes, kind: u32);
 

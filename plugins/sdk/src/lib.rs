@@ -11,7 +11,8 @@
 //! All paths, names and arguments are bytes.
 
 pub mod abi;
-mod export;
+#[doc(hidden)]
+pub mod export;
 mod listing;
 pub mod testing;
 
