@@ -126,7 +126,7 @@ pub(super) fn apply(door: RawFd) -> Result<(), seccompiler::Error> {
     )?)
 }
 
-fn install(filter: SeccompFilter) -> Result<(), seccompiler::Error> {
+pub(super) fn install(filter: SeccompFilter) -> Result<(), seccompiler::Error> {
     let program: BpfProgram = filter.try_into()?;
     apply_filter_all_threads(&program)
 }
@@ -191,35 +191,46 @@ fn rules(door: RawFd) -> Result<BTreeMap<libc::c_long, Vec<SeccompRule>>, Backen
     Ok(rules)
 }
 
-fn own_pid() -> u64 {
+pub(super) fn own_pid() -> u64 {
     bits(rustix::process::getpid().as_raw_nonzero().get())
 }
 
 /// As the kernel sees an `int` in a register's lower half.
-fn bits(value: libc::c_int) -> u64 {
+pub(super) fn bits(value: libc::c_int) -> u64 {
     u64::from(value.cast_unsigned())
 }
 
-fn compare(argument: u8, how: SeccompCmpOp, value: u64) -> Result<SeccompCondition, BackendError> {
+pub(super) fn compare(
+    argument: u8,
+    how: SeccompCmpOp,
+    value: u64,
+) -> Result<SeccompCondition, BackendError> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, how, value)
 }
 
-fn masked(argument: u8, mask: u64, value: u64) -> Result<SeccompCondition, BackendError> {
+pub(super) fn masked(
+    argument: u8,
+    mask: u64,
+    value: u64,
+) -> Result<SeccompCondition, BackendError> {
     compare(argument, SeccompCmpOp::MaskedEq(mask), value)
 }
 
-fn has_none_of(argument: u8, flags: u64) -> Result<SeccompCondition, BackendError> {
+pub(super) fn has_none_of(argument: u8, flags: u64) -> Result<SeccompCondition, BackendError> {
     masked(argument, flags, 0)
 }
 
-fn all(
+pub(super) fn all(
     conditions: impl IntoIterator<Item = SeccompCondition>,
 ) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(conditions.into_iter().collect())
 }
 
 /// A rule for each value that the argument may have.
-fn any_of(argument: u8, values: &[libc::c_int]) -> Result<Vec<SeccompRule>, BackendError> {
+pub(super) fn any_of(
+    argument: u8,
+    values: &[libc::c_int],
+) -> Result<Vec<SeccompRule>, BackendError> {
     let each = values
         .iter()
         .map(|&value| all([compare(argument, SeccompCmpOp::Eq, bits(value))?]));

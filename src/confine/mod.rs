@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "fork(2) and _exit(2)")]
 
 mod filter;
+mod privileges;
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -18,27 +19,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Gid, Pid, Resource, Rlimit, Signal, Uid, WaitOptions, WaitStatus, geteuid, getrlimit,
-    kill_process, set_parent_process_death_signal, setrlimit, waitpid,
-};
-use rustix::thread::{
-    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
-    remove_capability_from_bounding_set, set_capabilities, set_keep_capabilities, set_no_new_privs,
-    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    Pid, Resource, Signal, WaitOptions, WaitStatus, kill_process, set_parent_process_death_signal,
+    waitpid,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::Error;
-
-/// The user and group ids that own nothing.
-const NOBODY: u32 = 65534;
-
-/// What a scanner needs: to look into other processes, to pass directories that others closed, and to follow
-/// `map_files` links (that last since Linux 5.9; where it is not to be had, CAP_SYS_ADMIN does the same).
-const NEEDED: CapabilitySet = CapabilitySet::SYS_PTRACE
-    .union(CapabilitySet::DAC_READ_SEARCH)
-    .union(CapabilitySet::CHECKPOINT_RESTORE);
 
 /// An answer is at most this large: 10,000 processes take some 10 MiB.
 const ANSWER_CAP: u64 = 512 * 1024 * 1024;
@@ -117,7 +104,9 @@ fn wait_for_end(child: Pid) -> Option<WaitStatus> {
 fn work_as_child<T: Serialize>(parent: Pid, door: OwnedFd, work: impl FnOnce() -> T) -> i32 {
     // It stays open to the end: the filter does not let it be closed.
     let mut door = ManuallyDrop::new(File::from(door));
-    if give_up_privileges().is_err() || limit_resources().is_err() {
+    // A last line: what runs away ends alone, and leaves no image of what it has read.
+    let limits = [(Resource::Data, MEMORY_CAP), (Resource::Core, 0)];
+    if privileges::give_up_for_scanner().is_err() || privileges::limit(&limits).is_err() {
         return 101;
     }
     // If the parent ends, nobody waits for an answer. A change of the user id would clear this.
@@ -137,76 +126,6 @@ fn work_as_child<T: Serialize>(parent: Pid, door: OwnedFd, work: impl FnOnce() -
         Ok(()) => 0,
         Err(_) => 104,
     }
-}
-
-/// A last line: what runs away ends alone, and leaves no image of what it has read.
-fn limit_resources() -> Result<(), Errno> {
-    for (resource, cap) in [(Resource::Data, MEMORY_CAP), (Resource::Core, 0)] {
-        let cap = getrlimit(resource)
-            .maximum
-            .map_or(cap, |maximum| maximum.min(cap));
-        let limit = Rlimit {
-            current: Some(cap),
-            maximum: Some(cap),
-        };
-        setrlimit(resource, limit)?;
-    }
-    Ok(())
-}
-
-/// Becomes nobody with [`NEEDED`] alone. Where the first of them is not to be had (root in a plain container), being root
-/// is what lets it look at its own processes: then it stays root, under the same filter.
-fn give_up_privileges() -> Result<(), Errno> {
-    set_no_new_privs(true)?;
-    if !geteuid().is_root() {
-        return Ok(());
-    }
-    let have = capabilities(None)?.permitted;
-    let mut keep = have & NEEDED;
-    if !keep.contains(CapabilitySet::SYS_PTRACE) {
-        return Ok(());
-    }
-    if !have.contains(CapabilitySet::CHECKPOINT_RESTORE) {
-        keep |= have & CapabilitySet::SYS_ADMIN;
-    }
-    for capability in CapabilitySet::all().iter() {
-        match remove_capability_from_bounding_set(capability) {
-            // EINVAL: this kernel does not know it. EPERM: already confined by somebody else.
-            Ok(()) | Err(Errno::INVAL | Errno::PERM) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    clear_ambient_capability_set().or_else(|error| {
-        if error == Errno::INVAL {
-            Ok(())
-        } else {
-            Err(error)
-        }
-    })?;
-    if have.contains(CapabilitySet::SETUID | CapabilitySet::SETGID) {
-        match become_nobody() {
-            // A user namespace without that id, or without setgroups(2): its root is a user like any other outside.
-            Ok(()) | Err(Errno::INVAL | Errno::PERM) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    set_capabilities(
-        None,
-        CapabilitySets {
-            effective: keep,
-            permitted: keep,
-            inheritable: CapabilitySet::empty(),
-        },
-    )
-}
-
-fn become_nobody() -> Result<(), Errno> {
-    set_keep_capabilities(true)?;
-    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    set_thread_groups(&[])?;
-    set_thread_res_gid(group, group, group)?;
-    set_thread_res_uid(user, user, user)?;
-    set_keep_capabilities(false)
 }
 
 /// The answer, if the child gave one. It is whole at its length: a thread that waits in the kernel holds the pipe open.
