@@ -288,3 +288,27 @@ pub fn refused_from(code: Answer) -> crate::Refused {
         _ => Refused::Failed,
     }
 }
+
+/// Both ways between an enum of the safe side and its number in the ABI.
+macro_rules! numbers {
+    ($($name:ident $code:ident $from:ident { $($word:ident = $number:literal),* })*) => { $(
+        #[doc = concat!("[`crate::", stringify!($name), "`] as the ABI says it.")]
+        #[must_use]
+        pub fn $code(word: crate::$name) -> u32 {
+            match word { $(crate::$name::$word => $number),* }
+        }
+        #[doc = concat!("The reverse of [`", stringify!($code), "`]; `None` for what a newer version may say.")]
+        #[must_use]
+        pub fn $from(code: u32) -> Option<crate::$name> {
+            match code { $($number => Some(crate::$name::$word),)* _ => None }
+        }
+    )* };
+}
+
+numbers! {
+    Root root_code root_from { Process = 0, Host = 1 }
+    Kind kind_code kind_from { File = 0, Directory = 1, Link = 2, Other = 3 }
+    Role role_code role_from { Script = 0, Module = 1, Archive = 2, Revision = 3 }
+    How how_code how_from { Loaded = 0, Imported = 1, Possible = 2 }
+    Part part_code part_from { Payload = 0, Helper = 1 }
+}

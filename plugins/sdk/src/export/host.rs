@@ -5,10 +5,8 @@ use std::mem::offset_of;
 use std::ptr;
 
 use super::{borrowed, prefix};
-use crate::abi::{self, refused_from};
-use crate::{
-    Entry, FileView, Handle, Instance, Kind, Part, Refused, Report, Role, Root, Stat, Used, What,
-};
+use crate::abi::{self, refused_from, root_code};
+use crate::{Entry, FileView, Handle, Instance, Kind, Refused, Report, Root, Stat, Used, What};
 
 /// What the host offers while a detector looks at one process.
 #[derive(Debug)]
@@ -132,10 +130,7 @@ impl Report for Door {
         };
         let raw = abi::Instance {
             size: size_of_u32::<abi::Instance>(),
-            part: match instance.part {
-                Part::Payload => 0,
-                Part::Helper => 1,
-            },
+            part: abi::part_code(instance.part),
             name: lend(&instance.name),
             id: lend_optional(instance.id.as_deref()),
             image: lend_optional(instance.image.as_deref()),
@@ -168,17 +163,8 @@ fn used_raw(used: &Used) -> abi::Used {
     let mut raw = abi::Used {
         size: size_of_u32::<abi::Used>(),
         what: 0,
-        role: match used.role {
-            Role::Script => 0,
-            Role::Module => 1,
-            Role::Archive => 2,
-            Role::Revision => 3,
-        },
-        how: match used.how {
-            crate::How::Loaded => 0,
-            crate::How::Imported => 1,
-            crate::How::Possible => 2,
-        },
+        role: abi::role_code(used.role),
+        how: abi::how_code(used.how),
         root: 0,
         reserved: 0,
         handle: 0,
@@ -241,21 +227,9 @@ fn lend_optional(bytes: Option<&[u8]>) -> abi::OptionalBytes {
     }
 }
 
-fn root_code(root: Root) -> u32 {
-    match root {
-        Root::Process => 0,
-        Root::Host => 1,
-    }
-}
-
 /// What a newer host says beyond these is nothing to read.
 fn kind_from(code: u32) -> Kind {
-    match code {
-        0 => Kind::File,
-        1 => Kind::Directory,
-        2 => Kind::Link,
-        _ => Kind::Other,
-    }
+    abi::kind_from(code).unwrap_or(Kind::Other)
 }
 
 /// Each struct of the ABI is far smaller than 4 GiB.
