@@ -13,6 +13,7 @@
 pub mod abi;
 #[doc(hidden)]
 pub mod export;
+pub mod instance;
 mod listing;
 pub mod testing;
 
