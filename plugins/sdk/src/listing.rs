@@ -10,7 +10,14 @@ use crate::{FileView, Kind, Process, Refused, Root, base_name, directory_of};
 #[derive(Debug, Default)]
 pub struct Listings {
     known: HashMap<(u64, Vec<u8>), Rc<Listing>>,
+    /// About how much memory `known` takes.
+    bytes: usize,
 }
+
+/// As much as is kept. A hostile process has many directories with many names, and what they take is missing for others.
+const BYTES_CAP: usize = 16 * 1024 * 1024;
+/// What an item takes beside its name, in a table that is half full.
+const ITEM_BYTES: usize = 96;
 
 type Listing = Result<HashMap<Vec<u8>, Kind>, Refused>;
 
@@ -25,6 +32,10 @@ impl Listings {
         files: &dyn FileView,
         path: &[u8],
     ) -> Result<Kind, Refused> {
+        // The root has no name, and `..` is none to look for.
+        if matches!(base_name(path), b"" | b"." | b"..") {
+            return files.stat(Root::Process, path).map(|stat| stat.kind);
+        }
         let listing = self.of(process, files, directory_of(path));
         match listing.as_ref() {
             Ok(names) => match names.get(base_name(path)) {
@@ -63,8 +74,23 @@ impl Listings {
         let listing = Rc::new(listing);
         // A budget that is used up is this process's, and a file system may answer the next time.
         if !matches!(listing.as_ref(), Err(Refused::Budget | Refused::NoAnswer)) {
-            self.known.insert(key, Rc::clone(&listing));
+            self.keep(key, Rc::clone(&listing));
         }
         listing
     }
+
+    fn keep(&mut self, key: (u64, Vec<u8>), listing: Rc<Listing>) {
+        let names = listing.iter().flat_map(HashMap::keys);
+        let size = |name: &Vec<u8>| name.len() + ITEM_BYTES;
+        let bytes = size(&key.1) + names.map(size).sum::<usize>();
+        if self.bytes + bytes > BYTES_CAP {
+            self.known.clear();
+            self.bytes = 0;
+        }
+        self.bytes += bytes;
+        self.known.insert(key, listing);
+    }
 }
+
+#[cfg(test)]
+mod tests;

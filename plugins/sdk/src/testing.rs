@@ -1,9 +1,18 @@
 //! Recorded processes: test a detector without a host.
 //!
-//! A scene is a directory with a file `process` and a tree `root/`, the files as the process sees them (and, where the
-//! detector asks for files of the host, `host/`). In `process`, each line is a key and a value:
+//! A scene is a directory:
+//!
+//! | name | what |
+//! | --- | --- |
+//! | `process` | the process, a line a fact |
+//! | `root/` | the files as the process sees them; its links lead to where they lead below it |
+//! | `host/` | files of the host, where the detector asks for such ([`Root::Host`]) |
+//! | `memory/ADDRESS` | a piece of memory, named by its lower-case hexadecimal address |
+//!
+//! In `process`, each line is a key and a value:
 //!
 //! ```text
+//! # a comment
 //! exe /usr/bin/python3.11
 //! execfn /usr/bin/python3
 //! argv /usr/bin/python3
@@ -16,18 +25,48 @@
 //! held fd 4 /srv/app/lib.jar
 //! held map 7f130000 /usr/lib/jvm/x/lib/modules
 //! container podman 0123abcd
+//! container-user 1000
+//! option depth 3
+//! refuse denied /srv/private
 //! ```
 //!
-//! `\xHH` and `\\` stand for any byte and a backslash; lines that begin with `#` are comments.
+//! | key | value | if it is not there |
+//! | --- | --- | --- |
+//! | `pid`, `uid` | a number | 0 |
+//! | `view` | a number | 1 |
+//! | `exe` | the program | empty |
+//! | `execfn`, `cwd` | a path | not known |
+//! | `argv` | one argument; once for each, in order | none |
+//! | `env` | `NAME=VALUE`; once for each. Only what the manifest names: nothing else comes over | none |
+//! | `environ` | `unreadable` | it can be read |
+//! | `cgroup` | one line; once for each | empty |
+//! | `code` | the address in hexadecimal, the path; once for each | none |
+//! | `held` | `fd` and its number or `map` and its address in hexadecimal, the path; once for each | none |
+//! | `container` | the runtime, the id | in none |
+//! | `container-user` | the uid; after `container` | the system's |
+//! | `option` | a name, a value; once for each | none |
+//! | `refuse` | why, a path: neither it nor what is below it is shown. `missing`, `wrong-kind`, `denied`, `too-large`, `budget`, `no-answer` or `failed` | all is shown |
+//!
+//! `\xHH` and `\\` stand for any byte and a backslash; nothing else may follow a backslash. Blanks before a line do not
+//! count, those at its end do.
+//!
+//! A scene keeps the bounds of the host: 1 MiB of a file at once, 10,000 names of a directory, and 2,000 questions and
+//! 8 MiB for one look at the process.
+
+mod record;
+#[cfg(test)]
+mod tests;
 
 use std::cell::Cell;
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Container, Detector, Entry, FileView, Handle, Held, Instance, Kind, Mapped, Process, Refused,
-    Report, Root, Stat, Used, base_name, join,
+    Detector, Entry, FileView, Instance, Kind, Process, Refused, Report, Root, Stat, Used,
+    base_name, directory_of, join,
 };
 
 /// A recorded process with its files.
@@ -37,8 +76,31 @@ pub struct Scene {
     pub process: Process,
     /// Where its files lie.
     pub directory: PathBuf,
+    /// What is not shown, and why.
+    refusals: Vec<(Vec<u8>, Refused)>,
     questions: Cell<u32>,
+    /// What is left for this look at the process.
+    left: Cell<Budget>,
 }
+
+/// What one look at a process may cost.
+#[derive(Debug, Clone, Copy)]
+struct Budget {
+    questions: u32,
+    bytes: u64,
+}
+
+const BUDGET: Budget = Budget {
+    questions: 2000,
+    bytes: 8 * 1024 * 1024,
+};
+
+/// As much as the host shows of one file at once.
+const FILE_CAP: u64 = 1024 * 1024;
+/// As many names as it shows of one directory.
+const NAMES_CAP: usize = 10_000;
+/// As much memory as it shows at once.
+const MEMORY_CAP: u32 = 64 * 1024;
 
 /// What a detector said of a scene.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,12 +139,7 @@ impl Scene {
     pub fn open(directory: &Path) -> Result<Self, String> {
         let file = directory.join("process");
         let text = fs::read(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-        let process = parse(&text).map_err(|error| format!("{}:{error}", file.display()))?;
-        Ok(Self {
-            process,
-            directory: directory.to_owned(),
-            questions: Cell::new(0),
-        })
+        Self::parse(&text, directory).map_err(|error| format!("{}:{error}", file.display()))
     }
 
     /// A scene that is described in the test itself; `directory` holds `root/`.
@@ -90,36 +147,87 @@ impl Scene {
     /// # Errors
     /// What is wrong, with the line.
     pub fn of(text: &str, directory: &Path) -> Result<Self, String> {
+        Self::parse(text.as_bytes(), directory)
+    }
+
+    fn parse(text: &[u8], directory: &Path) -> Result<Self, String> {
+        let (process, refusals) = record::parse(text)?;
         Ok(Self {
-            process: parse(text.as_bytes())?,
+            process,
             directory: directory.to_owned(),
+            refusals,
             questions: Cell::new(0),
+            left: Cell::new(BUDGET),
         })
     }
 
     /// Lets a detector look at it.
     #[must_use]
     pub fn inspect(&self, detector: &mut impl Detector) -> Said {
+        self.left.set(BUDGET);
         let mut said = Said::default();
         detector.inspect(&self.process, self, &mut said);
         said
     }
 
-    /// How many questions about files were asked so far.
+    /// How many questions were asked so far, in all looks at it.
     #[must_use]
     pub fn questions(&self) -> u32 {
         self.questions.get()
     }
 
+    /// Counts a question, and refuses it if it is one too many.
+    fn question(&self) -> Result<(), Refused> {
+        self.questions.set(self.questions.get() + 1);
+        let mut left = self.left.get();
+        left.questions = left.questions.checked_sub(1).ok_or(Refused::Budget)?;
+        self.left.set(left);
+        Ok(())
+    }
+
+    /// Counts what a question cost.
+    fn cost(&self, bytes: u64) -> Result<(), Refused> {
+        let mut left = self.left.get();
+        left.bytes = left.bytes.checked_sub(bytes).ok_or(Refused::Budget)?;
+        self.left.set(left);
+        Ok(())
+    }
+
+    fn refuse(&self, path: &[u8]) -> Result<(), Refused> {
+        let path = join(b"/", path);
+        let below = |top: &[u8]| {
+            let rest = path.strip_prefix(top);
+            rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || top == b"/")
+        };
+        match self.refusals.iter().find(|(top, _)| below(top)) {
+            Some((_, refused)) => Err(*refused),
+            None => Ok(()),
+        }
+    }
+
+    /// A regular file, by its place in the scene, and its size.
+    fn file(&self, root: Root, path: &[u8]) -> Result<(PathBuf, u64), Refused> {
+        let (place, _) = self.place(root, path)?;
+        let found = fs::symlink_metadata(&place).map_err(|_| Refused::Missing)?;
+        // Opening a FIFO would wait for somebody who writes.
+        if !found.is_file() {
+            return Err(Refused::WrongKind);
+        }
+        Ok((place, found.len()))
+    }
+
     /// The place of a path in the scene, links followed inside its root.
     fn place(&self, root: Root, path: &[u8]) -> Result<(PathBuf, Vec<u8>), Refused> {
-        self.questions.set(self.questions.get() + 1);
+        if !path.starts_with(b"/") {
+            return Err(Refused::Failed);
+        }
+        self.refuse(path)?;
         let top = self.directory.join(match root {
             Root::Process => "root",
             Root::Host => "host",
         });
         let place = |path: &[u8]| {
-            top.join(Path::new(std::ffi::OsStr::from_bytes(
+            top.join(Path::new(OsStr::from_bytes(
                 path.strip_prefix(b"/").unwrap_or(path),
             )))
         };
@@ -129,7 +237,7 @@ impl Scene {
         while !rest.is_empty() {
             let part = rest.remove(0);
             if part == b".." {
-                done = crate::directory_of(&done).to_vec();
+                done = directory_of(&done).to_vec();
                 if done == b"/" {
                     done.clear();
                 }
@@ -155,6 +263,7 @@ impl Scene {
         if done.is_empty() {
             done.push(b'/');
         }
+        self.refuse(&done)?;
         Ok((place(&done), done))
     }
 }
@@ -178,29 +287,31 @@ fn kind_of(kind: fs::FileType) -> Kind {
     }
 }
 
-/// As much as the host shows of one file.
-const FILE_CAP: u64 = 1024 * 1024;
-
 impl FileView for Scene {
     fn read(&self, root: Root, path: &[u8]) -> Result<Vec<u8>, Refused> {
-        let stat = self.stat(root, path)?;
-        if stat.kind != Kind::File {
-            return Err(Refused::WrongKind);
-        }
-        if stat.size > FILE_CAP {
+        self.question()?;
+        let (place, size) = self.file(root, path)?;
+        if size > FILE_CAP {
             return Err(Refused::TooLarge);
         }
-        fs::read(self.place(root, path)?.0).map_err(|_| Refused::Failed)
+        self.cost(size)?;
+        fs::read(place).map_err(|_| Refused::Failed)
     }
 
     fn read_at(&self, root: Root, path: &[u8], offset: u64, size: u32) -> Result<Vec<u8>, Refused> {
-        use std::os::unix::fs::FileExt as _;
-        let (place, _) = self.place(root, path)?;
+        self.question()?;
+        if u64::from(size) > FILE_CAP {
+            return Err(Refused::TooLarge);
+        }
+        let (place, length) = self.file(root, path)?;
+        if offset >= length {
+            return Ok(Vec::new());
+        }
         let file = fs::File::open(place).map_err(|_| Refused::Failed)?;
         let mut bytes = vec![0; size as usize];
         let mut filled = 0;
         while filled < bytes.len() {
-            let at = offset.saturating_add(filled as u64);
+            let at = offset + filled as u64;
             match file.read_at(&mut bytes[filled..], at) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
@@ -208,10 +319,12 @@ impl FileView for Scene {
             }
         }
         bytes.truncate(filled);
+        self.cost(filled as u64)?;
         Ok(bytes)
     }
 
     fn stat(&self, root: Root, path: &[u8]) -> Result<Stat, Refused> {
+        self.question()?;
         let (place, real_path) = self.place(root, path)?;
         let found = fs::symlink_metadata(place).map_err(|_| Refused::Missing)?;
         Ok(Stat {
@@ -222,12 +335,14 @@ impl FileView for Scene {
     }
 
     fn list(&self, root: Root, path: &[u8]) -> Result<Vec<Entry>, Refused> {
+        self.question()?;
         let (place, _) = self.place(root, path)?;
         if !place.is_dir() {
             return Err(Refused::WrongKind);
         }
         let entries = fs::read_dir(place).map_err(|_| Refused::Failed)?;
-        entries
+        let entries = entries
+            .take(NAMES_CAP + 1)
             .map(|entry| {
                 let entry = entry.map_err(|_| Refused::Failed)?;
                 Ok(Entry {
@@ -235,12 +350,19 @@ impl FileView for Scene {
                     kind: kind_of(entry.file_type().map_err(|_| Refused::Failed)?),
                 })
             })
-            .collect()
+            .collect::<Result<Vec<Entry>, Refused>>()?;
+        if entries.len() > NAMES_CAP {
+            return Err(Refused::TooLarge);
+        }
+        self.cost(entries.iter().map(|entry| entry.name.len() as u64).sum())?;
+        Ok(entries)
     }
 
     fn read_link(&self, root: Root, path: &[u8]) -> Result<Vec<u8>, Refused> {
-        let (parent, _) = self.place(root, crate::directory_of(path))?;
-        let link = parent.join(std::ffi::OsStr::from_bytes(base_name(path)));
+        self.question()?;
+        self.refuse(path)?;
+        let (parent, _) = self.place(root, directory_of(path))?;
+        let link = parent.join(OsStr::from_bytes(base_name(path)));
         match fs::symlink_metadata(&link) {
             Err(_) => Err(Refused::Missing),
             Ok(found) if !found.is_symlink() => Err(Refused::WrongKind),
@@ -251,148 +373,28 @@ impl FileView for Scene {
         }
     }
 
-    /// Recorded memory: files `memory/ADDRESS` in lower-case hexadecimal, each one piece.
     fn memory(&self, address: u64, size: u32) -> Result<Vec<u8>, Refused> {
-        self.questions.set(self.questions.get() + 1);
+        self.question()?;
+        if size > MEMORY_CAP {
+            return Err(Refused::TooLarge);
+        }
         let pieces = fs::read_dir(self.directory.join("memory")).map_err(|_| Refused::Missing)?;
         for piece in pieces.flatten() {
             let name = piece.file_name();
-            let Some(start) = name
+            let start = name
                 .to_str()
-                .and_then(|name| u64::from_str_radix(name, 16).ok())
-            else {
+                .and_then(|name| u64::from_str_radix(name, 16).ok());
+            let offset = start.and_then(|start| address.checked_sub(start));
+            let Some(from) = offset.and_then(|offset| usize::try_from(offset).ok()) else {
                 continue;
             };
             let bytes = fs::read(piece.path()).map_err(|_| Refused::Failed)?;
-            let from = address
-                .checked_sub(start)
-                .and_then(|from| usize::try_from(from).ok());
-            if let Some(part) = from.and_then(|from| bytes.get(from..from + size as usize)) {
+            let rest = bytes.get(from..).unwrap_or_default();
+            if let Some(part) = rest.get(..size as usize) {
+                self.cost(u64::from(size))?;
                 return Ok(part.to_vec());
             }
         }
         Err(Refused::Missing)
     }
-}
-
-fn parse(text: &[u8]) -> Result<Process, String> {
-    let mut process = Process {
-        view: 1,
-        environ: Some(Vec::new()),
-        ..Process::default()
-    };
-    for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
-        let line = line.trim_ascii_start();
-        if line.is_empty() || line.starts_with(b"#") {
-            continue;
-        }
-        parse_line(line, &mut process).map_err(|what| format!("{}: {what}", number + 1))?;
-    }
-    Ok(process)
-}
-
-fn parse_line(line: &[u8], process: &mut Process) -> Result<(), String> {
-    let (key, value) = split(line, b' ').unwrap_or((line, b""));
-    let value = unescape(value)?;
-    let number = |text: &[u8], base: u32| {
-        let text = std::str::from_utf8(text).unwrap_or_default();
-        u64::from_str_radix(text, base).map_err(|_| format!("`{text}` is no number"))
-    };
-    let small = |text: &[u8]| {
-        u32::try_from(number(text, 10)?).map_err(|_| "a number that is too large".to_owned())
-    };
-    let two = |what: &str| split(&value, b' ').ok_or_else(|| format!("`{what}` takes two words"));
-    match key {
-        b"exe" => process.exe = value,
-        b"execfn" => process.execfn = Some(value),
-        b"argv" => process.argv.push(value),
-        b"cwd" => process.cwd = Some(join(b"/", &value)),
-        b"cgroup" => {
-            process.cgroup.extend_from_slice(&value);
-            process.cgroup.push(b'\n');
-        }
-        b"pid" => process.pid = small(&value)?,
-        b"uid" => process.uid = small(&value)?,
-        b"view" => process.view = number(&value, 10)?,
-        b"environ" if value == b"unreadable" => process.environ = None,
-        b"env" => {
-            let (name, text) = split(&value, b'=').ok_or("`env` takes NAME=VALUE")?;
-            let pair = (name.to_vec(), text.to_vec());
-            process.environ.get_or_insert_default().push(pair);
-        }
-        b"option" => {
-            let (name, setting) = two("option")?;
-            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-            process.options.push((text(name), text(setting)));
-        }
-        b"code" => {
-            let (start, path) = two("code")?;
-            process.code.push(Mapped {
-                start: number(start, 16)?,
-                path: path.to_vec(),
-            });
-        }
-        b"held" => {
-            let (kind, rest) = two("held")?;
-            let (handle, path) = split(rest, b' ').ok_or("`held` takes three words")?;
-            let by = match kind {
-                b"fd" => Handle::Descriptor(small(handle)?),
-                b"map" => Handle::Mapping(number(handle, 16)?),
-                _ => return Err("`held` takes fd or map".to_owned()),
-            };
-            process.held.push(Held {
-                path: path.to_vec(),
-                by,
-            });
-        }
-        b"container" => {
-            let (runtime, id) = two("container")?;
-            process.container = Some(Container {
-                runtime: String::from_utf8_lossy(runtime).into_owned(),
-                id: id.to_vec(),
-                user: None,
-            });
-        }
-        b"container-user" => {
-            let user = small(&value)?;
-            let container = process.container.as_mut();
-            container
-                .ok_or("`container-user` goes after `container`")?
-                .user = Some(user);
-        }
-        key => return Err(format!("`{}` is no key", String::from_utf8_lossy(key))),
-    }
-    Ok(())
-}
-
-fn split(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
-    let position = text.iter().position(|&byte| byte == at)?;
-    Some((&text[..position], &text[position + 1..]))
-}
-
-fn unescape(text: &[u8]) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, tail)) = rest.split_first() {
-        rest = tail;
-        if first != b'\\' {
-            bytes.push(first);
-            continue;
-        }
-        match tail {
-            [b'\\', tail @ ..] => {
-                bytes.push(b'\\');
-                rest = tail;
-            }
-            [b'x', high, low, tail @ ..] => {
-                let digits = [*high, *low];
-                let digits = std::str::from_utf8(&digits).unwrap_or_default();
-                let byte = u8::from_str_radix(digits, 16);
-                bytes.push(byte.map_err(|_| format!("`\\x{digits}` is no byte"))?);
-                rest = tail;
-            }
-            _ => return Err("a backslash stands before `\\` or `xHH`".to_owned()),
-        }
-    }
-    Ok(bytes)
 }
