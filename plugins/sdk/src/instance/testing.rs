@@ -44,6 +44,24 @@ pub fn inspect_at(detector: &mut impl Detector, manifest: &str, directory: &Path
     }
 }
 
+/// [`inspect`] of a process that is described in the test itself, before the files of a scene.
+///
+/// # Panics
+/// As [`inspect`].
+#[must_use]
+#[track_caller]
+pub fn inspect_process(
+    detector: &mut impl Detector,
+    manifest: &str,
+    process: &str,
+    directory: &Path,
+) -> String {
+    match Scene::of(process, directory) {
+        Ok(scene) => inspect(detector, manifest, &scene),
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// What was said, a line for each fact: `payload NAME` or `helper NAME`, `id`, `image`, `pod`, `project`, `restart`,
 /// `uses LINK was TARGET`, `note`, `unknown`.
 #[must_use]
