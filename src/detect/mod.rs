@@ -5,5 +5,6 @@ mod lineage;
 mod replaced;
 #[cfg(test)]
 mod rows;
+mod sources;
 
 pub use replaced::{Judge, Judged, WRITING_NS, judge_object};

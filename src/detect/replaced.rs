@@ -4,14 +4,16 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::lineage::image_starts;
+use super::sources;
 use crate::model::{
-    Answers, Basis, Claim, Compared, Facts, FileKind, FileStat, Finding, Fresh, Host, Kind, Look,
-    Object, PathAnswer, Pid, Process, Rule, StartTicks, Use, Verdict, WhyNot, is_same_object,
+    Answers, Basis, Claim, Compared, Evidence, Facts, FileKind, FileStat, Finding, Fresh, Host,
+    How, Kind, Look, Object, PathAnswer, Pid, Process, Role, Rule, StartTicks, Use, Verdict,
+    WhyNot, is_same_object,
 };
 
 /// A file time within this after a process start is not newer: start times are cut to clock ticks of 10 ms, file times
 /// to a timer tick of as much (`current_time()` of the kernel).
-const GRAIN_NS: i64 = 20_000_000;
+pub(super) const GRAIN_NS: i64 = 20_000_000;
 
 /// Directories for files of the moment, where the birth time of a file that is gone may not be told.
 const TEMPORARY: [&[u8]; 6] = [
@@ -84,10 +86,46 @@ impl<'a> Judge<'a> {
                 process: process.key,
                 object: one.object,
                 program: one.program,
+                source: None,
+                sure: true,
                 verdict,
             })
         };
-        process.uses.iter().filter_map(of).collect()
+        let mapped = process.uses.iter().filter_map(of);
+        mapped
+            .chain(self.source_verdicts(process, started_ns))
+            .collect()
+    }
+
+    /// The verdict on every file that a process runs without having code of it mapped.
+    fn source_verdicts(&self, process: &Process, started_ns: i64) -> impl Iterator<Item = Finding> {
+        process
+            .sources
+            .iter()
+            .zip(0..)
+            .filter_map(move |(source, index)| {
+                let object = self.facts.objects.get(source.object.0 as usize)?;
+                let (verdict, sure) = match source.evidence {
+                    Evidence::Object => {
+                        let owned = self.claims(object, started_ns);
+                        let host = &self.facts.host;
+                        (
+                            judge_object(object, false, started_ns, host, owned.as_deref()),
+                            true,
+                        )
+                    }
+                    Evidence::Path => sources::judge_path(object, source, started_ns, self.answers),
+                    Evidence::Link => (sources::judge_link(object), true),
+                };
+                Some(Finding {
+                    process: process.key,
+                    object: source.object,
+                    program: source.role == Role::Script,
+                    source: Some(index),
+                    sure: sure && source.how != How::Possible,
+                    verdict,
+                })
+            })
     }
 
     /// Every process with the verdicts on it that are worth a word: stale, same code, unknown.
@@ -96,7 +134,9 @@ impl<'a> Judge<'a> {
             !matches!(finding.verdict, Verdict::Current | Verdict::NotJudged(_))
         };
         let is_settled = |one: &Use| self.settled.get(one.object.0 as usize) == Some(&true);
-        let open = |process: &&Process| !process.uses.iter().all(is_settled);
+        let open = |process: &&Process| {
+            !process.sources.is_empty() || !process.uses.iter().all(is_settled)
+        };
         let judged = self
             .facts
             .processes

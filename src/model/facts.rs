@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildId, Bytes, Process};
+use super::{BuildId, Bytes, PluginRun, Process};
 use crate::problem::Problem;
 
 /// Everything that one pass over a machine saw.
@@ -18,6 +18,9 @@ pub struct Facts {
     pub objects: Vec<Object>,
     /// What could not be looked at.
     pub problems: Vec<Problem>,
+    /// Plugins that had something to look at.
+    #[serde(default)]
+    pub plugins: Vec<PluginRun>,
 }
 
 /// The machine and who looks at it.

@@ -35,6 +35,12 @@ pub enum Kind {
     Detached,
     /// The system's choice among alternatives is another program now; what runs is still installed and unchanged.
     Alternative,
+    /// A script or module changed after the process that runs it had started.
+    Script,
+    /// An archive of code changed after the process that runs it had started.
+    Archive,
+    /// The process runs one revision of an image, and another one is the current one.
+    Revision,
 }
 
 /// Why two different objects count as the same code.
@@ -48,6 +54,8 @@ pub enum Basis {
     BuildId,
     /// The object was changed in its attributes only, or its content is what its package shipped.
     Attributes,
+    /// A script's package was installed again in the same version, and the file is as that shipped it.
+    Reinstalled,
 }
 
 /// Rules by which a mapped object is not judged.
@@ -74,6 +82,10 @@ pub struct Finding {
     pub object: ObjectId,
     /// Whether it is the program itself.
     pub program: bool,
+    /// Which of [`Process::sources`](super::Process::sources) it is about, if it is not about mapped code.
+    pub source: Option<u32>,
+    /// Whether the process runs the file beyond doubt, and its change is one of content.
+    pub sure: bool,
     /// The verdict.
     pub verdict: Verdict,
 }

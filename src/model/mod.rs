@@ -9,6 +9,7 @@ mod finding;
 mod owner;
 mod package;
 mod plan;
+mod plugin;
 mod process;
 
 pub use bytes::{Bytes, Escaped, is_tame};
@@ -20,4 +21,7 @@ pub use finding::{Basis, Finding, Kind, Rule, Verdict};
 pub use owner::{Owner, OwnerKind, Runtime, Scope, unescape_unit};
 pub use package::{Answers, Claim, PackageChange, PackageFact, PathAnswer};
 pub use plan::{Action, Because, Item, Package, Plan, StaleObject, StaleProcess};
+pub use plugin::{
+    Evidence, How, Instance, Part, PluginFailure, PluginLook, PluginRun, Role, Source,
+};
 pub use process::{BuildId, Details, Namespaces, Pid, Process, ProcessKey, StartTicks, Use};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bytes, Device, ObjectId, ViewId};
+use super::{Bytes, Device, ObjectId, Source, ViewId};
 
 /// A process id, as seen by the reader's /proc.
 pub type Pid = u32;
@@ -38,6 +38,9 @@ pub struct Process {
     pub view: ViewId,
     /// The objects whose code it has mapped, each once.
     pub uses: Vec<Use>,
+    /// Files that it runs beside them, as plugins say.
+    #[serde(default)]
+    pub sources: Vec<Source>,
     /// Details that are read only for processes that matter.
     pub details: Option<Details>,
 }

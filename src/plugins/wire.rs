@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 use unstale_plugin as plugin;
 
-use crate::model::Bytes;
+use crate::model::{Bytes, How, Instance, Part, Role};
 
 /// Lines from the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,58 +239,6 @@ pub enum What {
         link: Bytes,
         was: Bytes,
     },
-}
-
-/// [`plugin::Role`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "they are those of the SDK")]
-pub enum Role {
-    Script,
-    Module,
-    Archive,
-    Revision,
-}
-
-/// [`plugin::How`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "they are those of the SDK")]
-pub enum How {
-    Loaded,
-    Imported,
-    Possible,
-}
-
-/// [`plugin::Instance`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "they are those of the SDK")]
-pub struct Instance {
-    pub name: Bytes,
-    #[serde(default)]
-    pub id: Option<Bytes>,
-    #[serde(default)]
-    pub image: Option<Bytes>,
-    #[serde(default)]
-    pub pod: Option<Bytes>,
-    #[serde(default)]
-    pub project: Option<Bytes>,
-    #[serde(default)]
-    pub part: Part,
-    #[serde(default)]
-    pub restart: Option<String>,
-}
-
-/// [`plugin::Part`].
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "they are those of the SDK")]
-pub enum Part {
-    #[default]
-    Payload,
-    Helper,
 }
 
 /// Both ways between a word of the wire and the same word of the SDK.

@@ -290,6 +290,9 @@ fn kind(kind: Kind) -> &'static str {
         Kind::PathChanged => "path-changed",
         Kind::Detached => "detached",
         Kind::Alternative => "alternative",
+        Kind::Script => "script",
+        Kind::Archive => "archive",
+        Kind::Revision => "revision",
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) fn kind(kind: Kind) -> &'static str {
         Kind::PathChanged => "was moved aside, and something else is in its place",
         Kind::Alternative => "is no longer the system's choice among alternatives",
         Kind::Detached => "lies on a file system that is no longer mounted",
+        Kind::Script | Kind::Archive => "changed after the process had started",
+        Kind::Revision => "is no longer the current revision",
     }
 }
 
@@ -183,6 +185,9 @@ pub(super) fn verdict(verdict: &Verdict) -> String {
         }
         Verdict::SameCode(Basis::Attributes) => {
             "same code: touched, but its content is what the package shipped".to_owned()
+        }
+        Verdict::SameCode(Basis::Reinstalled) => {
+            "same code: its package was installed again in the same version".to_owned()
         }
         Verdict::Stale(stale) => format!("STALE: it {}", kind(*stale)),
         Verdict::NotJudged(rule) => format!("not judged: {}", rule_words(*rule)),

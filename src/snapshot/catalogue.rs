@@ -45,6 +45,7 @@ pub(super) struct HostRoot {
 #[derive(Debug)]
 pub(super) struct Catalogue {
     host: HostRoot,
+    host_place: Arc<Place>,
     pub(super) views: Vec<View>,
     places: Vec<Arc<Place>>,
     view_ids: HashMap<ViewKey, ViewId>,
@@ -71,8 +72,19 @@ struct ViewKey {
 
 impl Catalogue {
     pub(super) fn new(host: HostRoot) -> Self {
+        let host_place = Arc::new(Place {
+            base: match host.live || host.named {
+                true => Base::Directory(host.path.clone()),
+                false => Base::Nowhere,
+            },
+            mounts: OnceLock::new(),
+            whole: false,
+            host: true,
+            host_path: None,
+        });
         Self {
             host,
+            host_place,
             views: Vec::new(),
             places: Vec::new(),
             view_ids: HashMap::new(),
@@ -224,6 +236,51 @@ impl Catalogue {
             look: not_looked(),
         });
         id
+    }
+
+    /// A file that a detector named: an object that nobody has mapped.
+    pub(super) fn add_source(
+        &mut self,
+        (view, uid): (ViewId, u32),
+        name: Bytes,
+        (inode, handle): (u64, Option<Handle>),
+        start_ns: i64,
+    ) -> (ObjectId, Job) {
+        let id = ObjectId(index(self.jobs.len()));
+        let path = self.resolve(view, name.as_slice());
+        let (view, path) = path.map_or((view, None), |(view, path)| (view, Some(path)));
+        let job = Job {
+            view,
+            uid,
+            handles: handle.into_iter().collect(),
+            name: name.clone(),
+            path,
+            place: Arc::clone(&self.places[view.0 as usize]),
+            device: Device::default(),
+            inode,
+            oldest_start_ns: start_ns,
+        };
+        self.jobs.push(job.clone());
+        self.counted.push(0);
+        self.objects.push(Object {
+            view,
+            name,
+            path: None,
+            device: Device::default(),
+            inode,
+            look: not_looked(),
+        });
+        (id, job)
+    }
+
+    /// Where the files of a view are found.
+    pub(super) fn place(&self, view: ViewId) -> Arc<Place> {
+        Arc::clone(&self.places[view.0 as usize])
+    }
+
+    /// Where those of the host are.
+    pub(super) fn host_place(&self) -> Arc<Place> {
+        Arc::clone(&self.host_place)
     }
 
     /// Gives up on objects that could only be looked at through processes that ended, time after time.

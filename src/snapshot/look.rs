@@ -22,15 +22,34 @@ pub(super) struct Handle {
     pub(super) start: u64,
     pub(super) end: u64,
     pub(super) program: bool,
+    /// An open descriptor instead of a mapping.
+    pub(super) descriptor: Option<u32>,
 }
 
 impl Handle {
+    pub(super) fn mapping(task: Pid, start: u64, end: u64) -> Self {
+        Self {
+            task,
+            start,
+            end,
+            program: false,
+            descriptor: None,
+        }
+    }
+
+    pub(super) fn descriptor(task: Pid, number: u32) -> Self {
+        Self {
+            descriptor: Some(number),
+            ..Self::mapping(task, 0, 0)
+        }
+    }
+
     /// The magic link to the mapped object. `exe` needs less privilege than `map_files`.
-    fn link(self) -> CString {
-        if self.program {
-            c"exe".to_owned()
-        } else {
-            self.map_files()
+    pub(super) fn link(self) -> CString {
+        match (self.descriptor, self.program) {
+            (Some(number), _) => CString::new(format!("fd/{number}")).expect("digits hold no NUL"),
+            (None, true) => c"exe".to_owned(),
+            (None, false) => self.map_files(),
         }
     }
 
@@ -136,7 +155,7 @@ pub(super) fn look(proc: &ProcRoot, job: &Job, wholes: &[Arc<Place>]) -> Looked 
         take_fresh(&mut look, led.stat, mounts);
         path = led.path;
     }
-    look.on_host = is_on_host(job, &path, &look, mounts);
+    look.on_host = is_on_host(proc, &job.place, &path, &look);
     Looked {
         path: Some(path),
         look,
@@ -144,7 +163,7 @@ pub(super) fn look(proc: &ProcRoot, job: &Job, wholes: &[Arc<Place>]) -> Looked 
     }
 }
 
-fn take_fresh(look: &mut Look, stat: FileStat, mounts: &Mounts) {
+pub(super) fn take_fresh(look: &mut Look, stat: FileStat, mounts: &Mounts) {
     let mount = stat.mount.and_then(|id| mounts.by_id(id)).cloned();
     look.mount = mount.or(look.mount.take());
     look.fresh = Fresh::Found(stat);
@@ -173,10 +192,11 @@ pub(super) fn led(trail: Trail, stat: FileStat) -> Led {
 }
 
 /// Whether the path means the same file on the host, so that the host's package database speaks for it.
-fn is_on_host(job: &Job, path: &Bytes, look: &Look, mounts: &Mounts) -> bool {
-    let Some(host) = &job.place.host_path else {
-        return job.place.host;
+pub(super) fn is_on_host(proc: &ProcRoot, place: &Place, path: &Bytes, look: &Look) -> bool {
+    let Some(host) = &place.host_path else {
+        return place.host;
     };
+    let mounts = place.mounts(proc);
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(root) = rustix::fs::open(host, flags, rustix::fs::Mode::empty()) else {
         return false;
@@ -232,7 +252,7 @@ pub(super) fn is_same(look: &Look, job: &Job) -> bool {
     crate::model::is_same_object(look, job.device, job.inode)
 }
 
-fn empty_look(mapped: Result<FileStat, WhyNot>) -> Look {
+pub(super) fn empty_look(mapped: Result<FileStat, WhyNot>) -> Look {
     Look {
         mapped,
         fresh: Fresh::Unknown(WhyNot::OutsideView),

@@ -23,6 +23,18 @@ pub struct Mapping<'a> {
 /// # Errors
 /// If the line is not of the form of proc_pid_maps(5).
 pub fn parse_line(line: &[u8]) -> Result<Option<Mapping<'_>>, NotAMapping> {
+    parse(line, true)
+}
+
+/// As [`parse_line`], for mappings that are not executable.
+///
+/// # Errors
+/// If the line is not of the form of proc_pid_maps(5).
+pub fn parse_data_line(line: &[u8]) -> Result<Option<Mapping<'_>>, NotAMapping> {
+    parse(line, false)
+}
+
+fn parse(line: &[u8], executable: bool) -> Result<Option<Mapping<'_>>, NotAMapping> {
     let mut rest = line;
     let mut next = || {
         let end = rest
@@ -34,7 +46,7 @@ pub fn parse_line(line: &[u8]) -> Result<Option<Mapping<'_>>, NotAMapping> {
         field
     };
     let (range, flags) = (next(), next());
-    if *flags.get(2).ok_or(NotAMapping)? != b'x' {
+    if (*flags.get(2).ok_or(NotAMapping)? == b'x') != executable {
         return Ok(None);
     }
     let (_offset, device, inode) = (next(), next(), next());

@@ -8,6 +8,7 @@
 mod catalogue;
 mod content;
 mod deadline;
+mod files;
 mod hashed;
 mod host;
 mod inside;
@@ -15,12 +16,17 @@ mod look;
 pub mod maps;
 pub mod mounts;
 mod procmap;
+mod rights;
 mod root;
 mod scan;
 mod scanner;
+mod sources;
 pub mod stat;
 mod view;
+mod visits;
 
+pub use files::ProcessFiles;
 pub use root::ProcRoot;
 pub use scan::MappingSource;
 pub use scanner::{Options, Scanner};
+pub use visits::{NewSource, SourceAt, Visit, Wants};

@@ -187,6 +187,15 @@ impl ProcDir<'_> {
         Ok(fs::fstat(&self.fd)?.st_uid)
     }
 
+    /// The numbers of its open descriptors.
+    ///
+    /// # Errors
+    /// What open(2) or getdents64(2) say.
+    pub fn descriptors(&self) -> Result<Vec<u32>, Errno> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        numeric_names(fs::openat(&self.fd, c"fd", flags, Mode::empty())?.as_fd())
+    }
+
     /// The ids of its threads.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::maps::{self, Mapping};
 use super::procmap;
 use super::root::{ProcDir, ProcRoot};
 use super::stat::{Stat, parse_stat};
-use crate::model::{Bytes, Details, Device, Namespaces, Pid, ProcessKey, WhyNot};
+use crate::model::{Bytes, Details, Device, Namespaces, Pid, ProcessKey, StartTicks, WhyNot};
 
 /// How mappings are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -314,6 +314,12 @@ pub(super) fn is_unchanged(
     let stat = parse_stat(&stat).ok_or(Errno::INVAL)?;
     let now = proc.process(task)?.link(c"exe")?;
     Ok(stat.started == key.started && exe.is_none_or(|exe| exe.as_slice() == now))
+}
+
+/// When the process began that has this pid now.
+pub(super) fn start_of(proc: &ProcRoot, pid: Pid) -> Result<StartTicks, Errno> {
+    let stat = proc.process(pid)?.read(c"stat", STAT_CAP)?;
+    Ok(parse_stat(&stat).ok_or(Errno::INVAL)?.started)
 }
 
 /// Reads what attribution, decision and report need of one process, through the thread that has its address space.

@@ -13,9 +13,11 @@ use super::host;
 use super::inside;
 use super::look::{self, Handle, Job, Looked};
 use super::maps::Mapping;
+use super::rights::Rights;
 use super::root::{ProcRoot, stat_fields};
 use super::scan::{self, MappingSource, Outcome, Seen, device_of};
-use crate::model::{Bytes, Facts, Host, Pid, Process, ProcessKey, Use, ViewId, WhyNot};
+use super::visits::SourceKey;
+use crate::model::{Bytes, Facts, Host, ObjectId, Pid, Process, ProcessKey, Use, ViewId, WhyNot};
 use crate::problem::Problem;
 
 /// How long one process may keep a reader of its /proc files waiting.
@@ -51,14 +53,18 @@ pub struct Options {
 /// A pass in progress. See [`Scanner::scan`].
 #[derive(Debug)]
 pub struct Scanner {
-    proc: Arc<ProcRoot>,
+    pub(super) proc: Arc<ProcRoot>,
     options: Options,
-    host: Host,
-    catalogue: Catalogue,
-    processes: Vec<Process>,
+    pub(super) host: Host,
+    pub(super) catalogue: Catalogue,
+    pub(super) processes: Vec<Process>,
     problems: Vec<Problem>,
     /// The thread through which a process is looked at, where that is not its first.
-    tasks: HashMap<Pid, Pid>,
+    pub(super) tasks: HashMap<Pid, Pid>,
+    /// Who sees the same files with the same rights, by number.
+    pub(super) seen_as: HashMap<(ViewId, Rights), u64>,
+    /// Files that detectors named, by all that tells them apart.
+    pub(super) source_ids: HashMap<SourceKey, ObjectId>,
     /// Processes that say no to everything.
     denied: Vec<Pid>,
     /// When the scan has to be over, whatever is left.
@@ -98,6 +104,8 @@ impl Scanner {
             processes: Vec::new(),
             problems: Vec::new(),
             tasks: HashMap::new(),
+            seen_as: HashMap::new(),
+            source_ids: HashMap::new(),
             denied: Vec::new(),
             end: Instant::now() + SCAN_LIMIT,
         })
@@ -256,6 +264,7 @@ impl Scanner {
             processes: std::mem::take(&mut self.processes),
             objects: std::mem::take(&mut self.catalogue.objects),
             problems: std::mem::take(&mut self.problems),
+            plugins: Vec::new(),
         }
     }
 
@@ -285,7 +294,7 @@ impl Scanner {
     }
 
     /// What is left of the time for the whole scan, and of that of a stage.
-    fn left(&self, stage: Duration) -> Duration {
+    pub(super) fn left(&self, stage: Duration) -> Duration {
         stage.min(self.end.saturating_duration_since(Instant::now()))
     }
 
@@ -335,6 +344,7 @@ impl Scanner {
             exe: seen.exe.map(Bytes),
             view,
             uses,
+            sources: Vec::new(),
             details: None,
         });
     }
@@ -352,6 +362,7 @@ impl Scanner {
                 start: mapping.start,
                 end: mapping.end,
                 program,
+                descriptor: None,
             };
             uses.extend(
                 self.catalogue
@@ -375,6 +386,7 @@ impl Scanner {
                 start: 0,
                 end: 0,
                 program: true,
+                descriptor: None,
             };
             uses.extend(
                 self.catalogue
@@ -455,7 +467,7 @@ impl Scanner {
     }
 }
 
-fn threads() -> usize {
+pub(super) fn threads() -> usize {
     std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(8)

@@ -146,6 +146,14 @@ impl From<Errno> for Lost {
 /// Opens `path` below `root` as the process would, symbolic links resolved inside that root. `O_PATH`: neither a FIFO
 /// nor a device is touched. No step is taken into a file system that may never answer.
 pub(super) fn open(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<Found, Lost> {
+    match open_plain(root, path, mounts) {
+        Err(Lost::Failed(Errno::LOOP)) => follow(root, path, mounts).map(|(found, _)| found),
+        opened => opened,
+    }
+}
+
+/// As [`open`], but of a path without symbolic links, in one call: `ELOOP` says that it has to be walked.
+pub(super) fn open_plain(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<Found, Lost> {
     refuse_hanging(path, mounts)?;
     let relative = path.strip_prefix(b"/").unwrap_or(path);
     let relative: &[u8] = if relative.is_empty() { b"." } else { relative };
@@ -157,7 +165,7 @@ pub(super) fn open(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<Found
         }),
         // A link on the way, a path too long for one call, or Linux before 5.6.
         Err(Errno::LOOP | Errno::NAMETOOLONG | Errno::NOSYS | Errno::AGAIN) => {
-            follow(root, path, mounts).map(|(found, _)| found)
+            Err(Lost::Failed(Errno::LOOP))
         }
         Err(error) => Err(error.into()),
     }
@@ -175,6 +183,8 @@ pub(super) struct Trail {
     pub(super) path: Vec<u8>,
     /// When it last came to lead there, as far as the links and names on the way tell.
     pub(super) changed_ns: i64,
+    /// When the youngest link on the way came to be, if there was one.
+    pub(super) links_ns: Option<i64>,
     /// Whether it passed `/etc/alternatives`.
     pub(super) alternatives: bool,
     /// Owners of what it passed, root excepted.
@@ -183,9 +193,20 @@ pub(super) struct Trail {
 
 /// Walks a path component by component, links too, inside the root.
 pub(super) fn follow(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<(Found, Trail), Lost> {
+    follow_as(root, path, mounts, |_| true)
+}
+
+/// As [`follow`], for somebody who may not pass through every directory.
+pub(super) fn follow_as(
+    root: &OwnedFd,
+    path: &[u8],
+    mounts: &Mounts,
+    may_pass: impl Fn(&Statx) -> bool,
+) -> Result<(Found, Trail), Lost> {
     let mut trail = Trail {
         path: Vec::new(),
         changed_ns: i64::MIN,
+        links_ns: None,
         alternatives: false,
         owners: Vec::new(),
     };
@@ -193,6 +214,11 @@ pub(super) fn follow(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<(Fo
     let mut above = vec![rustix::io::fcntl_dupfd_cloexec(root, 0)?];
     let mut rest = path.to_vec();
     let mut links = 0;
+    let denied = |stat: &Statx| match may_pass(stat) {
+        true => Ok(()),
+        false => Err(Lost::Failed(Errno::ACCESS)),
+    };
+    denied(&stat_of(root)?)?;
     while let Some((part, tail)) = next_part(&rest) {
         rest = tail;
         match part.as_slice() {
@@ -227,11 +253,16 @@ pub(super) fn follow(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<(Fo
         if above.len() > DEPTH {
             return Err(Lost::Failed(Errno::NAMETOOLONG));
         }
-        if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Symlink {
+        let kind = FileType::from_raw_mode(stat.stx_mode.into());
+        if kind != FileType::Symlink {
+            if kind == FileType::Directory && next_part(&rest).is_some() {
+                denied(&stat)?;
+            }
             above.push(fd);
             continue;
         }
         links += 1;
+        trail.links_ns = trail.links_ns.max(Some(came_ns(&stat)));
         if links > LINKS || is_procfs(&fd) {
             return Err(Lost::Failed(Errno::LOOP));
         }

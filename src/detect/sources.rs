@@ -1,0 +1,128 @@
+//! Files that a process runs without having code of them mapped: scripts, modules, archives, revisions of images.
+//!
+//! Of most of them no object is held, so time has to tell: what a file's own times say, with the package store and its
+//! log as the second witness. A file time is never compared with a wall clock of the past, only with the start of the
+//! process, converted by one reading of both clocks.
+
+use super::replaced::GRAIN_NS;
+use crate::model::{
+    Answers, Basis, Claim, FileKind, FileStat, Fresh, How, Kind, Object, PackageChange, PathAnswer,
+    Role, Source, Timestamp, Verdict, WhyNot,
+};
+
+/// A package log is written in whole seconds.
+const LOG_GRAIN_NS: i64 = 1_000_000_000;
+
+/// Whether the file at a path changed since the process started, and whether that is beyond doubt.
+pub(super) fn judge_path(
+    object: &Object,
+    source: &Source,
+    started_ns: i64,
+    answers: &Answers,
+) -> (Verdict, bool) {
+    match &object.look.fresh {
+        Fresh::Unknown(WhyNot::Vanished) => (Verdict::Unknown(WhyNot::Vanished), true),
+        Fresh::Unknown(why) => (Verdict::Unknown(why.clone()), true),
+        // What the process itself shows was there; what its sources name may never have been.
+        Fresh::Missing if source.how == How::Loaded => (Verdict::Stale(Kind::Gone), true),
+        Fresh::Missing => (Verdict::Current, true),
+        Fresh::Found(stat) if stat.kind == FileKind::Other => {
+            let what = "what is at its path now is no regular file";
+            (Verdict::Unknown(WhyNot::Failed(what.to_owned())), true)
+        }
+        Fresh::Found(stat) => {
+            let claims = claims_on(object, answers);
+            judge_file(stat, source.role, started_ns, claims, &answers.changes)
+        }
+    }
+}
+
+/// Whether a link leads to another revision than the one that runs.
+pub(super) fn judge_link(object: &Object) -> Verdict {
+    match object.look.start_name.as_ref().map(|start| &start.found) {
+        Some(Ok(led)) if Some(&led.path) == object.path.as_ref() => Verdict::Current,
+        Some(Ok(_)) => Verdict::Stale(Kind::Revision),
+        Some(Err(why)) => Verdict::Unknown(why.clone()),
+        None => match &object.look.fresh {
+            Fresh::Unknown(why) => Verdict::Unknown(why.clone()),
+            // The link is gone: the whole image was removed.
+            Fresh::Found(_) | Fresh::Missing => Verdict::Stale(Kind::Gone),
+        },
+    }
+}
+
+fn claims_on<'a>(object: &Object, answers: &'a Answers) -> &'a [Claim] {
+    let path = object.path.as_ref().filter(|_| object.look.on_host);
+    match path.and_then(|path| answers.paths.get(path)) {
+        Some(PathAnswer::Owned(claims)) => claims,
+        _ => &[],
+    }
+}
+
+fn judge_file(
+    stat: &FileStat,
+    role: Role,
+    started_ns: i64,
+    claims: &[Claim],
+    changes: &[PackageChange],
+) -> (Verdict, bool) {
+    let newer = |time: Timestamp| time.nanos_since_epoch() > started_ns.saturating_add(GRAIN_NS);
+    // No change of content, no rename and no link goes without a change of this time, whatever the others were set to.
+    if !newer(stat.ctime) {
+        return (Verdict::Current, true);
+    }
+    let stale = Verdict::Stale(match role {
+        Role::Archive => Kind::Archive,
+        Role::Script | Role::Module | Role::Revision => Kind::Script,
+    });
+    let born = stat.btime.is_some_and(newer);
+    let by_times = born || newer(stat.mtime);
+    match witness(claims, changes, started_ns) {
+        Witness::Upgraded => (stale, true),
+        Witness::Reinstalled => (Verdict::SameCode(Basis::Reinstalled), true),
+        // No package manager writes into a file that is there: the same inode with the digest of its package was
+        // touched, and not changed.
+        Witness::Unchanged if !born && stat.btime.is_some() => {
+            (Verdict::SameCode(Basis::Attributes), true)
+        }
+        Witness::Unchanged | Witness::Silent => (stale, by_times),
+    }
+}
+
+/// What the package store and its log say of a file since the process started.
+enum Witness {
+    /// Its package became another version.
+    Upgraded,
+    /// Its package was installed again in the same version, and the file is as it shipped it.
+    Reinstalled,
+    /// No change of its package is known, and the file is as the package shipped it.
+    Unchanged,
+    /// Nothing.
+    Silent,
+}
+
+fn witness(claims: &[Claim], changes: &[PackageChange], started_ns: i64) -> Witness {
+    let from = started_ns.saturating_sub(LOG_GRAIN_NS);
+    let is_of = |change: &&PackageChange| {
+        let claimed = claims.iter().any(|claim| {
+            claim.name == change.name
+                && claim.backend == change.backend
+                && change.arch.as_ref().is_none_or(|arch| *arch == claim.arch)
+        });
+        claimed && change.at.nanos_since_epoch() >= from
+    };
+    let intact = claims.iter().any(|claim| claim.intact == Some(true));
+    let mut since = changes.iter().filter(is_of).peekable();
+    match (since.peek().is_some(), intact) {
+        (false, true) => Witness::Unchanged,
+        (false, false) => Witness::Silent,
+        (true, intact) => {
+            let same = since.all(|change| change.old.is_some() && change.old == change.new);
+            match (same, intact) {
+                (false, _) => Witness::Upgraded,
+                (true, true) => Witness::Reinstalled,
+                (true, false) => Witness::Silent,
+            }
+        }
+    }
+}

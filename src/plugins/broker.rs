@@ -1,0 +1,442 @@
+//! Lets workers look at processes: hands processes over, serves files, collects what is said, and believes none of it
+//! before it is checked.
+//!
+//! A plugin has a few workers, one after the other: whoever crashes, hangs or lies is given up, and the next one goes on
+//! with the next process. That process, and others of the same user, are passed over: no user's files cost the findings
+//! on another's processes.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use unstale_plugin::FileView;
+
+use super::manifest::Wants;
+use super::said::{Said, Saying};
+use super::talk::{Broken, Talk};
+use super::wire::{self, FromWorker, ToWorker};
+
+/// A process to look at.
+pub struct Visit {
+    /// What the worker is told.
+    pub process: wire::Process,
+    /// Its files, and nobody else's.
+    pub files: Box<dyn FileView + Send>,
+}
+
+impl std::fmt::Debug for Visit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Visit").field(&self.process.pid).finish()
+    }
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Starting a worker and loading the plugin.
+    pub start: Duration,
+    /// One process.
+    pub process: Duration,
+    /// All processes of one user but root.
+    pub user: Duration,
+    /// All processes.
+    pub total: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            start: Duration::from_secs(5),
+            process: Duration::from_secs(1),
+            user: Duration::from_secs(3),
+            total: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What is told to a worker before all, and what it may be shown.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// Options of the plugin from the configuration.
+    pub options: Vec<(String, String)>,
+    /// What its manifest asks to see.
+    pub wants: Wants,
+}
+
+/// A socket to a worker that is started when it is needed.
+#[derive(Debug)]
+pub struct Line {
+    /// The host's end; it does not block.
+    pub socket: OwnedFd,
+    /// The number by which the worker behind it is asked for.
+    pub worker: u32,
+}
+
+/// How a visit went.
+#[derive(Debug)]
+pub struct Visited {
+    /// To which process.
+    pub pid: u32,
+    /// What the plugin said of it.
+    pub said: Result<Said, Failure>,
+}
+
+/// Why the plugin's word on a process does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// In words.
+    pub why: String,
+    /// Which worker it was, if one was started for it.
+    pub worker: Option<u32>,
+}
+
+/// Lets one plugin look at all these processes, in their order. `start` starts the worker of a line.
+pub fn visit_all(
+    visits: Vec<Visit>,
+    lines: Vec<Line>,
+    terms: &Terms,
+    limits: Limits,
+    start: impl Fn(u32),
+) -> Vec<Visited> {
+    let end = Instant::now() + limits.total;
+    let queue = Arc::new(Mutex::new(Queue::new(visits, limits)));
+    let mut visited = Vec::new();
+    for line in lines {
+        if lock(&queue).waiting.is_empty() || Instant::now() >= end {
+            break;
+        }
+        let worker = line.worker;
+        start(worker);
+        let (events, heard) = channel();
+        let (queue_, terms) = (Arc::clone(&queue), terms.clone());
+        let talk = move || talk_through(line, &queue_, &terms, limits, &events);
+        // Whoever waits for a file that does not answer is left behind.
+        if std::thread::Builder::new().spawn(talk).is_err() {
+            break;
+        }
+        match listen(&heard, &queue, (worker, limits, end), &mut visited) {
+            Next::Line => {}
+            Next::Nothing(why) => {
+                pass_over_all(&queue, &mut visited, why, Some(worker));
+                return visited;
+            }
+        }
+    }
+    pass_over_all(
+        &queue,
+        &mut visited,
+        "its workers failed, or took too long, before it came to this process",
+        None,
+    );
+    visited
+}
+
+/// Processes that wait, and what their users have cost.
+struct Queue {
+    waiting: VecDeque<Visit>,
+    /// The process that is being looked at.
+    current: Option<(u32, u32)>,
+    spent: std::collections::HashMap<u32, Duration>,
+    user_limit: Duration,
+}
+
+impl Queue {
+    fn new(visits: Vec<Visit>, limits: Limits) -> Self {
+        Self {
+            waiting: visits.into(),
+            current: None,
+            spent: std::collections::HashMap::new(),
+            user_limit: limits.user,
+        }
+    }
+
+    fn take(&mut self) -> Option<Visit> {
+        let visit = self.waiting.pop_front()?;
+        self.current = Some((visit.process.pid, visit.process.uid));
+        Some(visit)
+    }
+
+    fn spend(&mut self, uid: u32, time: Duration) {
+        *self.spent.entry(uid).or_default() += time;
+    }
+
+    /// Takes away what waits of users that have cost too much.
+    fn over_limit(&mut self) -> Vec<u32> {
+        let (spent, limit) = (&self.spent, self.user_limit);
+        let over = |uid: u32| uid != 0 && spent.get(&uid).is_some_and(|&time| time > limit);
+        let (away, stay): (VecDeque<Visit>, _) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|visit| over(visit.process.uid));
+        self.waiting = stay;
+        away.iter().map(|visit| visit.process.pid).collect()
+    }
+}
+
+fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the thread that talks has to tell.
+enum Event {
+    /// The plugin is loaded, or a process was begun: it lives.
+    Alive,
+    /// A process is done.
+    Visited(u32, Box<Said>),
+    /// The plugin says that it failed at a process, and goes on.
+    Failed(u32, String),
+    /// The conversation broke, at a process or before the first.
+    Broken(Broken),
+    /// The plugin cannot be used at all.
+    Unusable(String),
+    /// Nothing is left to look at.
+    Over,
+}
+
+/// What comes after a worker.
+enum Next {
+    /// Another one.
+    Line,
+    /// None: nothing is left, or no worker would do better.
+    Nothing(&'static str),
+}
+
+/// Follows one worker's conversation, until it is over or has to be given up.
+fn listen(
+    heard: &Receiver<Event>,
+    queue: &Mutex<Queue>,
+    (worker, limits, end): (u32, Limits, Instant),
+    visited: &mut Vec<Visited>,
+) -> Next {
+    // The talk has the same limits; this one is for a thread that is stuck in a file.
+    let mut patience = limits.start + Duration::from_millis(500);
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let event = heard.recv_timeout(patience.min(left));
+        patience = limits.process + Duration::from_millis(500);
+        let broken = match event {
+            Ok(Event::Alive) => continue,
+            Ok(Event::Visited(pid, said)) => {
+                let said = Ok(*said);
+                visited.push(Visited { pid, said });
+                pass_over_users(queue, visited);
+                continue;
+            }
+            Ok(Event::Failed(pid, why)) => {
+                let worker = Some(worker);
+                let said = Err(Failure { why, worker });
+                visited.push(Visited { pid, said });
+                continue;
+            }
+            Ok(Event::Over) => return Next::Line,
+            Ok(Event::Unusable(why)) => {
+                let mut queue = lock(queue);
+                let first = queue.take();
+                queue.current = None;
+                drop(queue);
+                visited.extend(first.map(|visit| Visited {
+                    pid: visit.process.pid,
+                    said: Err(Failure { why, worker: None }),
+                }));
+                return Next::Nothing("it cannot be used");
+            }
+            Ok(Event::Broken(broken)) => broken,
+            Err(RecvTimeoutError::Timeout) => Broken::Late,
+            Err(RecvTimeoutError::Disconnected) => Broken::Ended,
+        };
+        let mut waiting = lock(queue);
+        match waiting.current.take() {
+            Some((pid, uid)) => {
+                let why = broken.to_string();
+                let worker = Some(worker);
+                visited.push(Visited {
+                    pid,
+                    said: Err(Failure { why, worker }),
+                });
+                // One failure is what a user may cost.
+                let limit = waiting.user_limit;
+                waiting.spend(uid, limit + Duration::from_nanos(1));
+                drop(waiting);
+                pass_over_users(queue, visited);
+                return Next::Line;
+            }
+            // It did not even begin: the next one would not either.
+            None => {
+                drop(waiting);
+                pass_over_all(queue, visited, &broken.to_string(), Some(worker));
+                return Next::Nothing("");
+            }
+        }
+    }
+}
+
+/// Takes processes of users that have cost too much out of the queue.
+fn pass_over_users(queue: &Mutex<Queue>, visited: &mut Vec<Visited>) {
+    let over = lock(queue).over_limit();
+    let why = "passed over: another process of its user had cost too much";
+    visited.extend(over.into_iter().map(|pid| Visited {
+        pid,
+        said: Err(Failure {
+            why: why.to_owned(),
+            worker: None,
+        }),
+    }));
+}
+
+fn pass_over_all(queue: &Mutex<Queue>, visited: &mut Vec<Visited>, why: &str, worker: Option<u32>) {
+    let waiting = std::mem::take(&mut lock(queue).waiting);
+    visited.extend(waiting.into_iter().map(|visit| Visited {
+        pid: visit.process.pid,
+        said: Err(Failure {
+            why: why.to_owned(),
+            worker,
+        }),
+    }));
+}
+
+/// Talks to one worker until nothing waits or something breaks. Runs on a thread of its own.
+fn talk_through(
+    line: Line,
+    queue: &Mutex<Queue>,
+    terms: &Terms,
+    limits: Limits,
+    events: &Sender<Event>,
+) {
+    let mut talk = Talk::new(line.socket);
+    let last = match greet(&mut talk, terms, limits) {
+        Err(event) => event,
+        Ok(()) => loop {
+            // Whoever listens may have given this one up.
+            if events.send(Event::Alive).is_err() {
+                return;
+            }
+            let Some(visit) = lock(queue).take() else {
+                break Event::Over;
+            };
+            let (pid, uid, begun) = (visit.process.pid, visit.process.uid, Instant::now());
+            talk.begin(limits.process);
+            let event = match visit_one(&mut talk, visit, terms) {
+                Ok(Ok(said)) => Event::Visited(pid, Box::new(said)),
+                Ok(Err(why)) => Event::Failed(pid, why),
+                Err(broken) => break Event::Broken(broken),
+            };
+            let mut queue = lock(queue);
+            queue.spend(uid, begun.elapsed());
+            queue.current = None;
+            drop(queue);
+            if events.send(event).is_err() {
+                return;
+            }
+        },
+    };
+    events.send(last).ok();
+}
+
+fn greet(talk: &mut Talk, terms: &Terms, limits: Limits) -> Result<(), Event> {
+    talk.begin(limits.start);
+    let abi = unstale_plugin::abi::ABI_MAJOR;
+    let hello = ToWorker::Hello {
+        abi: format!("{abi}.{}", unstale_plugin::abi::ABI_MINOR),
+        options: terms.options.clone(),
+    };
+    talk.say(&hello, &[]).map_err(Event::Broken)?;
+    match talk.hear() {
+        Ok(FromWorker::Ready { .. }) => Ok(()),
+        Ok(FromWorker::Unusable(why)) => Err(Event::Unusable(super::said::one_line(&why))),
+        Ok(_) => Err(Event::Broken(Broken::Nonsense(
+            "something else than that it is ready".to_owned(),
+        ))),
+        Err(broken) => Err(Event::Broken(broken)),
+    }
+}
+
+/// One process: until the worker says that it is done.
+fn visit_one(talk: &mut Talk, visit: Visit, terms: &Terms) -> Result<Result<Said, String>, Broken> {
+    let (pid, files) = (visit.process.pid, visit.files);
+    talk.say(&ToWorker::Inspect(Box::new(visit.process)), &[])?;
+    let mut said = Saying::default();
+    loop {
+        match talk.hear()? {
+            FromWorker::Done { pid: done } if done == pid => return Ok(Ok(said.into_said())),
+            FromWorker::Failed(why) => return Ok(Err(super::said::one_line(&why))),
+            FromWorker::Uses(uses) => said.uses(uses)?,
+            FromWorker::Instance(instance) => said.instance(instance)?,
+            FromWorker::Note(text) => said.note(&text)?,
+            FromWorker::Unknown(what) => said.unknown(&what)?,
+            FromWorker::Done { .. } | FromWorker::Ready { .. } | FromWorker::Unusable(_) => {
+                let what = "an answer to something that it was not asked";
+                return Err(Broken::Nonsense(what.to_owned()));
+            }
+            question => {
+                let (line, bytes) = answer(&*files, terms, question);
+                talk.say(&line, &bytes)?;
+            }
+        }
+    }
+}
+
+/// The answer to a question about files.
+fn answer(files: &dyn FileView, terms: &Terms, question: FromWorker) -> (ToWorker, Vec<u8>) {
+    use unstale_plugin::Refused;
+    let allowed = |root: wire::Root, path: &[u8]| {
+        let sound = path.starts_with(b"/") && path.len() <= 4096 && !path.contains(&0);
+        let shown = root == wire::Root::Process || terms.wants.shows_of_host(path);
+        match sound && shown {
+            true => Ok(root.into()),
+            false => Err(Refused::Denied),
+        }
+    };
+    let bytes = |result: Result<Vec<u8>, Refused>| match result {
+        Ok(bytes) => (ToWorker::Bytes(bytes.len()), bytes),
+        Err(refused) => (ToWorker::Refused(refused.into()), Vec::new()),
+    };
+    let line = |result: Result<ToWorker, Refused>| {
+        let refused = |refused: Refused| ToWorker::Refused(refused.into());
+        (result.unwrap_or_else(refused), Vec::new())
+    };
+    match question {
+        FromWorker::Read { root, path } => {
+            bytes(allowed(root, &path.0).and_then(|root| files.read(root, &path.0)))
+        }
+        FromWorker::ReadAt {
+            root,
+            path,
+            offset,
+            size,
+        } => bytes(
+            allowed(root, &path.0).and_then(|root| files.read_at(root, &path.0, offset, size)),
+        ),
+        FromWorker::Memory { address, size } => bytes(match terms.wants.memory {
+            true => files.memory(address, size),
+            false => Err(Refused::Denied),
+        }),
+        FromWorker::Stat { root, path } => line(
+            allowed(root, &path.0)
+                .and_then(|root| files.stat(root, &path.0))
+                .map(|stat| {
+                    ToWorker::Stat(wire::Stat {
+                        kind: stat.kind.into(),
+                        size: stat.size,
+                        real_path: stat.real_path.into(),
+                    })
+                }),
+        ),
+        FromWorker::List { root, path } => line(
+            allowed(root, &path.0)
+                .and_then(|root| files.list(root, &path.0))
+                .map(|entries| {
+                    let pair =
+                        |entry: unstale_plugin::Entry| (entry.name.into(), entry.kind.into());
+                    ToWorker::Entries(entries.into_iter().map(pair).collect())
+                }),
+        ),
+        FromWorker::ReadLink { root, path } => line(
+            allowed(root, &path.0)
+                .and_then(|root| files.read_link(root, &path.0))
+                .map(|target| ToWorker::Link(target.into())),
+        ),
+        // Everything else is no question.
+        _ => line(Err(Refused::Failed)),
+    }
+}

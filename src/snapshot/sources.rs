@@ -1,0 +1,115 @@
+//! A look at a file that is known by its path alone, or by a link.
+
+use std::sync::Arc;
+
+use super::look::{Place, empty_look, file_stat, is_on_host, led, take_fresh, why_lost};
+use super::root::ProcRoot;
+use super::scan::why;
+use super::view::{self, Lost};
+use crate::model::{Bytes, Compared, FileKind, Fresh, Look, StartName, WhyNot};
+
+/// How a detector named a file.
+#[derive(Debug, Clone)]
+pub(super) enum Named {
+    /// By a path in the view of the process.
+    Path(Bytes),
+    /// As what a link led to.
+    Link {
+        /// The host, if the link is one of its files.
+        host: Option<Arc<Place>>,
+        link: Bytes,
+        was: Bytes,
+    },
+}
+
+/// The path that is meant, without links, and what is there.
+pub(super) fn look(proc: &ProcRoot, place: &Place, named: &Named) -> (Option<Bytes>, Look) {
+    match named {
+        Named::Path(path) => look_at_path(proc, place, path),
+        Named::Link { host, link, was } => {
+            look_at_link(proc, host.as_deref().unwrap_or(place), link, was)
+        }
+    }
+}
+
+fn look_at_path(proc: &ProcRoot, place: &Place, path: &Bytes) -> (Option<Bytes>, Look) {
+    // Nothing holds the object.
+    let mut look = empty_look(Err(WhyNot::NotRecorded));
+    let mounts = place.mounts(proc);
+    look.mount = mounts.under(path.as_slice()).cloned();
+    let root = match place.base.open(proc) {
+        Ok(root) => root,
+        Err(error) => {
+            look.fresh = Fresh::Unknown(why(error));
+            return (Some(path.clone()), look);
+        }
+    };
+    match view::follow(&root, path.as_slice(), mounts) {
+        Err(Lost::Missing) => {
+            look.fresh = Fresh::Missing;
+            look.on_host = is_on_host(proc, place, path, &look);
+            (Some(path.clone()), look)
+        }
+        Err(lost) => {
+            look.fresh = Fresh::Unknown(why_lost(lost));
+            (Some(path.clone()), look)
+        }
+        Ok((found, trail)) => {
+            let real = Bytes(trail.path.clone());
+            let stat = file_stat(&found.stat);
+            if let Some(since_ns) = trail.links_ns {
+                let mut led = led(trail, stat.clone());
+                led.since_ns = since_ns;
+                look.start_name = Some(StartName {
+                    path: path.clone(),
+                    found: Ok(led),
+                    content: Compared::NotAsked,
+                });
+            }
+            take_fresh(&mut look, stat, mounts);
+            look.on_host = is_on_host(proc, place, &real, &look);
+            (Some(real), look)
+        }
+    }
+}
+
+fn look_at_link(
+    proc: &ProcRoot,
+    place: &Place,
+    link: &Bytes,
+    was: &Bytes,
+) -> (Option<Bytes>, Look) {
+    let mut look = empty_look(Err(WhyNot::NotRecorded));
+    look.on_host = false; // an image is no package's
+    let mounts = place.mounts(proc);
+    let root = match place.base.open(proc) {
+        Ok(root) => root,
+        Err(error) => {
+            look.fresh = Fresh::Unknown(why(error));
+            return (Some(was.clone()), look);
+        }
+    };
+    let old = view::follow(&root, was.as_slice(), mounts);
+    look.fresh = match &old {
+        Ok((found, _)) => Fresh::Found(file_stat(&found.stat)),
+        Err(Lost::Missing) => Fresh::Missing,
+        // What it was need not be there any more; where the link leads now decides.
+        Err(_) => Fresh::Missing,
+    };
+    let old = old.map_or_else(|_| was.clone(), |(_, trail)| Bytes(trail.path));
+    let found = match view::follow(&root, link.as_slice(), mounts) {
+        Err(Lost::Missing) => return (Some(old), look),
+        Err(lost) => Err(why_lost(lost)),
+        Ok((found, trail)) => {
+            let mut stat = file_stat(&found.stat);
+            stat.kind = FileKind::Other;
+            Ok(led(trail, stat))
+        }
+    };
+    look.start_name = Some(StartName {
+        path: link.clone(),
+        found,
+        content: Compared::NotAsked,
+    });
+    (Some(old), look)
+}

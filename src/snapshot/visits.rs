@@ -1,0 +1,470 @@
+//! What detectors want to know of single processes, and a look at the files that they say those run.
+
+use std::ffi::CString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use unstale_plugin::Handle as HeldBy;
+
+use super::deadline;
+use super::files::ProcessFiles;
+use super::inside;
+use super::look::{self, Handle, Job};
+use super::maps;
+use super::rights::Rights;
+use super::root::{ProcDir, ProcRoot};
+use super::scan::{self, why};
+use super::scanner::{Scanner, threads};
+use super::sources::{self, Named};
+use super::view::{path_in_root, without_suffix};
+use crate::model::{
+    Bytes, Details, Evidence, How, ObjectId, Pid, Process, ProcessKey, Role, Source, ViewId, WhyNot,
+};
+
+/// `/proc/PID/environ`: the kernel lets arguments and environment have 2 MiB together, with the usual limit of the stack
+/// (execve(2)).
+const ENVIRON_CAP: usize = 2 * 1024 * 1024;
+/// Values that are handed on, together.
+const VALUES_CAP: usize = 64 * 1024;
+/// The files that a process holds, as far as they are listed.
+const HELD_CAP: usize = 4096;
+/// `/proc/PID/maps` of a process whose data files are wanted.
+const MAPS_CAP: usize = 16 * 1024 * 1024;
+/// How long one process may keep a reader waiting, and all of them.
+const LIMIT: Duration = Duration::from_secs(1);
+const STAGE_LIMIT: Duration = Duration::from_secs(5);
+
+/// What of a process is to be read beyond what every look reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Variables of its initial environment.
+    pub environ: Vec<String>,
+    /// Files that it holds without having code of them mapped.
+    pub files: bool,
+}
+
+/// A process as a detector gets to see it.
+#[derive(Debug)]
+pub struct Visit {
+    /// Which process.
+    pub key: ProcessKey,
+    /// What is read of every process that matters.
+    pub details: Details,
+    /// Processes with the same number see the same files, with the same rights.
+    pub view: u64,
+    /// Its program, in its view.
+    pub exe: Bytes,
+    /// The name that it was executed by.
+    pub execfn: Option<Bytes>,
+    /// Variables that were asked for; `None` if its environment cannot be read.
+    pub environ: Option<Vec<(Bytes, Bytes)>>,
+    /// Its working directory, in its view.
+    pub cwd: Option<Bytes>,
+    /// Files of which it has code mapped, and where.
+    pub code: Vec<(Bytes, u64)>,
+    /// Files that it holds otherwise.
+    pub held: Vec<(Bytes, HeldBy)>,
+    /// Its files.
+    pub files: ProcessFiles,
+}
+
+/// A file that a process runs, as a detector named it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSource {
+    /// Which file.
+    pub at: SourceAt,
+    /// What it is to the process.
+    pub role: Role,
+    /// How that is known.
+    pub how: How,
+    /// Which plugin says so.
+    pub plugin: u32,
+    /// The file that asks for it.
+    pub via: Option<Bytes>,
+}
+
+/// Where a used file is found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SourceAt {
+    /// At a path in the view of the process.
+    Path(Bytes),
+    /// In its hands.
+    Held(HeldBy),
+    /// Behind a link that led elsewhere when the process started.
+    Link {
+        /// Whether the link is one of the host's; otherwise of the process's view.
+        on_host: bool,
+        /// The link.
+        link: Bytes,
+        /// Where it led.
+        was: Bytes,
+    },
+}
+
+/// What tells used files apart: what a process holds is asked through it.
+pub(super) type SourceKey = (ViewId, u32, SourceAt, Option<ProcessKey>);
+
+/// What is read of one process for a visit.
+struct Close {
+    details: Details,
+    rights: Rights,
+    execfn: Option<Bytes>,
+    environ: Option<Vec<(Bytes, Bytes)>>,
+    held: Vec<(Bytes, HeldBy)>,
+}
+
+impl Scanner {
+    /// Prepares visits to these processes. Of those that ended meanwhile there is none; of others that cannot be looked
+    /// into, why.
+    pub fn visits(
+        &mut self,
+        wanted: &[(ProcessKey, Arc<Wants>)],
+    ) -> Vec<Option<Result<Visit, WhyNot>>> {
+        let jobs: Vec<_> = wanted
+            .iter()
+            .map(|(key, wants)| {
+                let process = self.process(*key);
+                let root = process
+                    .map(|process| self.catalogue.views[process.view.0 as usize].root.clone());
+                (
+                    *key,
+                    self.task_of(*key),
+                    root.unwrap_or_default(),
+                    Arc::clone(wants),
+                )
+            })
+            .collect();
+        let proc = Arc::clone(&self.proc);
+        let user_ns = proc.own().and_then(|own| own.namespace(c"ns/user")).ok();
+        let work = move |(key, task, root, wants): &(ProcessKey, Pid, Bytes, Arc<Wants>)| {
+            look_closely(&proc, (*key, *task), root, wants, user_ns)
+        };
+        let done = deadline::run(jobs, threads(), LIMIT, self.left(STAGE_LIMIT), work);
+        let mut visits = Vec::new();
+        for ((key, _), close) in wanted.iter().zip(done.results) {
+            visits.push(match close {
+                Some(Ok(close)) => self.visit(*key, close).map(Ok),
+                Some(Err(Errno::NOENT | Errno::SRCH)) => None,
+                Some(Err(error)) => Some(Err(why(error))),
+                None => Some(Err(WhyNot::TimedOut)),
+            });
+        }
+        visits
+    }
+
+    fn visit(&mut self, key: ProcessKey, close: Close) -> Option<Visit> {
+        let process = self.process(key)?;
+        let view = process.view;
+        let path = |object: ObjectId| self.catalogue.objects[object.0 as usize].path.clone();
+        let code = process.uses.iter();
+        let code = code.filter_map(|one| Some((path(one.object)?, one.start)));
+        let code: Vec<(Bytes, u64)> = code.collect();
+        let program = process.uses.iter().find(|one| one.program);
+        let exe = program.and_then(|one| path(one.object)).unwrap_or_default();
+        let root = self.catalogue.views[view.0 as usize].root.as_slice();
+        let cwd = close.details.cwd.as_ref();
+        let cwd = cwd.and_then(|cwd| path_in_root(cwd.as_slice(), root));
+        let cwd = cwd
+            .filter(|cwd| without_suffix(cwd).is_none())
+            .map(Bytes::from);
+        let place = self.catalogue.place(view);
+        let known = self.seen_as.len() as u64;
+        let token = *self
+            .seen_as
+            .entry((view, close.rights.clone()))
+            .or_insert(known);
+        let files = ProcessFiles::new(
+            Arc::clone(&self.proc),
+            (key, self.task_of(key)),
+            (place, self.catalogue.host_place()),
+            close.rights,
+        );
+        Some(Visit {
+            key,
+            details: close.details,
+            view: token,
+            exe,
+            execfn: close.execfn,
+            environ: close.environ,
+            cwd,
+            code,
+            held: close.held,
+            files,
+        })
+    }
+
+    /// Looks at the files that detectors named, each once, and notes for each process what it runs.
+    pub fn add_sources(&mut self, named: Vec<(ProcessKey, Vec<NewSource>)>) {
+        let before = self.catalogue.objects.len();
+        let mut jobs = Vec::new();
+        for (key, list) in named {
+            let Some(at) = self.processes.iter().position(|process| process.key == key) else {
+                continue;
+            };
+            let mut sources = Vec::with_capacity(list.len());
+            for new in list {
+                let (object, evidence) = self.intern_source(at, &new.at, &mut jobs);
+                sources.push(Source {
+                    object,
+                    role: new.role,
+                    how: new.how,
+                    evidence,
+                    plugin: new.plugin,
+                    via: new.via,
+                });
+            }
+            self.processes[at].sources.extend(sources);
+        }
+        let proc = Arc::clone(&self.proc);
+        let wholes = self.catalogue.whole_places();
+        let look = move |(job, named): &(Job, Option<Named>)| match named {
+            Some(named) => sources::look(&proc, &job.place, named),
+            None => {
+                let looked = look::look(&proc, job, &wholes);
+                let look = match look::is_open_question(&looked, job) {
+                    true => inside::look_inside(&proc, job, &looked),
+                    false => looked.look,
+                };
+                (looked.path, look)
+            }
+        };
+        let done = deadline::run(jobs, threads(), LIMIT, self.left(STAGE_LIMIT), look);
+        for (at, looked) in (before..).zip(done.results) {
+            let Some((path, look)) = looked else { continue };
+            self.catalogue.objects[at].path = path;
+            self.catalogue.objects[at].look = look;
+        }
+    }
+
+    /// The object of a used file; a new one waits to be looked at.
+    fn intern_source(
+        &mut self,
+        at: usize,
+        source: &SourceAt,
+        jobs: &mut Vec<(Job, Option<Named>)>,
+    ) -> (ObjectId, Evidence) {
+        let process = &self.processes[at];
+        let (view, key) = (process.view, process.key);
+        let uid = process
+            .details
+            .as_ref()
+            .map_or(u32::MAX, |details| details.uid);
+        let (evidence, name, handle, named) = match source {
+            SourceAt::Path(path) => (
+                Evidence::Path,
+                path.clone(),
+                None,
+                Some(Named::Path(path.clone())),
+            ),
+            SourceAt::Link { on_host, link, was } => {
+                let host = on_host.then(|| self.catalogue.host_place());
+                let (link, was) = (link.clone(), was.clone());
+                let named = Named::Link {
+                    host,
+                    link,
+                    was: was.clone(),
+                };
+                (Evidence::Link, was, None, Some(named))
+            }
+            SourceAt::Held(by) => {
+                let handle = self.handle_of(key, *by);
+                let name = self.held_name(handle);
+                (Evidence::Object, name, Some(handle), None)
+            }
+        };
+        let task = self.task_of(key);
+        let inode = handle
+            .and_then(|handle| self.held_inode(task, handle))
+            .unwrap_or_default();
+        let held = matches!(source, SourceAt::Held(_)).then_some(key);
+        let which = (view, uid, source.clone(), held);
+        if let Some(&object) = self.source_ids.get(&which) {
+            return (object, evidence);
+        }
+        let start_ns = self.host.clock.file_time_ns(key.started);
+        let (object, job) = self
+            .catalogue
+            .add_source((view, uid), name, (inode, handle), start_ns);
+        self.source_ids.insert(which, object);
+        jobs.push((job, named));
+        (object, evidence)
+    }
+
+    fn handle_of(&self, key: ProcessKey, by: HeldBy) -> Handle {
+        let task = self.task_of(key);
+        match by {
+            HeldBy::Descriptor(number) => Handle::descriptor(task, number),
+            HeldBy::Mapping(start) => Handle::mapping(task, start, self.mapping_end(task, start)),
+        }
+    }
+
+    fn mapping_end(&self, task: Pid, start: u64) -> u64 {
+        let text = self
+            .proc
+            .process(task)
+            .and_then(|dir| dir.read(c"maps", MAPS_CAP));
+        let mut end = 0;
+        if let Ok(text) = text {
+            for line in text.split(|&byte| byte == b'\n') {
+                if let Ok(Some(mapping)) = maps::parse_data_line(line)
+                    && mapping.start == start
+                {
+                    end = mapping.end;
+                }
+            }
+        }
+        end
+    }
+
+    fn held_name(&self, handle: Handle) -> Bytes {
+        let name = self
+            .proc
+            .process(handle.task)
+            .and_then(|dir| dir.link(&handle.link()));
+        Bytes(name.unwrap_or_default())
+    }
+
+    fn held_inode(&self, task: Pid, handle: Handle) -> Option<u64> {
+        let stat = self
+            .proc
+            .process(task)
+            .ok()?
+            .stat_through(&handle.link())
+            .ok()?;
+        Some(stat.stx_ino)
+    }
+
+    fn process(&self, key: ProcessKey) -> Option<&Process> {
+        self.processes.iter().find(|process| process.key == key)
+    }
+
+    fn task_of(&self, key: ProcessKey) -> Pid {
+        self.tasks.get(&key.pid).copied().unwrap_or(key.pid)
+    }
+}
+
+fn look_closely(
+    proc: &ProcRoot,
+    (key, task): (ProcessKey, Pid),
+    root: &Bytes,
+    wants: &Wants,
+    own_user_ns: Option<u64>,
+) -> Result<Close, Errno> {
+    let details = scan::details(proc, key, task)?;
+    let dir = proc.process(task)?;
+    let same_user_ns = own_user_ns.is_some() && details.namespaces.user == own_user_ns;
+    let environ = match wants.environ.is_empty() {
+        true => Some(Vec::new()),
+        false => dir
+            .read(c"environ", ENVIRON_CAP)
+            .ok()
+            .map(|text| pick(&text, &wants.environ)),
+    };
+    let held = match wants.files {
+        true => held_files(&dir, root.as_slice()),
+        false => Vec::new(),
+    };
+    Ok(Close {
+        rights: Rights::of(&dir, same_user_ns)?,
+        execfn: execfn(&dir),
+        environ,
+        held,
+        details,
+    })
+}
+
+/// The variables that are asked for; the last of each name, as getenv(3) would not, but shells do: both are the
+/// process's own word.
+fn pick(environ: &[u8], names: &[String]) -> Vec<(Bytes, Bytes)> {
+    let mut picked = Vec::new();
+    let mut size = 0;
+    for pair in environ.split(|&byte| byte == 0) {
+        let Some(at) = pair.iter().position(|&byte| byte == b'=') else {
+            continue;
+        };
+        let (name, value) = (&pair[..at], &pair[at + 1..]);
+        let wanted = names.iter().any(|wanted| wanted.as_bytes() == name);
+        let known = picked
+            .iter()
+            .any(|(known, _): &(Bytes, Bytes)| known.as_slice() == name);
+        if wanted && !known && size + value.len() <= VALUES_CAP {
+            size += value.len();
+            picked.push((Bytes::from(name), Bytes::from(value)));
+        }
+    }
+    picked
+}
+
+/// `AT_EXECFN` of the auxiliary vector (getauxval(3)).
+const AT_EXECFN: u64 = 31;
+
+/// The name that the program was executed by: the vector tells where it lies in the process's memory.
+fn execfn(dir: &ProcDir<'_>) -> Option<Bytes> {
+    use std::os::unix::fs::FileExt as _;
+    let auxv = dir.read(c"auxv", 4096).ok()?;
+    let word = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_ne_bytes);
+    let half = |bytes: &[u8]| {
+        bytes
+            .try_into()
+            .ok()
+            .map(|bytes| u64::from(u32::from_ne_bytes(bytes)))
+    };
+    let find = |size: usize, word: &dyn Fn(&[u8]) -> Option<u64>| {
+        auxv.chunks_exact(2 * size)
+            .find_map(|pair| (word(&pair[..size])? == AT_EXECFN).then(|| word(&pair[size..]))?)
+    };
+    // A 32-bit program has words of 32 bits.
+    let address = find(8, &word).or_else(|| find(4, &half))?;
+    let memory = std::fs::File::from(dir.open(c"mem").ok()?);
+    let mut name = vec![0; 4096];
+    let mut filled = 0;
+    while filled < name.len() && !name[..filled].contains(&0) {
+        // The name lies at the upper end of the stack: a read over its end is cut short.
+        match memory.read_at(&mut name[filled..], address.checked_add(filled as u64)?) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => filled += count,
+        }
+    }
+    let end = name[..filled].iter().position(|&byte| byte == 0)?;
+    name.truncate(end);
+    (!name.is_empty()).then_some(Bytes(name))
+}
+
+/// Regular files that a process has open, or mapped without code.
+fn held_files(dir: &ProcDir<'_>, root: &[u8]) -> Vec<(Bytes, HeldBy)> {
+    let path = |name: &[u8]| {
+        let path = path_in_root(name, root)?;
+        Some(Bytes::from(without_suffix(path).unwrap_or(path)))
+    };
+    let mut held = Vec::new();
+    for number in dir
+        .descriptors()
+        .unwrap_or_default()
+        .into_iter()
+        .take(HELD_CAP)
+    {
+        let link = CString::new(format!("fd/{number}")).expect("digits hold no NUL");
+        let regular = dir.stat_through(&link).is_ok_and(|stat| {
+            FileType::from_raw_mode(stat.stx_mode.into()) == FileType::RegularFile
+        });
+        let name = dir.link(&link).ok().filter(|_| regular);
+        if let Some(path) = name.as_deref().and_then(path) {
+            held.push((path, HeldBy::Descriptor(number)));
+        }
+    }
+    let maps = dir.read(c"maps", MAPS_CAP).unwrap_or_default();
+    for line in maps.split(|&byte| byte == b'\n') {
+        if held.len() >= HELD_CAP {
+            break;
+        }
+        if let Ok(Some(mapping)) = maps::parse_data_line(line)
+            && let Some(path) = path(mapping.name)
+            && !held.iter().any(|(known, _)| *known == path)
+        {
+            held.push((path, HeldBy::Mapping(mapping.start)));
+        }
+    }
+    held
+}
