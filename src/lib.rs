@@ -18,3 +18,4 @@ pub mod plugins;
 pub mod problem;
 pub mod report;
 pub mod snapshot;
+pub mod trust;

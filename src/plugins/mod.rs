@@ -2,4 +2,14 @@
 //!
 //! What a worker says is hostile until it is checked. No plugin is ever loaded here.
 
+pub mod broker;
+mod checked;
+pub mod find;
+pub mod glob;
+pub mod interest;
+pub mod manifest;
+pub mod note;
+pub mod said;
+mod talk;
+mod template;
 pub mod wire;
