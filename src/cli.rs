@@ -34,6 +34,9 @@ pub enum Command {
     Explain(ExplainFlags),
     /// Write what a check sees to a file, to be judged elsewhere with --bundle
     Record(RecordFlags),
+    /// Run one plugin behind its wall; other commands start this one
+    #[command(hide = true)]
+    PluginWorker(PluginWorkerFlags),
 }
 
 /// Options of `check`.
@@ -86,6 +89,27 @@ pub struct RecordFlags {
     /// Where to look
     #[command(flatten)]
     pub source: SourceFlags,
+}
+
+/// Options of `plugin-worker`.
+#[derive(Debug, Clone, Args)]
+pub struct PluginWorkerFlags {
+    /// What the plugin is
+    pub form: PluginForm,
+    /// The name in its manifest
+    pub name: String,
+    /// The pid of the process that starts the worker, which is not to outlive it
+    #[arg(long)]
+    pub parent: i32,
+}
+
+/// What a plugin is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PluginForm {
+    /// A shared object
+    Library,
+    /// A program or script
+    Executable,
 }
 
 /// Where to look.

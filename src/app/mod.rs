@@ -4,6 +4,7 @@ mod assess;
 mod exit;
 mod explain;
 mod gather;
+mod worker;
 
 use std::ffi::OsString;
 use std::io::{BufWriter, Write};
@@ -47,6 +48,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(flags) => check(&flags),
         Command::Explain(flags) => explain(&flags),
         Command::Record(flags) => record(&flags),
+        Command::PluginWorker(flags) => return worker::run(&flags),
     };
     match result {
         Ok(exit) => exit.into(),

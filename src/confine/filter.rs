@@ -96,9 +96,9 @@ const LEGACY: &[libc::c_long] = &[];
 const PROCMAP_QUERY: Opcode = opcode::from_components(Direction::ReadWrite, b'f', 17, 104);
 
 /// `PR_GET_AUXV` of include/uapi/linux/prctl.h: rustix asks it where the vDSO lies.
-const PR_GET_AUXV: libc::c_int = 0x4155_5856;
+pub(super) const PR_GET_AUXV: libc::c_int = 0x4155_5856;
 /// `PR_SET_VMA`: glibc names its memory where it is told to.
-const PR_SET_VMA: libc::c_int = 0x5356_4d41;
+pub(super) const PR_SET_VMA: libc::c_int = 0x5356_4d41;
 
 /// Applies the filter to this process and all threads it will start. A denied call says `EPERM`. Of what is open,
 /// only `door` and standard error can be written to, and neither can be closed: no other file gets their numbers. On
@@ -182,13 +182,14 @@ fn rules(door: RawFd) -> Result<BTreeMap<libc::c_long, Vec<SeccompRule>>, Backen
     rules.insert(libc::SYS_tgkill, vec![all([own])?]);
     let harmless = [libc::PR_SET_NAME, PR_SET_VMA, PR_GET_AUXV];
     rules.insert(libc::SYS_prctl, any_of(0, &harmless)?);
-    // Limits are asked for, and not changed: the new ones are a null pointer.
-    let asks = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
-    rules.insert(
-        libc::SYS_prlimit64,
-        vec![all([compare(0, SeccompCmpOp::Eq, 0)?, asks])?],
-    );
+    rules.insert(libc::SYS_prlimit64, only_asks()?);
     Ok(rules)
+}
+
+/// Rules for prlimit64(2): own limits are asked for, and not changed; the new ones are a null pointer.
+pub(super) fn only_asks() -> Result<Vec<SeccompRule>, BackendError> {
+    let asks = SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)?;
+    Ok(vec![all([compare(0, SeccompCmpOp::Eq, 0)?, asks])?])
 }
 
 pub(super) fn own_pid() -> u64 {

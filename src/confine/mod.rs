@@ -4,8 +4,10 @@
 //! Landlock is not used: it denies `/proc/PID/{exe,root,maps}` of every process outside its domain, to root too.
 #![expect(unsafe_code, reason = "fork(2) and _exit(2)")]
 
+mod descriptors;
 mod filter;
 mod privileges;
+pub mod worker;
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
