@@ -87,15 +87,17 @@ pub fn components(group: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|part| !part.is_empty())
 }
 
-/// The outermost component that holds a text, such as an id: the manager above the container wrote it, what follows it was
-/// named inside.
+/// The outermost component that is called after an id: `ID`, `docker-ID.scope`, `x.slice:cri-containerd:ID`. The manager
+/// above the container wrote it, what follows it was named inside.
 #[must_use]
-pub fn group_naming<'a>(process: &'a Process, text: &[u8]) -> Option<&'a [u8]> {
-    let holds = |part: &&[u8]| {
-        let mut windows = part.windows(text.len().max(1));
-        windows.any(|window| window == text)
+pub fn group_naming<'a>(process: &'a Process, id: &[u8]) -> Option<&'a [u8]> {
+    let named = |part: &&[u8]| {
+        let stem = part.strip_suffix(b".scope").unwrap_or(part);
+        let before = stem.strip_suffix(id);
+        !id.is_empty()
+            && before.is_some_and(|before| matches!(before.last(), None | Some(b'-' | b':')))
     };
-    groups(process).find_map(|group| components(group).find(holds))
+    groups(process).find_map(|group| components(group).find(named))
 }
 
 /// The uid of whoever's manager keeps the container, unless that is the system's or root's.
@@ -226,6 +228,8 @@ mod tests {
         check_group("2:misc:/\n1:memory:/docker/ID\n0::/\n", "ID", Some("ID"));
         check_group("0::/a:b-ID/c\n", "ID", Some("a:b-ID"));
         check_group("0::/a\n", "ID", None);
+        check_group("0::/system.slice/containerd.service\n", "containerd", None);
+        check_group("0::/a/xID\n", "ID", None);
         check_group("ID\n", "ID", None);
         check_group("", "", None);
     }
