@@ -1,0 +1,242 @@
+//! What one source file asks for: its imports and when they are executed. Pure.
+#![forbid(unsafe_code)]
+
+use crate::block::{Blocks, Header};
+use crate::lex::{Lexer, Token};
+
+/// When a statement of a module is executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum When {
+    /// Never: `if TYPE_CHECKING:`.
+    Never,
+    /// Perhaps: in functions and under conditions.
+    Maybe,
+    /// Where the module is the main program, and only there.
+    Main,
+    /// Whenever the module is imported.
+    Always,
+}
+
+/// Which names an import takes out of its module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// None: `import a.b`.
+    Module,
+    /// These; each may be a submodule.
+    These(Vec<Vec<u8>>),
+    /// `*`: those of `__all__`.
+    All,
+}
+
+/// One module that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Import {
+    /// Leading dots.
+    pub(crate) level: usize,
+    /// The dotted name after them; may be empty if there are any.
+    pub(crate) module: Vec<u8>,
+    /// What is taken out of it.
+    pub(crate) names: Names,
+    /// When.
+    pub(crate) when: When,
+    /// The number of the `try` in whose body it stands, 0 for none: if it fails, what follows there is not executed.
+    pub(crate) guard: u32,
+    /// The number of the `try` of whose `except ImportError` it is a part.
+    pub(crate) fallback: u32,
+}
+
+/// What was learnt from a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// In the order of the file.
+    pub(crate) imports: Vec<Import>,
+    /// The strings of `__all__`.
+    pub(crate) exported: Vec<Vec<u8>>,
+    /// Absolute directories that it adds to `sys.path` as plain strings, and whether in front.
+    pub(crate) paths: Vec<(Vec<u8>, bool)>,
+}
+
+/// Imports that are kept of one file.
+const IMPORTS: usize = 4096;
+/// The longest dotted name.
+const NAME: usize = 512;
+
+/// Reads a source.
+pub(crate) fn parse_source(text: &[u8]) -> Source {
+    let mut lexer = Lexer::new(text);
+    let mut blocks = Blocks::default();
+    let mut source = Source::default();
+    while let Some(line) = lexer.next_line() {
+        if source.imports.len() >= IMPORTS {
+            break;
+        }
+        let mut tokens = line.tokens.as_slice();
+        let mut place = blocks.place(line.indent);
+        if let Some((header, rest)) = Header::of(tokens) {
+            place = blocks.open(line.indent, header);
+            tokens = rest;
+            expressions(&line.tokens, blocks.around(line.indent), &mut source);
+        }
+        for statement in tokens.split(|&token| token == Token::Op(b';')) {
+            let first = source.imports.len();
+            simple(statement, &mut source);
+            for import in &mut source.imports[first..] {
+                import.when = import.when.min(place.when);
+                (import.guard, import.fallback) = (place.guard, place.fallback);
+            }
+        }
+    }
+    source.imports.retain(|import| import.when > When::Never);
+    source
+}
+
+fn simple(tokens: &[Token<'_>], source: &mut Source) {
+    match tokens {
+        [Token::Name(b"import"), rest @ ..] => plain_imports(rest, source),
+        [Token::Name(b"from"), rest @ ..] => from_import(rest, source),
+        _ => {
+            assignments(tokens, source);
+            expressions(tokens, When::Always, source);
+        }
+    }
+}
+
+fn is_keyword(name: &[u8]) -> bool {
+    matches!(name, b"import" | b"as" | b"from")
+}
+
+/// A dotted name, its tokens joined: blanks may stand around the dots.
+fn dotted<'a, 't>(mut tokens: &'t [Token<'a>]) -> (Vec<u8>, &'t [Token<'a>]) {
+    let mut name = Vec::new();
+    while let [Token::Name(part), rest @ ..] = tokens
+        && !is_keyword(part)
+    {
+        name.extend_from_slice(part);
+        tokens = rest;
+        let [Token::Op(b'.'), rest @ ..] = tokens else {
+            break;
+        };
+        name.push(b'.');
+        tokens = rest;
+    }
+    (name, tokens)
+}
+
+fn push(source: &mut Source, level: usize, module: Vec<u8>, names: Names, when: When) {
+    let named = !module.is_empty() || level > 0;
+    if named && module.len() <= NAME && !module.ends_with(b".") && source.imports.len() < IMPORTS {
+        source.imports.push(Import {
+            level,
+            module,
+            names,
+            when,
+            guard: 0,
+            fallback: 0,
+        });
+    }
+}
+
+/// `import a.b as c, d`.
+fn plain_imports(tokens: &[Token<'_>], source: &mut Source) {
+    for part in tokens.split(|&token| token == Token::Op(b',')) {
+        let (name, _) = dotted(part);
+        push(source, 0, name, Names::Module, When::Always);
+    }
+}
+
+/// `from ..p import (y, z as w)`.
+fn from_import(mut tokens: &[Token<'_>], source: &mut Source) {
+    let mut level = 0;
+    while let [Token::Op(b'.'), rest @ ..] = tokens {
+        level += 1;
+        tokens = rest;
+    }
+    let (module, rest) = dotted(tokens);
+    let [Token::Name(b"import"), rest @ ..] = rest else {
+        return;
+    };
+    let mut names = Vec::new();
+    for part in rest.split(|&token| token == Token::Op(b',')) {
+        let part = match part {
+            [Token::Op(b'('), part @ ..] => part,
+            part => part,
+        };
+        match part.first() {
+            Some(Token::Op(b'*')) => return push(source, level, module, Names::All, When::Always),
+            Some(Token::Name(name)) if name.len() <= NAME => names.push(name.to_vec()),
+            _ => {}
+        }
+    }
+    push(source, level, module, Names::These(names), When::Always);
+}
+
+/// `__all__ = [...]`, `__all__ += [...]`, `sys.path.insert(0, "/x")`, `sys.path.append("/x")`.
+fn assignments(tokens: &[Token<'_>], source: &mut Source) {
+    match tokens {
+        [Token::Name(b"__all__"), rest @ ..] => {
+            let strings = rest.iter().filter_map(|token| match token {
+                Token::Text { text, plain: true } => Some(text.to_vec()),
+                _ => None,
+            });
+            let room = IMPORTS.saturating_sub(source.exported.len());
+            source.exported.extend(strings.take(room));
+        }
+        [
+            Token::Name(b"sys"),
+            Token::Op(b'.'),
+            Token::Name(b"path"),
+            Token::Op(b'.'),
+            Token::Name(how @ (b"insert" | b"append")),
+            Token::Op(b'('),
+            rest @ ..,
+        ] => {
+            let text = match rest {
+                [
+                    Token::Number(_),
+                    Token::Op(b','),
+                    Token::Text { text, plain: true },
+                    Token::Op(b')'),
+                ] => text,
+                [Token::Text { text, plain: true }, Token::Op(b')')] => text,
+                _ => return,
+            };
+            if text.starts_with(b"/") && source.paths.len() < 16 {
+                source.paths.push((text.to_vec(), *how == b"insert"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `importlib.import_module("x")`, `import_module(".x", __package__)`, `__import__("x")` anywhere in an expression.
+fn expressions(tokens: &[Token<'_>], around: When, source: &mut Source) {
+    if around == When::Never {
+        return;
+    }
+    for (at, token) in tokens.iter().enumerate() {
+        let Token::Name(b"import_module" | b"__import__") = token else {
+            continue;
+        };
+        let Some(
+            [
+                Token::Op(b'('),
+                Token::Text { text, plain: true },
+                Token::Op(b')' | b','),
+            ],
+        ) = tokens.get(at + 1..at + 4)
+        else {
+            continue;
+        };
+        let level = text.iter().take_while(|&&byte| byte == b'.').count();
+        let name = &text[level..];
+        let is_name = |part: &[u8]| {
+            !part.is_empty()
+                && part
+                    .iter()
+                    .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80)
+        };
+        if name.split(|&byte| byte == b'.').all(is_name) {
+            push(source, level, name.to_vec(), Names::Module, When::Maybe);
+        }
+    }
+}
