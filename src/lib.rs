@@ -8,6 +8,7 @@ pub mod app;
 pub mod attribute;
 pub mod bundle;
 pub mod cli;
+pub mod config;
 pub mod confine;
 pub mod decide;
 pub mod detect;
