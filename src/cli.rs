@@ -124,6 +124,9 @@ pub struct SourceFlags {
     /// Judge what `unstale record` wrote, instead of this machine
     #[arg(long, value_name = "FILE", conflicts_with_all = ["root", "proc"])]
     pub bundle: Option<PathBuf>,
+    /// A directory of detector plugins that counts before the others; may be given several times
+    #[arg(long, value_name = "DIR", conflicts_with = "bundle")]
+    pub plugin_dir: Vec<PathBuf>,
     /// How mappings are read
     #[arg(long, value_enum, value_name = "HOW", default_value_t = MappingSource::Best, hide = true)]
     pub mapping_source: MappingSource,

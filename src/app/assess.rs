@@ -32,6 +32,7 @@ pub(super) fn assess<'a>(bundle: &'a Bundle, policy: &Policy, own_only: bool) ->
         .collect();
     let mut problems = facts.problems.clone();
     problems.extend(unknown_objects(facts, &judged));
+    problems.extend(plugin_problems(facts));
     problems.sort();
     problems.dedup();
     Assessment {
@@ -56,10 +57,15 @@ fn stale_process(
             return None;
         };
         let object = facts.objects.get(finding.object.0 as usize)?;
+        let source = finding
+            .source
+            .and_then(|at| judged.process.sources.get(at as usize));
         let package = attribute::package_of(object, started, &bundle.answers);
         Some(StaleObject {
             object: finding.object,
             program: finding.program,
+            source: source.cloned(),
+            sure: finding.sure,
             kind,
             package,
         })
@@ -68,11 +74,51 @@ fn stale_process(
     if objects.is_empty() {
         return None;
     }
+    let owner = owner_of(facts, judged.process, by_pid);
+    let look = instance_of(facts, judged.process, &owner);
+    let (instance, restart) = look.map_or((None, None), |look| {
+        (look.instance.clone(), look.restart.clone())
+    });
     Some(StaleProcess {
         key: judged.process.key,
-        owner: owner_of(facts, judged.process, by_pid),
+        owner,
         comm: judged.process.comm.clone(),
+        instance,
+        restart,
         objects,
+    })
+}
+
+/// What a plugin said that the process is part of. Only the control group tells that it is part of something at all: to
+/// a process that is not, no plugin can give a name.
+fn instance_of<'a>(
+    facts: &'a Facts,
+    process: &Process,
+    owner: &Owner,
+) -> Option<&'a crate::model::PluginLook> {
+    let contained = matches!(
+        owner.kind,
+        OwnerKind::Container(_) | OwnerKind::VirtualMachine(_) | OwnerKind::App
+    );
+    let looks = facts.plugins.iter().flat_map(|run| &run.looks);
+    let mut of_process =
+        looks.filter(|look| look.process == process.key && look.instance.is_some());
+    of_process.next().filter(|_| contained)
+}
+
+/// What plugins could not look at, and where they failed.
+fn plugin_problems(facts: &Facts) -> impl Iterator<Item = Problem> {
+    facts.plugins.iter().flat_map(|run| {
+        run.looks.iter().flat_map(move |look| {
+            let failed = look.failed.iter().map(|failed| ("look", &failed.why));
+            let unknown = look.unknown.iter().map(|what| ("see all", what));
+            failed.chain(unknown).map(move |(what, why)| Problem {
+                operation: format!("let the {} detector {what}", run.name),
+                object: Bytes::from("into process"),
+                pid: Some(look.process.pid),
+                why: WhyNot::Failed(why.clone()),
+            })
+        })
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::detectors::Detectors;
 use super::explain::{self, Target};
 use crate::bundle::Bundle;
 use crate::detect::{Judge, WRITING_NS};
@@ -36,10 +37,12 @@ pub(super) fn gather(
     options: Options,
     root: &Path,
     interest: &Interest,
+    mut detectors: Detectors<'_>,
 ) -> Result<Bundle, Problem> {
     let mut scanner = Scanner::open(options)?;
     scanner.scan(matches!(interest, Interest::Stale { own_only: true }));
     settle(&mut scanner);
+    detectors.look_at_all(&mut scanner);
     let wanted = scanner.with_facts(|facts| match interest {
         Interest::Stale { .. } => {
             let mut matter = suspects(facts);
@@ -53,7 +56,9 @@ pub(super) fn gather(
         }
     });
     scanner.add_details(&wanted);
+    detectors.look_at_owned(&mut scanner);
     let mut facts = scanner.into_facts();
+    detectors.into_runs(&mut facts);
     let questions = match interest {
         Interest::Stale { .. } | Interest::Everything => questions(&facts, &[]),
         Interest::Target(target) => ask_about(&facts, root, target),
@@ -164,11 +169,16 @@ fn questions(facts: &Facts, also: &[ObjectId]) -> Questions {
             since = Some(since.map_or(time, |since: Timestamp| since.min(time)));
         }
     };
-    for judged in Judge::new(facts, &none).all() {
-        let start = facts.host.clock.file_time(judged.process.key.started);
+    let judge = Judge::new(facts, &none);
+    for judged in judge.all() {
+        let start = facts.host.clock.file_time(judge.started(judged.process));
         for finding in &judged.findings {
             match &finding.verdict {
                 Verdict::Stale(Kind::Overwritten) => add(finding.object, true, Some(start)),
+                // Of a file that was touched, the package tells whether it changed.
+                Verdict::Stale(_) if finding.source.is_some() => {
+                    add(finding.object, true, Some(start));
+                }
                 Verdict::Stale(_) => add(
                     finding.object,
                     false,

@@ -1,11 +1,14 @@
 //! The way of the data, from the command line to the exit status.
 
 mod assess;
+mod crew;
+mod detectors;
 mod exit;
 mod explain;
 mod gather;
 mod worker;
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -25,6 +28,8 @@ use crate::error::Error;
 use crate::model::Escaped;
 use crate::report::{self, Assessment, Detail};
 use crate::snapshot;
+use crew::Crew;
+use detectors::Detectors;
 use exit::Exit;
 use gather::Interest;
 
@@ -139,8 +144,20 @@ fn obtain(source: &SourceFlags, interest: &Interest) -> Result<Bundle, Error> {
         .root
         .clone()
         .unwrap_or_else(|| Path::new("/").to_owned());
-    let seen = confine::run(SCAN_LIMIT, || gather::gather(options, &root, interest))?;
-    let bundle = seen.map_err(Error::Problem)?;
+    let crew = Crew::muster(source, options.reader_uid)?;
+    let (lines, starter) = crew.lines()?;
+    let starter = RefCell::new(starter);
+    let work = |lines, asker: &confine::Asker| {
+        starter.borrow_mut().forget();
+        let plugins = &crew.found.plugins;
+        let detectors = Detectors::new(plugins, &crew.settings, lines, asker);
+        gather::gather(options, &root, interest, detectors)
+    };
+    let on_request = |worker| starter.borrow_mut().start(worker);
+    let seen = confine::run_with(SCAN_LIMIT, lines, on_request, work);
+    let mut bundle = seen?.map_err(Error::Problem)?;
+    starter.into_inner().tell(&mut bundle.facts);
+    crew.tell(&mut bundle.facts);
     bundle
         .checked()
         .map_err(|what| Error::Scanner(format!("its answer is not sound: {what}")))

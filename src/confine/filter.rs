@@ -101,9 +101,13 @@ pub(super) const PR_GET_AUXV: libc::c_int = 0x4155_5856;
 pub(super) const PR_SET_VMA: libc::c_int = 0x5356_4d41;
 
 /// Applies the filter to this process and all threads it will start. A denied call says `EPERM`. Of what is open,
-/// only `door` and standard error can be written to, and neither can be closed: no other file gets their numbers. On
+/// only `door`, the `sockets` (the first and the last of a row) and standard error can be written to, and none of them
+/// can be closed: no other file gets their numbers. On
 /// processors that the filter's crate does not know, privileges alone confine.
-pub(super) fn apply(door: RawFd) -> Result<(), seccompiler::Error> {
+pub(super) fn apply(
+    door: RawFd,
+    sockets: Option<(RawFd, RawFd)>,
+) -> Result<(), seccompiler::Error> {
     let Ok(arch) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(());
     };
@@ -119,7 +123,7 @@ pub(super) fn apply(door: RawFd) -> Result<(), seccompiler::Error> {
     )?)?;
     let denied = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     install(SeccompFilter::new(
-        rules(door)?,
+        rules(door, sockets)?,
         denied,
         SeccompAction::Allow,
         arch,
@@ -131,7 +135,10 @@ pub(super) fn install(filter: SeccompFilter) -> Result<(), seccompiler::Error> {
     apply_filter_all_threads(&program)
 }
 
-fn rules(door: RawFd) -> Result<BTreeMap<libc::c_long, Vec<SeccompRule>>, BackendError> {
+fn rules(
+    door: RawFd,
+    sockets: Option<(RawFd, RawFd)>,
+) -> Result<BTreeMap<libc::c_long, Vec<SeccompRule>>, BackendError> {
     let always = ALLOWED.iter().chain(LEGACY);
     let mut rules: BTreeMap<_, _> = always.map(|&call| (call, Vec::new())).collect();
     let writes = bits(libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC);
@@ -141,13 +148,29 @@ fn rules(door: RawFd) -> Result<BTreeMap<libc::c_long, Vec<SeccompRule>>, Backen
 
     let kept = [door, libc::STDERR_FILENO];
     for call in [libc::SYS_write, libc::SYS_writev] {
-        rules.insert(call, any_of(0, &kept)?);
+        let mut allowed = any_of(0, &kept)?;
+        if let Some((first, last)) = sockets {
+            let from = compare(0, SeccompCmpOp::Ge, bits(first))?;
+            let to = compare(0, SeccompCmpOp::Le, bits(last))?;
+            allowed.push(all([from, to])?);
+        }
+        rules.insert(call, allowed);
     }
-    let others = [
-        compare(0, SeccompCmpOp::Ne, bits(door))?,
-        compare(0, SeccompCmpOp::Ne, bits(libc::STDERR_FILENO))?,
-    ];
-    rules.insert(libc::SYS_close, vec![all(others)?]);
+    let other = |more: Option<SeccompCondition>| {
+        let ours = [
+            compare(0, SeccompCmpOp::Ne, bits(door))?,
+            compare(0, SeccompCmpOp::Ne, bits(libc::STDERR_FILENO))?,
+        ];
+        all(ours.into_iter().chain(more))
+    };
+    let closed = match sockets {
+        None => vec![other(None)?],
+        Some((first, last)) => vec![
+            other(Some(compare(0, SeccompCmpOp::Lt, bits(first))?))?,
+            other(Some(compare(0, SeccompCmpOp::Gt, bits(last))?))?,
+        ],
+    };
+    rules.insert(libc::SYS_close, closed);
     // No file gets a number of the caller's choice, nobody else's signals are asked for, and nothing is locked.
     let copies = [
         libc::F_GETFD,

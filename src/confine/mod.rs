@@ -12,13 +12,14 @@ pub mod worker;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, Resource, Signal, WaitOptions, WaitStatus, kill_process, set_parent_process_death_signal,
@@ -43,6 +44,48 @@ const MEMORY_CAP: u64 = 1024 * 1024 * 1024;
 /// A child that gave its answer, or was killed, ends at once; if the kernel holds it, nobody waits longer than this.
 const END_LIMIT: Duration = Duration::from_millis(200);
 
+/// Set in what the child writes instead of a length: the rest is a number that the parent knows what to do with.
+const REQUEST: u64 = 1 << 63;
+
+/// By which the child asks its parent for what it may not do itself. Whoever asks, the number is all that crosses.
+#[derive(Debug, Clone)]
+pub struct Asker(Arc<Mutex<Option<ManuallyDrop<File>>>>);
+
+impl Asker {
+    /// Asks for one thing. Nothing is asked any more once the answer is on its way.
+    pub fn ask(&self, number: u32) {
+        let door = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(door) = &*door {
+            let mut door: &File = door;
+            door.write_all(&(REQUEST | u64::from(number)).to_le_bytes())
+                .ok();
+        }
+    }
+
+    fn close(&self) -> Option<ManuallyDrop<File>> {
+        let mut door = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        door.take()
+    }
+}
+
+/// Sockets that the child keeps, and may write to.
+pub trait Sockets {
+    /// Gives each of them the number that `renumber` chooses.
+    fn renumber(
+        &mut self,
+        renumber: &mut dyn FnMut(OwnedFd) -> Result<OwnedFd, Errno>,
+    ) -> Result<(), Errno>;
+}
+
+impl Sockets for () {
+    fn renumber(
+        &mut self,
+        _: &mut dyn FnMut(OwnedFd) -> Result<OwnedFd, Errno>,
+    ) -> Result<(), Errno> {
+        Ok(())
+    }
+}
+
 /// Runs `work` in a confined child and hands its result over. The caller must not have started threads.
 ///
 /// # Errors
@@ -50,6 +93,19 @@ const END_LIMIT: Duration = Duration::from_millis(200);
 pub fn run<T: Serialize + DeserializeOwned>(
     limit: Duration,
     work: impl FnOnce() -> T,
+) -> Result<T, Error> {
+    run_with(limit, (), |_| {}, |(), _| work())
+}
+
+/// As [`run`]; meanwhile, does what the child asks for. `sockets` are the child's.
+///
+/// # Errors
+/// [`Error::Scanner`] if the child cannot be started, ends without an answer, or does not answer within `limit`.
+pub fn run_with<T: Serialize + DeserializeOwned, S: Sockets>(
+    limit: Duration,
+    sockets: S,
+    on_request: impl FnMut(u32),
+    work: impl FnOnce(S, &Asker) -> T,
 ) -> Result<T, Error> {
     let (answer, door) =
         pipe_with(PipeFlags::CLOEXEC).map_err(|error| failed("make a pipe", error))?;
@@ -62,15 +118,17 @@ pub fn run<T: Serialize + DeserializeOwned>(
         )),
         0 => {
             drop(answer);
-            let status =
-                catch_unwind(AssertUnwindSafe(|| work_as_child(parent, door, work))).unwrap_or(102);
+            // The other ends of the sockets are in it.
+            drop(on_request);
+            let work = || work_as_child(parent, door, sockets, work);
+            let status = catch_unwind(AssertUnwindSafe(work)).unwrap_or(102);
             // SAFETY: ends the child at once: what the parent registered to run at exit is not the child's.
             unsafe { libc::_exit(status) }
         }
         child => {
-            drop(door);
+            drop((door, sockets));
             let child = Pid::from_raw(child).expect("fork returned a positive number");
-            let text = read_answer(answer, limit);
+            let text = read_answer(answer, limit, on_request);
             if text.is_err() {
                 kill_process(child, Signal::KILL).ok();
             }
@@ -103,9 +161,17 @@ fn wait_for_end(child: Pid) -> Option<WaitStatus> {
     }
 }
 
-fn work_as_child<T: Serialize>(parent: Pid, door: OwnedFd, work: impl FnOnce() -> T) -> i32 {
+fn work_as_child<T: Serialize, S: Sockets>(
+    parent: Pid,
+    door: OwnedFd,
+    mut sockets: S,
+    work: impl FnOnce(S, &Asker) -> T,
+) -> i32 {
     // It stays open to the end: the filter does not let it be closed.
-    let mut door = ManuallyDrop::new(File::from(door));
+    let door = ManuallyDrop::new(File::from(door));
+    let Ok(kept) = line_up(&mut sockets) else {
+        return 105;
+    };
     // A last line: what runs away ends alone, and leaves no image of what it has read.
     let limits = [(Resource::Data, MEMORY_CAP), (Resource::Core, 0)];
     if privileges::give_up_for_scanner().is_err() || privileges::limit(&limits).is_err() {
@@ -117,11 +183,15 @@ fn work_as_child<T: Serialize>(parent: Pid, door: OwnedFd, work: impl FnOnce() -
     {
         return 101;
     }
-    if filter::apply(door.as_raw_fd()).is_err() {
+    if filter::apply(door.as_raw_fd(), kept).is_err() {
         return 101;
     }
-    let Ok(text) = postcard::to_allocvec(&work()) else {
+    let asker = Asker(Arc::new(Mutex::new(Some(door))));
+    let Ok(text) = postcard::to_allocvec(&work(sockets, &asker)) else {
         return 103;
+    };
+    let Some(mut door) = asker.close() else {
+        return 104;
     };
     let length = (text.len() as u64).to_le_bytes();
     match door.write_all(&length).and_then(|()| door.write_all(&text)) {
@@ -130,8 +200,33 @@ fn work_as_child<T: Serialize>(parent: Pid, door: OwnedFd, work: impl FnOnce() -
     }
 }
 
+/// Gives the sockets numbers in a row, so that the filter can tell them by two. Like the door, none of them can be closed
+/// after.
+fn line_up(sockets: &mut impl Sockets) -> Result<Option<(RawFd, RawFd)>, Errno> {
+    let mut row: Option<(RawFd, RawFd)> = None;
+    sockets.renumber(&mut |socket| {
+        let from = row.map_or(SOCKETS_FROM, |(_, last)| last + 1);
+        let copy = fcntl_dupfd_cloexec(&socket, from)?;
+        let number = copy.as_raw_fd();
+        match &mut row {
+            Some((_, last)) if number == *last + 1 => *last = number,
+            Some(_) => return Err(Errno::MFILE),
+            None => row = Some((number, number)),
+        }
+        Ok(copy)
+    })?;
+    Ok(row)
+}
+
+/// Above what else is open, as a rule.
+const SOCKETS_FROM: RawFd = 64;
+
 /// The answer, if the child gave one. It is whole at its length: a thread that waits in the kernel holds the pipe open.
-fn read_answer(answer: OwnedFd, limit: Duration) -> Result<Option<Vec<u8>>, Error> {
+fn read_answer(
+    answer: OwnedFd,
+    limit: Duration,
+    mut on_request: impl FnMut(u32),
+) -> Result<Option<Vec<u8>>, Error> {
     let end = Instant::now() + limit;
     let mut file = File::from(answer);
     let mut text = Vec::new();
@@ -159,6 +254,10 @@ fn read_answer(answer: OwnedFd, limit: Duration) -> Result<Option<Vec<u8>>, Erro
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => return Err(Error::Scanner(format!("cannot read its answer: {error}"))),
         }
+        while let Some(number) = request(&text) {
+            on_request(number);
+            text.drain(..LENGTH_SIZE);
+        }
         let length = text.first_chunk().copied().map(u64::from_le_bytes);
         let sent = text.len().saturating_sub(LENGTH_SIZE) as u64;
         if length.unwrap_or(sent) > ANSWER_CAP || sent > ANSWER_CAP {
@@ -170,4 +269,11 @@ fn read_answer(answer: OwnedFd, limit: Duration) -> Result<Option<Vec<u8>>, Erro
             return Ok(Some(text.split_off(LENGTH_SIZE)));
         }
     }
+}
+
+/// The number that a child asks for, if that is what it says next.
+fn request(text: &[u8]) -> Option<u32> {
+    let word = text.first_chunk().copied().map(u64::from_le_bytes)?;
+    let number = word & REQUEST != 0;
+    number.then(|| u32::try_from(word & !REQUEST).ok())?
 }

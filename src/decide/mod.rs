@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub use policy::{Policy, PolicyError, Rule, RuleAction};
 
 use crate::model::{
-    Action, Because, Bytes, Item, Kind, Owner, OwnerKind, Plan, Scope, StaleProcess,
+    Action, Because, Bytes, Item, Kind, Owner, OwnerKind, Plan, Scope, StaleObject, StaleProcess,
 };
 
 /// The process that keeps the PAM session of a user's manager open: no re-execution renews it.
@@ -31,11 +31,20 @@ pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
         .map(|(owner, mut processes)| {
             processes.sort_by_key(|process| process.key);
             let objects = || processes.iter().flat_map(|process| &process.objects);
-            let (action, because) = if objects().all(|object| object.kind == Kind::Alternative) {
+            let counts = |object: &StaleObject| object.sure && object.kind != Kind::Alternative;
+            let (action, because) = if objects().any(|object| object.kind == Kind::Alternative)
+                && !objects().any(counts)
+            {
                 because(
                     Action::Leave,
                     "alternative",
                     "what runs is still installed; only the system's choice among alternatives changed",
+                )
+            } else if !objects().any(counts) {
+                because(
+                    Action::Leave,
+                    "possible",
+                    "it is not certain that the process has loaded what changed, or that its content did",
                 )
             } else if owner.kind == OwnerKind::UserManager
                 && processes.iter().all(|process| process.comm.as_slice() == SD_PAM)

@@ -65,13 +65,16 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Since when a process runs its code: the start of the eldest ancestor of which it is a fork without exec.
+    #[must_use]
+    pub fn started(&self, process: &Process) -> StartTicks {
+        let started = self.starts.get(&process.key.pid);
+        started.copied().unwrap_or(process.key.started)
+    }
+
     /// The verdict on every object of a process, current ones too.
     pub fn verdicts(&self, process: &Process) -> Vec<Finding> {
-        let started = self
-            .starts
-            .get(&process.key.pid)
-            .copied()
-            .unwrap_or(process.key.started);
+        let started = self.started(process);
         let started_ns = self.facts.host.clock.file_time_ns(started);
         let of = |one: &Use| {
             let object = self.facts.objects.get(one.object.0 as usize)?;

@@ -32,8 +32,36 @@ pub(super) fn judge_path(
         }
         Fresh::Found(stat) => {
             let claims = claims_on(object, answers);
-            judge_file(stat, source.role, started_ns, claims, &answers.changes)
+            let judged = judge_file(stat, source.role, started_ns, claims, &answers.changes);
+            let moved = || judge_links(object, claims, started_ns, &answers.changes);
+            match judged.0 {
+                Verdict::Current => moved().unwrap_or(judged),
+                _ => judged,
+            }
         }
+    }
+}
+
+/// The file itself is as it was; but a link on the way to it is younger than the process, which may have been led
+/// elsewhere.
+fn judge_links(
+    object: &Object,
+    claims: &[Claim],
+    started_ns: i64,
+    changes: &[PackageChange],
+) -> Option<(Verdict, bool)> {
+    let led = object.look.start_name.as_ref()?.found.as_ref().ok()?;
+    if led.since_ns <= started_ns.saturating_add(GRAIN_NS) {
+        return None;
+    }
+    let kind = match led.alternatives {
+        true => Kind::Alternative,
+        false => Kind::PathChanged,
+    };
+    match witness(claims, changes, started_ns) {
+        Witness::Reinstalled => None,
+        Witness::Upgraded => Some((Verdict::Stale(kind), true)),
+        Witness::Unchanged | Witness::Silent => Some((Verdict::Stale(kind), false)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What to do, and why.
 
-use super::{Bytes, Kind, ObjectId, Owner, PackageFact, ProcessKey};
+use super::{Bytes, Instance, Kind, ObjectId, Owner, PackageFact, ProcessKey, Source};
 
 /// What it takes to be rid of stale code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,6 +52,10 @@ pub struct StaleProcess {
     pub owner: Owner,
     /// Its command name.
     pub comm: Bytes,
+    /// The container, machine or app it is part of, as a plugin names it.
+    pub instance: Option<Instance>,
+    /// The words of the command that restarts that, if there is one.
+    pub restart: Option<Vec<String>>,
     /// Its stale objects, in the order of the address space.
     pub objects: Vec<StaleObject>,
 }
@@ -63,6 +67,10 @@ pub struct StaleObject {
     pub object: ObjectId,
     /// Whether it is the program itself.
     pub program: bool,
+    /// What it is to the process, if no code of it is mapped.
+    pub source: Option<Source>,
+    /// Whether the process runs it beyond doubt, and its change is one of content.
+    pub sure: bool,
     /// How it is stale.
     pub kind: Kind,
     /// The package that owns its path.

@@ -116,6 +116,8 @@ pub struct PluginLook {
     pub process: ProcessKey,
     /// For whoever asks for an explanation.
     pub notes: Vec<String>,
+    /// What it could not look at, although it should have.
+    pub unknown: Vec<String>,
     /// What the process belongs to.
     pub instance: Option<Instance>,
     /// The words of the command that restarts the instance.

@@ -92,21 +92,21 @@ pub struct Failure {
     pub worker: Option<u32>,
 }
 
-/// Lets one plugin look at all these processes, in their order. `start` starts the worker of a line.
+/// Lets one plugin look at all these processes, in their order. `start` starts the worker of a line. Lines that were not
+/// needed come back.
 pub fn visit_all(
     visits: Vec<Visit>,
     lines: Vec<Line>,
     terms: &Terms,
     limits: Limits,
     start: impl Fn(u32),
-) -> Vec<Visited> {
+) -> (Vec<Visited>, Vec<Line>) {
     let end = Instant::now() + limits.total;
+    let mut lines = lines.into_iter();
     let queue = Arc::new(Mutex::new(Queue::new(visits, limits)));
     let mut visited = Vec::new();
-    for line in lines {
-        if lock(&queue).waiting.is_empty() || Instant::now() >= end {
-            break;
-        }
+    while !lock(&queue).waiting.is_empty() && Instant::now() < end {
+        let Some(line) = lines.next() else { break };
         let worker = line.worker;
         start(worker);
         let (events, heard) = channel();
@@ -120,7 +120,7 @@ pub fn visit_all(
             Next::Line => {}
             Next::Nothing(why) => {
                 pass_over_all(&queue, &mut visited, why, Some(worker));
-                return visited;
+                return (visited, lines.collect());
             }
         }
     }
@@ -130,7 +130,7 @@ pub fn visit_all(
         "its workers failed, or took too long, before it came to this process",
         None,
     );
-    visited
+    (visited, lines.collect())
 }
 
 /// Processes that wait, and what their users have cost.

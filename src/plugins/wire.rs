@@ -265,3 +265,12 @@ same_words! {
     How { Loaded, Imported, Possible }
     Part { Payload, Helper }
 }
+
+impl From<plugin::Handle> for Handle {
+    fn from(handle: plugin::Handle) -> Self {
+        match handle {
+            plugin::Handle::Descriptor(number) => Self::Descriptor(number),
+            plugin::Handle::Mapping(start) => Self::Mapping(start),
+        }
+    }
+}

@@ -16,7 +16,7 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Result<()>
             by_package
                 .entry(words::package(&object.package))
                 .or_default()
-                .insert(words::owner(&item.owner));
+                .insert(words::item(item));
         }
     }
     for (package, owners) in &by_package {

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use super::text::print_evidence;
 use super::{Assessment, words};
-use crate::model::{Action, Finding, Object, PathAnswer, Process, ProcessKey, Verdict};
+use crate::model::{
+    Action, Escaped, Finding, Object, PathAnswer, Process, ProcessKey, Source, Verdict,
+};
 
 /// Processes that are shown when not all are asked for.
 const SHOWN: usize = 5;
@@ -84,12 +86,14 @@ fn print_process(
     let (current, others): (Vec<&Finding>, Vec<&Finding>) = verdicts
         .iter()
         .partition(|finding| matches!(finding.verdict, Verdict::Current));
+    let mapped = |findings: &[&Finding]| findings.iter().filter(|one| one.source.is_none()).count();
     writeln!(
         out,
         "  it has code of {} files mapped, {} of them current",
-        verdicts.len(),
-        current.len()
+        process.uses.len(),
+        mapped(&current)
     )?;
+    print_detectors(out, assessment, process)?;
     for finding in others {
         print_finding(out, assessment, finding, true)?;
     }
@@ -117,19 +121,66 @@ fn print_finding(
     evidence: bool,
 ) -> io::Result<()> {
     let object = &assessment.bundle.facts.objects[finding.object.0 as usize];
-    let role = if finding.program {
-        " (the program)"
-    } else {
-        ""
+    let source = source_of(assessment, finding);
+    let role = match source {
+        Some(source) => format!(" ({})", words::source(source, finding.sure).trim_end()),
+        None if finding.program => " (the program)".to_owned(),
+        None => String::new(),
     };
     writeln!(out, "    {}{role}", words::path_of(object).escaped())?;
     if evidence {
         print_evidence(out, object, "        ")?;
     }
+    if let Some(source) = source.filter(|_| evidence) {
+        let how = words::how(source, assessment.detector(source));
+        writeln!(out, "        {how}")?;
+    }
     if let Some(owned) = package_words(assessment, object) {
         writeln!(out, "        package: {owned}")?;
     }
     writeln!(out, "        {}", words::verdict(&finding.verdict))
+}
+
+/// What a finding says of a file that no code is mapped of.
+fn source_of<'a>(assessment: &'a Assessment<'_>, finding: &Finding) -> Option<&'a Source> {
+    let process = assessment.process(finding.process)?;
+    process.sources.get(finding.source? as usize)
+}
+
+/// What detectors saw and said of a process.
+fn print_detectors(
+    out: &mut dyn Write,
+    assessment: &Assessment<'_>,
+    process: &Process,
+) -> io::Result<()> {
+    let escaped = |text: &str| Escaped(text.as_bytes()).to_string();
+    for (run, at) in assessment.bundle.facts.plugins.iter().zip(0..) {
+        let looks = run.looks.iter().filter(|look| look.process == process.key);
+        for look in looks {
+            let of_it = process.sources.iter().filter(|source| source.plugin == at);
+            writeln!(
+                out,
+                "  the {} detector ({} {}) looked at it: {} files that it runs",
+                escaped(&run.name),
+                run.path.escaped(),
+                escaped(&run.version),
+                of_it.count()
+            )?;
+            for note in &look.notes {
+                writeln!(out, "    it says: {}", escaped(note))?;
+            }
+            for what in &look.unknown {
+                writeln!(out, "    it could not look at: {}", escaped(what))?;
+            }
+            if let Some(failed) = &look.failed {
+                writeln!(out, "    it failed: {}", escaped(&failed.why))?;
+            }
+            if let Some(instance) = &look.instance {
+                writeln!(out, "    it calls it: {}", instance.name.escaped())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What the stores said of an object's path, with the versions where it is stale.
@@ -195,7 +246,7 @@ fn print_decision(
     writeln!(
         out,
         "  so: {action} {} — {} (rule {rule})\n",
-        words::owner(&item.owner),
+        words::item(item),
         because.join("; ")
     )
 }

@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Assessment, words};
 use crate::model::{
-    Action, Bytes, Fresh, Item, Kind, Owner, OwnerKind, Package, Runtime, Scope, StaleObject,
-    StaleProcess, Verdict, is_tame,
+    Action, Bytes, Fresh, How, Instance, Item, Kind, Owner, OwnerKind, Package, Part, PluginRun,
+    Role, Runtime, Scope, Source, StaleObject, StaleProcess, Verdict, is_tame,
 };
 use crate::problem::Problem;
 
@@ -45,6 +45,7 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, notes: bool) -> i
             .map(|one| item(assessment, one))
             .collect(),
     );
+    document.insert("detectors".into(), detectors(assessment));
     if notes {
         document.insert("notes".into(), same_code(assessment));
     }
@@ -106,7 +107,53 @@ fn item(assessment: &Assessment<'_>, item: &Item) -> Value {
         .iter()
         .map(|one| process(assessment, one))
         .collect();
-    json!({"verdict": action(item.action), "owner": owner(&item.owner), "because": because, "processes": processes})
+    let mut value = json!({"verdict": action(item.action), "owner": owner(&item.owner), "because": because, "processes": processes});
+    if let Some(instance) = words::instance(item) {
+        value["instance"] = instance_value(instance);
+    }
+    if let Some(command) = item.processes.iter().find_map(|one| one.restart.as_ref()) {
+        value["restart_command"] = json!(command);
+    }
+    value
+}
+
+/// What an owner is called by its own tools, as a detector tells.
+fn instance_value(instance: &Instance) -> Value {
+    let mut value = Map::new();
+    put(&mut value, "name", &instance.name);
+    let parts = [
+        ("id", &instance.id),
+        ("image", &instance.image),
+        ("pod", &instance.pod),
+        ("project", &instance.project),
+    ];
+    for (key, part) in parts {
+        if let Some(part) = part {
+            put(&mut value, key, part);
+        }
+    }
+    Value::Object(value)
+}
+
+/// Detectors that had something to look at.
+fn detectors(assessment: &Assessment<'_>) -> Value {
+    let detector = |run: &PluginRun| {
+        let mut value = Map::new();
+        value.insert("name".into(), json!(run.name));
+        value.insert("version".into(), json!(run.version));
+        put(&mut value, "path", &run.path);
+        value.insert("processes".into(), json!(run.looks.len()));
+        let failed = run.looks.iter().filter(|look| look.failed.is_some());
+        value.insert("failed".into(), json!(failed.count()));
+        Value::Object(value)
+    };
+    assessment
+        .bundle
+        .facts
+        .plugins
+        .iter()
+        .map(detector)
+        .collect()
 }
 
 fn owner(owner: &Owner) -> Value {
@@ -150,6 +197,13 @@ fn process(assessment: &Assessment<'_>, stale: &StaleProcess) -> Value {
             json!(process.details.as_ref().map(|details| details.uid)),
         );
     }
+    if let Some(instance) = &stale.instance {
+        let part = match instance.part {
+            Part::Payload => "payload",
+            Part::Helper => "helper",
+        };
+        value.insert("part".into(), json!(part));
+    }
     if let Some(inner) = &stale.owner.inner {
         put(&mut value, "inner", inner);
     }
@@ -183,6 +237,10 @@ fn finding(assessment: &Assessment<'_>, stale: &StaleObject) -> Value {
     value.insert("kind".into(), json!(kind(stale.kind)));
     put(&mut value, "path", words::path_of(object));
     value.insert("program".into(), json!(stale.program));
+    value.insert("certain".into(), json!(stale.sure));
+    if let Some(source) = &stale.source {
+        value.insert("source".into(), source_value(assessment, source));
+    }
     value.insert(
         "old_build_id".into(),
         json!(
@@ -232,6 +290,28 @@ fn finding(assessment: &Assessment<'_>, stale: &StaleObject) -> Value {
         "package_known".into(),
         json!(stale.package != Package::Unknown),
     );
+    Value::Object(value)
+}
+
+fn source_value(assessment: &Assessment<'_>, source: &Source) -> Value {
+    let role = match source.role {
+        Role::Script => "script",
+        Role::Module => "module",
+        Role::Archive => "archive",
+        Role::Revision => "revision",
+    };
+    let how = match source.how {
+        How::Loaded => "loaded",
+        How::Imported => "imported",
+        How::Possible => "possible",
+    };
+    let mut value = Map::new();
+    value.insert("role".into(), json!(role));
+    value.insert("how".into(), json!(how));
+    value.insert("detector".into(), json!(assessment.detector(source)));
+    if let Some(via) = &source.via {
+        put(&mut value, "via", via);
+    }
     Value::Object(value)
 }
 

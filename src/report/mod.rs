@@ -9,7 +9,7 @@ mod words;
 
 use crate::bundle::Bundle;
 use crate::detect::{Judge, Judged};
-use crate::model::{Object, Plan, Process, ProcessKey, StaleObject};
+use crate::model::{Object, Plan, Process, ProcessKey, Source, StaleObject};
 use crate::problem::Problem;
 
 /// Everything there is to say.
@@ -69,6 +69,12 @@ pub fn problems(assessment: &Assessment<'_>, detail: Detail) -> Vec<String> {
 impl Assessment<'_> {
     fn object(&self, stale: &StaleObject) -> &Object {
         &self.bundle.facts.objects[stale.object.0 as usize]
+    }
+
+    /// The name of the detector that said so.
+    fn detector(&self, source: &Source) -> &str {
+        let run = self.bundle.facts.plugins.get(source.plugin as usize);
+        run.map_or("unknown", |run| &run.name)
     }
 
     fn process(&self, key: ProcessKey) -> Option<&Process> {

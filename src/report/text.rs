@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::{Assessment, Detail, words};
-use crate::model::{Action, Item, Package, StaleProcess, Verdict};
+use crate::model::{Action, Item, Package, Part, StaleProcess, Verdict};
 
 /// Packages and processes that are named in the short form; the rest is counted.
 const NAMED: usize = 4;
@@ -52,13 +52,16 @@ fn print_item(
     item: &Item,
     detail: Detail,
 ) -> io::Result<()> {
-    writeln!(out, "  {BOLD}{}{BOLD:#}", words::owner(&item.owner))?;
+    writeln!(out, "  {BOLD}{}{BOLD:#}", words::item(item))?;
     writeln!(out, "      {}", packages(item))?;
     writeln!(out, "      {DIM}{}{DIM:#}", why(assessment, item))?;
     if item.action != Action::Restart || detail == Detail::Everything {
         for because in &item.because {
             writeln!(out, "      {DIM}{}{DIM:#}", because.why)?;
         }
+    }
+    if let Some(command) = words::command(item) {
+        writeln!(out, "      {DIM}restart it with: {command}{DIM:#}")?;
     }
     if detail == Detail::Everything {
         for process in &item.processes {
@@ -107,7 +110,8 @@ fn why(assessment: &Assessment<'_>, item: &Item) -> String {
     let first = process
         .objects
         .iter()
-        .find(|object| object.program)
+        .find(|object| object.program && object.sure)
+        .or_else(|| process.objects.iter().find(|object| object.sure))
         .or(process.objects.first());
     let Some(first) = first else {
         return String::new();
@@ -146,6 +150,15 @@ fn why(assessment: &Assessment<'_>, item: &Item) -> String {
     )
 }
 
+/// Of a helper, that it is none of what runs inside.
+fn part(stale: &StaleProcess) -> &'static str {
+    let part = stale.instance.as_ref().map(|instance| instance.part);
+    match part {
+        Some(Part::Helper) => ", helps it from outside with code of the host",
+        Some(Part::Payload) | None => "",
+    }
+}
+
 fn print_process(
     out: &mut dyn Write,
     assessment: &Assessment<'_>,
@@ -172,13 +185,18 @@ fn print_process(
         .map_or_else(String::new, |details| format!(", uid {}", details.uid));
     writeln!(
         out,
-        "      pid {} ({}) {exe}, started {started}{uid}",
+        "      pid {} ({}) {exe}, started {started}{uid}{}",
         stale.key.pid,
-        process.comm.escaped()
+        process.comm.escaped(),
+        part(stale)
     )?;
     for object in &stale.objects {
         let seen = assessment.object(object);
-        let role = if object.program { "program " } else { "" };
+        let role = match &object.source {
+            Some(source) => words::source(source, object.sure),
+            None if object.program => "program ".to_owned(),
+            None => String::new(),
+        };
         writeln!(
             out,
             "        {role}{} {} [{}]",
@@ -187,6 +205,10 @@ fn print_process(
             words::package(&object.package)
         )?;
         print_evidence(out, seen, "          ")?;
+        if let Some(source) = &object.source {
+            let detector = assessment.detector(source);
+            writeln!(out, "          {}", words::how(source, detector))?;
+        }
     }
     Ok(())
 }

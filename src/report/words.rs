@@ -1,8 +1,9 @@
 //! Sentence parts that several forms share.
 
 use crate::model::{
-    Action, Basis, Bytes, Compared, Escaped, FileStat, Kind, Look, Object, Owner, OwnerKind,
-    Package, PackageFact, Rule, Runtime, Scope, Timestamp, Verdict, unescape_unit,
+    Action, Basis, Bytes, Compared, Escaped, FileStat, How, Instance, Item, Kind, Look, Object,
+    Owner, OwnerKind, Package, PackageFact, Part, Role, Rule, Runtime, Scope, Source, Timestamp,
+    Verdict, unescape_unit,
 };
 
 /// A path as people read it: without what the kernel appended.
@@ -75,6 +76,90 @@ pub(super) fn owner(owner: &Owner) -> String {
         }
         OwnerKind::Process => name,
     }
+}
+
+/// An owner as its own tools name it, where a detector could tell.
+pub(super) fn item(item: &Item) -> String {
+    let Some(instance) = instance(item) else {
+        return owner(&item.owner);
+    };
+    let runtime = match item.owner.kind {
+        OwnerKind::Container(runtime) => format!("{}container ", runtime_word(runtime)),
+        OwnerKind::VirtualMachine(runtime) => {
+            format!("{}virtual machine ", runtime_word(runtime))
+        }
+        _ => String::new(),
+    };
+    let name = instance.name.escaped();
+    let short = |id: &Bytes| {
+        id.escaped()
+            .to_string()
+            .chars()
+            .take(12)
+            .collect::<String>()
+    };
+    let id = instance.id.as_ref().or(Some(&item.owner.name));
+    let id = id.filter(|id| is_id(id.as_slice()));
+    let id = id.map_or_else(String::new, |id| format!(" ({})", short(id)));
+    let user = match item.owner.scope {
+        Scope::System => String::new(),
+        Scope::User(uid) => format!(" of user {uid}"),
+    };
+    let part = |word: &str, value: &Option<Bytes>| {
+        let value = value.as_ref();
+        value.map_or_else(String::new, |value| format!(", {word} {}", value.escaped()))
+    };
+    format!(
+        "{runtime}{name}{id}{user}{}{}{}",
+        part("project", &instance.project),
+        part("pod", &instance.pod),
+        part("image", &instance.image)
+    )
+}
+
+/// What a detector said that an owner is. What runs inside knows better than what helps from outside.
+pub(super) fn instance(item: &Item) -> Option<&Instance> {
+    let of = |part: Part| {
+        let instances = item
+            .processes
+            .iter()
+            .filter_map(|one| one.instance.as_ref());
+        instances.into_iter().find(|instance| instance.part == part)
+    };
+    of(Part::Payload).or_else(|| of(Part::Helper))
+}
+
+/// The words of the command that restarts it, for people: none of them has a blank or a quote in it.
+pub(super) fn command(item: &Item) -> Option<String> {
+    let words = item.processes.iter().find_map(|one| one.restart.as_ref())?;
+    Some(Escaped(words.join(" ").as_bytes()).to_string())
+}
+
+/// What a file is to a process that has no code of it mapped.
+pub(super) fn source(source: &Source, sure: bool) -> String {
+    let role = match source.role {
+        Role::Script => "script ",
+        Role::Module => "module ",
+        Role::Archive => "archive ",
+        Role::Revision => "revision ",
+    };
+    if sure {
+        role.to_owned()
+    } else {
+        format!("possibly {role}")
+    }
+}
+
+/// How it is known that a process uses a file.
+pub(super) fn how(source: &Source, detector: &str) -> String {
+    let how = match source.how {
+        How::Loaded => "the process itself shows it",
+        How::Imported => "found by reading its sources",
+        How::Possible => "its sources may load it",
+    };
+    let via = source.via.as_ref();
+    let via = via.map_or_else(String::new, |via| format!(", from {}", via.escaped()));
+    format!("{how}{via} ({} detector)", Escaped(detector.as_bytes()))
 }
 
 /// A container's id rather than a name: 64 hexadecimal digits, of which twelve tell it.
