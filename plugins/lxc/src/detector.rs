@@ -2,11 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use unstale_plugin::instance;
+use unstale_plugin::instance::{self, lxc};
 use unstale_plugin::{Detector, FileView, Instance, Part, Process, Refused, Report, Root};
 
 use crate::config::{Config, parse_config};
-use crate::group::{monitored, part};
 
 /// Where LXC keeps the system's containers.
 const CONTAINERS: &[u8] = b"/var/lib/lxc";
@@ -27,11 +26,11 @@ impl Detector for Lxc {
         let Some(container) = &process.container else {
             return;
         };
-        // Virtual machines of LXD and Incus are of this runtime, too.
-        if process.exe_name().starts_with(b"qemu-") || container.id.contains(&b'/') {
+        // Virtual machines of LXD and Incus are of this runtime, too, in the group of their daemon.
+        if lxc::group(process).is_none() || container.id.contains(&b'/') {
             return;
         }
-        let part = part(process);
+        let part = lxc::part(process);
         let mut found = Instance {
             name: container.id.clone(),
             part,
@@ -44,7 +43,9 @@ impl Detector for Lxc {
             report.instance(found);
             return;
         }
-        let title = (part == Part::Helper).then(|| monitored(process)).flatten();
+        let title = (part == Part::Helper)
+            .then(|| lxc::monitored(process))
+            .flatten();
         let config = match title {
             Some((CONTAINERS, name)) => {
                 found.name = name.to_vec();
@@ -95,7 +96,7 @@ fn by_directory(id: &[u8], files: &dyn FileView, report: &mut dyn Report) -> Who
             )
         })
     };
-    let names = [Some(id), without_retry(id)].into_iter().flatten();
+    let names = [Some(id), lxc::without_retry(id)].into_iter().flatten();
     for name in names.filter(|name| instance::is_plain(name)) {
         if of_others(name) {
             return Whose::Others;
@@ -124,14 +125,6 @@ fn read_config(name: &[u8], files: &dyn FileView, report: &mut dyn Report) -> Op
             None
         }
     }
-}
-
-/// `web1-1` → `web1`: liblxc adds a number where a group of the name is there already.
-fn without_retry(id: &[u8]) -> Option<&[u8]> {
-    let at = id.iter().rposition(|&byte| byte == b'-')?;
-    let number = &id[at + 1..];
-    let retried = at > 0 && !number.is_empty() && number.iter().all(u8::is_ascii_digit);
-    retried.then(|| &id[..at])
 }
 
 /// Which command restarts it, or why there is none.

@@ -2,7 +2,6 @@
 
 mod config;
 mod detector;
-mod group;
 
 pub use detector::Lxc;
 

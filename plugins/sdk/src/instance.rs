@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod lxc;
 pub mod testing;
 
 use std::collections::HashMap;

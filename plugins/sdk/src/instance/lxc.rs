@@ -1,33 +1,49 @@
-//! Pure: group and title → whether a process is the monitor of a container or lives in it.
+//! Pure: what liblxc tells of a container in groups and titles, whoever uses it: LXC, LXD, Incus, Proxmox.
 
-#![forbid(unsafe_code)]
+use super::{components, groups};
+use crate::{Part, Process};
 
-use unstale_plugin::instance::{components, groups};
-use unstale_plugin::{Part, Process};
-
-/// Which side a process is on, by the outermost of the groups that liblxc makes. Old ones leave the monitor where it was
-/// started, and then it is nobody's.
-pub(crate) fn part(process: &Process) -> Part {
-    let first = groups(process).find_map(|group| components(group).find(|part| is_lxc(part)));
-    if first.is_some_and(|part| part.starts_with(b"lxc.monitor")) {
+/// Which side of its container a process is on, by the outermost of the groups that liblxc makes. Old versions leave the
+/// monitor where it was started, and then it belongs to no container.
+#[must_use]
+pub fn part(process: &Process) -> Part {
+    if group(process).is_some_and(|part| part.starts_with(b"lxc.monitor")) {
         Part::Helper
     } else {
         Part::Payload
     }
 }
 
-fn is_lxc(part: &[u8]) -> bool {
+/// The outermost of the groups that liblxc makes; none for what only shares the group of a daemon, as QEMU does.
+#[must_use]
+pub fn group(process: &Process) -> Option<&[u8]> {
+    groups(process).find_map(|group| components(group).find(|part| is_own(part)))
+}
+
+fn is_own(part: &[u8]) -> bool {
     matches!(part, b"lxc" | b"lxc.payload" | b"lxc.monitor")
         || part.starts_with(b"lxc.payload.")
         || part.starts_with(b"lxc.monitor.")
 }
 
-/// The directory of containers and the name, from the title `[lxc monitor] /var/lib/lxc web1`. Names have no blanks.
-pub(crate) fn monitored(process: &Process) -> Option<(&[u8], &[u8])> {
+/// The directory of containers and the name, from the title of a monitor: `[lxc monitor] /var/lib/lxc web1`. Names have no
+/// blanks.
+#[must_use]
+pub fn monitored(process: &Process) -> Option<(&[u8], &[u8])> {
     let title = process.argv.first()?.strip_prefix(b"[lxc monitor] ")?;
     let at = title.iter().rposition(|&byte| byte == b' ')?;
     let (path, name) = (&title[..at], &title[at + 1..]);
     (path.starts_with(b"/") && !name.is_empty()).then_some((path, name))
+}
+
+/// `web1-1` → `web1`: liblxc adds a number to its groups where one of the name is there already. The whole may also be a
+/// name.
+#[must_use]
+pub fn without_retry(group: &[u8]) -> Option<&[u8]> {
+    let at = group.iter().rposition(|&byte| byte == b'-')?;
+    let number = &group[at + 1..];
+    let retried = at > 0 && !number.is_empty() && number.iter().all(u8::is_ascii_digit);
+    retried.then(|| &group[..at])
 }
 
 #[cfg(test)]
@@ -55,6 +71,7 @@ mod tests {
             Part::Helper,
         );
         check("/lxc.service", Part::Payload);
+        assert_eq!(group(&Process::default()), None);
     }
 
     #[test]
@@ -78,5 +95,14 @@ mod tests {
             assert_eq!(monitored(&titled(title)), None, "{title}");
         }
         assert_eq!(monitored(&Process::default()), None);
+    }
+
+    #[test]
+    fn second_tries() {
+        assert_eq!(without_retry(b"web-1"), Some(&b"web"[..]));
+        assert_eq!(without_retry(b"a-b-12"), Some(&b"a-b"[..]));
+        for name in ["web", "web-", "web-x1", "-1", ""] {
+            assert_eq!(without_retry(name.as_bytes()), None, "{name}");
+        }
     }
 }
