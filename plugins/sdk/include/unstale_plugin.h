@@ -215,7 +215,7 @@ typedef struct unstale_detector {
     uint32_t size;
     uint16_t abi_major; /* that it was built for */
     uint16_t abi_minor; /* that it needs at least */
-    /* Looks at one process. 0, or anything else if it failed: then its findings for this process are incomplete. */
+    /* Looks at one process. 0, or anything else if it failed: then nothing that it said of this process counts. */
     int32_t (*inspect)(const unstale_process *process, const unstale_host *host);
 } unstale_detector;
 

@@ -146,7 +146,7 @@ pub struct Stat {
 /// What a call answers: 0, or one of the negative numbers of [`refused_code`].
 pub type Answer = i32;
 
-/// What [`Detector::inspect`] answers if the detector panicked. Its findings for this process are incomplete.
+/// What [`Detector::inspect`] answers if the detector panicked. Nothing that it said of this process counts.
 pub const INSPECT_PANICKED: Answer = -1;
 /// What [`Detector::inspect`] answers if it could not use what the host handed over.
 pub const INSPECT_UNUSABLE: Answer = -2;

@@ -21,7 +21,7 @@ use crate::{Detector, abi};
 /// Makes a crate a plugin: exports a [`Detector`](crate::Detector) by its type, and puts the text of its manifest where
 /// the host reads it without running anything.
 ///
-/// ```ignore
+/// ```text
 /// unstale_plugin::export_detector!(Awk, include_str!("../manifest.toml"));
 /// ```
 ///

@@ -329,10 +329,11 @@ pub fn directory_of(path: &[u8]) -> &[u8] {
     }
 }
 
-/// A path below a directory, its `.` and `..` components resolved as text. An absolute `path` stands for itself.
+/// A path below a directory, its `.` and `..` components resolved as text. An absolute `path` stands for itself; below an
+/// empty directory a relative one stays relative.
 #[must_use]
 pub fn join(directory: &[u8], path: &[u8]) -> Vec<u8> {
-    let whole = if path.starts_with(b"/") {
+    let whole = if path.starts_with(b"/") || directory.is_empty() {
         path.to_vec()
     } else {
         [directory, b"/", path].concat()
@@ -374,6 +375,8 @@ mod tests {
         check("/", "../..", "/");
         check("a", "../../b", "../b");
         check("/a", "", "/a");
+        check("", "a/./b", "a/b");
+        check("", "/a", "/a");
     }
 
     #[test]

@@ -50,8 +50,8 @@
 //! `\xHH` and `\\` stand for any byte and a backslash; nothing else may follow a backslash. Blanks before a line do not
 //! count, those at its end do.
 //!
-//! A scene keeps the bounds of the host: 1 MiB of a file at once, 10,000 names of a directory, and 2,000 questions and
-//! 8 MiB for one look at the process.
+//! A scene keeps the bounds of the host: 1 MiB of a file and 64 KiB of memory at once, 10,000 names of a directory; and for
+//! one look at the process 20,000 questions, 2,000 files and 8 MiB of what is in them, 4 MiB of memory.
 
 mod record;
 #[cfg(test)]
@@ -86,13 +86,17 @@ pub struct Scene {
 /// What one look at a process may cost.
 #[derive(Debug, Clone, Copy)]
 struct Budget {
-    questions: u32,
+    questions: u64,
+    files: u64,
     bytes: u64,
+    memory: u64,
 }
 
 const BUDGET: Budget = Budget {
-    questions: 2000,
+    questions: 20_000,
+    files: 2000,
     bytes: 8 * 1024 * 1024,
+    memory: 4 * 1024 * 1024,
 };
 
 /// As much as the host shows of one file at once.
@@ -179,16 +183,14 @@ impl Scene {
     /// Counts a question, and refuses it if it is one too many.
     fn question(&self) -> Result<(), Refused> {
         self.questions.set(self.questions.get() + 1);
-        let mut left = self.left.get();
-        left.questions = left.questions.checked_sub(1).ok_or(Refused::Budget)?;
-        self.left.set(left);
-        Ok(())
+        self.spend(1, |left| &mut left.questions)
     }
 
-    /// Counts what a question cost.
-    fn cost(&self, bytes: u64) -> Result<(), Refused> {
+    /// Takes from what is left, and refuses if that is not enough.
+    fn spend(&self, cost: u64, of: impl Fn(&mut Budget) -> &mut u64) -> Result<(), Refused> {
         let mut left = self.left.get();
-        left.bytes = left.bytes.checked_sub(bytes).ok_or(Refused::Budget)?;
+        let account = of(&mut left);
+        *account = account.checked_sub(cost).ok_or(Refused::Budget)?;
         self.left.set(left);
         Ok(())
     }
@@ -213,13 +215,14 @@ impl Scene {
         if !found.is_file() {
             return Err(Refused::WrongKind);
         }
+        self.spend(1, |left| &mut left.files)?;
         Ok((place, found.len()))
     }
 
     /// The place of a path in the scene, links followed inside its root.
     fn place(&self, root: Root, path: &[u8]) -> Result<(PathBuf, Vec<u8>), Refused> {
         if !path.starts_with(b"/") {
-            return Err(Refused::Failed);
+            return Err(Refused::Denied);
         }
         self.refuse(path)?;
         let top = self.directory.join(match root {
@@ -294,21 +297,20 @@ impl FileView for Scene {
         if size > FILE_CAP {
             return Err(Refused::TooLarge);
         }
-        self.cost(size)?;
+        self.spend(size, |left| &mut left.bytes)?;
         fs::read(place).map_err(|_| Refused::Failed)
     }
 
     fn read_at(&self, root: Root, path: &[u8], offset: u64, size: u32) -> Result<Vec<u8>, Refused> {
         self.question()?;
-        if u64::from(size) > FILE_CAP {
+        let (place, length) = self.file(root, path)?;
+        let size = u64::from(size).min(length.saturating_sub(offset));
+        if size > FILE_CAP {
             return Err(Refused::TooLarge);
         }
-        let (place, length) = self.file(root, path)?;
-        if offset >= length {
-            return Ok(Vec::new());
-        }
+        self.spend(size, |left| &mut left.bytes)?;
         let file = fs::File::open(place).map_err(|_| Refused::Failed)?;
-        let mut bytes = vec![0; size as usize];
+        let mut bytes = vec![0; usize::try_from(size).map_err(|_| Refused::TooLarge)?];
         let mut filled = 0;
         while filled < bytes.len() {
             let at = offset + filled as u64;
@@ -319,7 +321,6 @@ impl FileView for Scene {
             }
         }
         bytes.truncate(filled);
-        self.cost(filled as u64)?;
         Ok(bytes)
     }
 
@@ -354,7 +355,6 @@ impl FileView for Scene {
         if entries.len() > NAMES_CAP {
             return Err(Refused::TooLarge);
         }
-        self.cost(entries.iter().map(|entry| entry.name.len() as u64).sum())?;
         Ok(entries)
     }
 
@@ -376,8 +376,9 @@ impl FileView for Scene {
     fn memory(&self, address: u64, size: u32) -> Result<Vec<u8>, Refused> {
         self.question()?;
         if size > MEMORY_CAP {
-            return Err(Refused::TooLarge);
+            return Err(Refused::Budget);
         }
+        self.spend(u64::from(size), |left| &mut left.memory)?;
         let pieces = fs::read_dir(self.directory.join("memory")).map_err(|_| Refused::Missing)?;
         for piece in pieces.flatten() {
             let name = piece.file_name();
@@ -391,7 +392,6 @@ impl FileView for Scene {
             let bytes = fs::read(piece.path()).map_err(|_| Refused::Failed)?;
             let rest = bytes.get(from..).unwrap_or_default();
             if let Some(part) = rest.get(..size as usize) {
-                self.cost(u64::from(size))?;
                 return Ok(part.to_vec());
             }
         }

@@ -1,5 +1,6 @@
 //! The examples, loaded and started as the host does it, on recorded processes; and the code in the guide for authors.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on must fail")]
+#![expect(clippy::print_stderr, reason = "what is skipped must be said loudly")]
 
 mod awk; // the three examples, held together
 mod build; // plugins from their sources

@@ -11,6 +11,19 @@ use unstale_plugin::{
     FileView as _, How, Kind, Process, Refused, Report as _, Role, Root, Used, What,
 };
 
+/// Whether the example in Python can be started. Where nothing may be skipped, it says so by failing.
+pub(crate) fn has_python() -> bool {
+    let found = Path::new("/usr/bin/python3").exists();
+    if !found {
+        eprintln!("SKIPPED: no /usr/bin/python3 here");
+        assert!(
+            std::env::var_os("CI").is_none_or(|ci| ci != "true"),
+            "in CI nothing may be skipped: no /usr/bin/python3 here"
+        );
+    }
+    found
+}
+
 /// What an executable says of a scene, which it is shown twice, and of which it must say the same twice.
 pub(crate) fn inspect(program: &Path, scene: &Scene) -> Said {
     let mut child = Command::new(program)
