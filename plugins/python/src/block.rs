@@ -134,23 +134,48 @@ fn condition(tokens: &[Token<'_>]) -> Condition {
         ]
         | [Token::Number(b"0")] => Condition::No,
         [Token::Name(b"True")] | [Token::Number(b"1")] => Condition::Yes,
+        // How `os` finds out where it is.
         [
-            Token::Name(b"__name__"),
+            Token::Text { text: b"posix", .. },
+            Token::Name(b"in"),
+            Token::Name(b"_names"),
+        ] => Condition::Yes,
+        [
+            left @ ..,
             Token::Op(b'='),
             Token::Op(b'='),
-            Token::Text {
-                text: b"__main__", ..
-            },
-        ]
-        | [
-            Token::Text {
-                text: b"__main__", ..
-            },
+            Token::Text { text, .. },
+        ] => equal(left, text),
+        [
+            Token::Text { text, .. },
             Token::Op(b'='),
             Token::Op(b'='),
-            Token::Name(b"__name__"),
-        ] => Condition::Main,
+            right @ ..,
+        ] => equal(right, text),
         _ => Condition::Unknown,
+    }
+}
+
+/// A comparison with a string of which the outcome is known: this runs on Linux.
+fn equal(tokens: &[Token<'_>], text: &[u8]) -> Condition {
+    let (yes, no): (&[u8], [&[u8]; 4]) = match tokens {
+        [Token::Name(b"__name__")] if text == b"__main__" => return Condition::Main,
+        [Token::Name(b"os"), Token::Op(b'.'), Token::Name(b"name")] => {
+            (b"posix", [b"nt", b"java", b"ce", b"os2"])
+        }
+        [
+            Token::Name(b"sys"),
+            Token::Op(b'.'),
+            Token::Name(b"platform"),
+        ] => (b"linux", [b"win32", b"darwin", b"cygwin", b"vms"]),
+        _ => return Condition::Unknown,
+    };
+    if text == yes {
+        Condition::Yes
+    } else if no.contains(&text) {
+        Condition::No
+    } else {
+        Condition::Unknown
     }
 }
 

@@ -16,7 +16,7 @@ use crate::layout::{Layout, Layouts};
 use crate::loaded::{Loaded, Runtimes, Without};
 use crate::program::{Program, find_program, head_of, origin_of, places};
 use crate::say::{Saying, file_of, is_compiled_cache, is_source_name, reason, say_closure};
-use crate::source::Names;
+use crate::source::{Names, When};
 use crate::version::{V3_11, Version, version_of};
 
 /// Finds the scripts and modules of Python programs.
@@ -279,35 +279,30 @@ impl Python {
             return roots;
         };
         let finder = &mut self.finder;
-        let mut load = |graph: &mut Graph, name: &[u8], via: Option<&[u8]>| {
+        let mut load = |graph: &mut Graph, name: &[u8], sure: bool, via: Option<&[u8]>| {
             let (nodes, complete) = graph.load(look, finder, name);
-            let nodes = nodes.into_iter();
-            let via = via.map(<[u8]>::to_vec);
-            (
-                nodes
-                    .map(|node| (node, true, via.clone()))
-                    .collect::<Vec<_>>(),
-                complete,
-            )
+            let root = |node| (node, sure, via.map(<[u8]>::to_vec));
+            let roots: Vec<_> = nodes.into_iter().map(root).collect();
+            (roots, complete)
         };
         for name in startup(look.version, command, program) {
-            roots.nodes.extend(load(graph, name, None).0);
+            roots.nodes.extend(load(graph, name, true, None).0);
         }
         for (path, import) in &layout.startup {
-            roots
-                .nodes
-                .extend(load(graph, &import.module, Some(path)).0);
+            let sure = import.when == When::Always;
+            let (nodes, _) = load(graph, &import.module, sure, Some(path));
+            roots.nodes.extend(nodes);
             if let (Names::These(names), 0) = (&import.names, import.level) {
                 for name in names {
                     let whole = [&import.module[..], b".", name].concat();
-                    roots.nodes.extend(load(graph, &whole, Some(path)).0);
+                    roots.nodes.extend(load(graph, &whole, sure, Some(path)).0);
                 }
             }
         }
         let script = origin_of(program);
         let via = script.as_ref().and_then(file_of);
         for name in launched.iter().flat_map(|launched| &launched.modules) {
-            let (nodes, complete) = load(graph, name, via);
+            let (nodes, complete) = load(graph, name, true, via);
             if !complete
                 && nodes.is_empty()
                 && Some(name) == launched.and_then(|l| l.modules.first())
@@ -323,12 +318,12 @@ impl Python {
         if let Some(origin) = script {
             roots.nodes.push((graph.main(origin, b""), true, None));
         } else if let Program::Module(name) = program {
-            let (mut nodes, mut complete) = load(graph, name, None);
+            let (mut nodes, mut complete) = load(graph, name, true, None);
             let mut package = name.as_slice();
             let last = nodes.last().map(|(node, ..)| Rc::clone(graph.found(*node)));
             if complete && last.is_some_and(|last| last.package.is_some()) {
                 let main = [name, &b".__main__"[..]].concat();
-                (nodes, complete) = load(graph, &main, None);
+                (nodes, complete) = load(graph, &main, true, None);
             } else {
                 let dot = name.iter().rposition(|&byte| byte == b'.');
                 package = dot.map_or(&b""[..], |dot| &name[..dot]);

@@ -1,0 +1,13 @@
+//! The detector from outside.
+//!
+//! `scenes`: trees that the tests make. `real`: against the interpreters of this machine. `memory`: lists of loaded modules,
+//! live and recorded. `hostile`: what must not cost more than its own finding. `speed`: what is shared between processes.
+
+mod capture;
+mod support;
+
+mod hostile;
+mod memory;
+mod real;
+mod scenes;
+mod speed;
