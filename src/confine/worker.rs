@@ -12,9 +12,10 @@ use std::fmt::Display;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
 
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use rustix::process::{
-    DumpableBehavior, Pid, Resource, Signal, getppid, set_dumpable_behavior,
-    set_parent_process_death_signal, umask,
+    DumpableBehavior, Pid, Resource, Rlimit, Signal, getppid, getrlimit, set_dumpable_behavior,
+    set_parent_process_death_signal, setrlimit, umask,
 };
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 use rustix::thread::{CapabilitySet, set_no_new_privs};
@@ -35,17 +36,17 @@ pub const PLUGIN: RawFd = 3;
 
 const MIB: u64 = 1024 * 1024;
 
-/// Processor time in seconds. A soft limit ends the process by a signal of its own, so that it can be told from others.
+/// Processor time in seconds. It ends by a signal of its own, which can be told from others; if that is ignored, by
+/// SIGKILL a second later.
 const CPU_CAP: u64 = 10;
 
-const LIMITS: [(Resource, u64); 6] = [
+const LIMITS: [(Resource, u64); 5] = [
     // The worker itself takes some 20 MiB of addresses.
     (Resource::As, 512 * MIB),
     (Resource::Nofile, 32),
     (Resource::Fsize, 0),
     (Resource::Core, 0),
     (Resource::Nproc, 0),
-    (Resource::Cpu, CPU_CAP),
 ];
 
 /// Puts the streams where they belong: standard input becomes the socket (for programs standard output too), and the
@@ -92,9 +93,21 @@ pub fn build(guest: Guest, parent: Pid, plugin: &OwnedFd) -> Result<(), String> 
     if getppid() != Some(parent) {
         return Err("the parent has ended".to_owned());
     }
-    privileges::limit(&LIMITS).map_err(cannot("limit resources"))?;
+    privileges::limit(&LIMITS)
+        .and_then(|()| limit_time())
+        .map_err(cannot("limit resources"))?;
     files::restrict(guest, plugin.as_fd()).map_err(cannot("restrict files (Landlock)"))?;
     calls::restrict(guest).map_err(|error| format!("cannot filter system calls: {error}"))
+}
+
+fn limit_time() -> Result<(), Errno> {
+    let now = getrlimit(Resource::Cpu);
+    let lower = |now: Option<u64>, cap: u64| Some(now.map_or(cap, |now| now.min(cap)));
+    let limit = Rlimit {
+        current: lower(now.current, CPU_CAP),
+        maximum: lower(now.maximum, CPU_CAP + 1),
+    };
+    setrlimit(Resource::Cpu, limit)
 }
 
 fn cannot<E: Display>(what: &str) -> impl FnOnce(E) -> String + '_ {

@@ -2,10 +2,10 @@
 //!
 //! It is always this very program, by the kernel's link to it: no search, no shell, nothing of the caller's environment.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -60,17 +60,19 @@ pub enum Ended {
 /// # Errors
 /// Those of fork(2) and execve(2).
 pub fn start(order: Order<'_>) -> io::Result<Worker> {
-    start_program(Path::new(OURSELVES), order)
+    start_through(&[OsStr::new(OURSELVES)], order)
 }
 
-/// The same with another build of this program, for tests.
+/// The same with another build of this program, or with what makes another user of it; for tests.
 ///
 /// # Errors
 /// Those of [`start`].
-pub fn start_program(program: &Path, order: Order<'_>) -> io::Result<Worker> {
+pub fn start_through(words: &[&OsStr], order: Order<'_>) -> io::Result<Worker> {
+    let (program, before) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
     command
         .arg0("unstale")
+        .args(before)
         .args(["plugin-worker", word(order.form), order.name, "--parent"])
         .arg(std::process::id().to_string())
         .env_clear()
