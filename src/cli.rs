@@ -34,6 +34,8 @@ pub enum Command {
     Explain(ExplainFlags),
     /// Write what a check sees to a file, to be judged elsewhere with --bundle
     Record(RecordFlags),
+    /// Show detector plugins, or try one
+    Plugins(PluginsFlags),
     /// Run one plugin behind its wall; other commands start this one
     #[command(hide = true)]
     PluginWorker(PluginWorkerFlags),
@@ -101,6 +103,47 @@ pub struct PluginWorkerFlags {
     /// The pid of the process that starts the worker, which is not to outlive it
     #[arg(long)]
     pub parent: i32,
+}
+
+/// Options of `plugins`.
+#[derive(Debug, Clone, Args)]
+pub struct PluginsFlags {
+    /// What to do
+    #[command(subcommand)]
+    pub command: PluginsCommand,
+}
+
+/// The commands of `plugins`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum PluginsCommand {
+    /// List detector plugins, and say why some are not used; runs none of them
+    List(PluginsListFlags),
+    /// Say whether a plugin can be used, and let it look at the processes that it is for
+    Check(PluginsCheckFlags),
+}
+
+/// Options of `plugins list`.
+#[derive(Debug, Clone, Args)]
+pub struct PluginsListFlags {
+    /// A directory of detector plugins that counts before the others; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub plugin_dir: Vec<PathBuf>,
+    /// Print JSON (schema 1) instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `plugins check`.
+#[derive(Debug, Clone, Args)]
+pub struct PluginsCheckFlags {
+    /// The plugin: a shared object, or an executable file with its manifest beside it
+    pub file: PathBuf,
+    /// Say which processes of a bundle it is for, instead of looking at those of this machine
+    #[arg(long, value_name = "FILE", conflicts_with = "process")]
+    pub bundle: Option<PathBuf>,
+    /// Let it look at a recorded process (the SDK says how to record one), instead of those of this machine
+    #[arg(long, value_name = "DIR")]
+    pub process: Option<PathBuf>,
 }
 
 /// What a plugin is.

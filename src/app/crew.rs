@@ -26,6 +26,8 @@ const WORKERS: u32 = 4;
 pub(super) struct Crew {
     pub(super) found: Found,
     pub(super) settings: Plugins,
+    /// Where plugins print to, if anybody wants to see it.
+    pub(super) talk: Option<OwnedFd>,
 }
 
 impl Crew {
@@ -39,6 +41,7 @@ impl Crew {
             return Ok(Self {
                 found: Found::default(),
                 settings: Plugins::default(),
+                talk: None,
             });
         }
         let settings = config::read(Path::new(config::DIRECTORY), euid)?.plugins;
@@ -47,7 +50,11 @@ impl Crew {
             euid,
         };
         let found = find::find(&places, |name| settings.is_enabled(name));
-        Ok(Self { found, settings })
+        Ok(Self {
+            found,
+            settings,
+            talk: None,
+        })
     }
 
     /// Sockets for all workers that may come to be needed, and who starts them.
@@ -144,12 +151,14 @@ impl Starter<'_> {
         let Some(plugin) = self.crew.found.plugins.get((worker / WORKERS) as usize) else {
             return;
         };
+        let talk = self.crew.talk.as_ref();
+        let talk = talk.and_then(|talk| talk.try_clone().ok());
         let order = Order {
             form: plugin.form,
             name: &plugin.manifest.name,
             file: plugin.file.as_fd(),
             socket,
-            talk: Stdio::null(),
+            talk: talk.map_or_else(Stdio::null, Stdio::from),
         };
         match start::start(order) {
             Ok(started) => drop(self.workers.insert(worker, started)),

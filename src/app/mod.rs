@@ -6,6 +6,8 @@ mod detectors;
 mod exit;
 mod explain;
 mod gather;
+mod plugins;
+mod try_plugin;
 mod worker;
 
 use std::cell::RefCell;
@@ -53,12 +55,14 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(flags) => check(&flags),
         Command::Explain(flags) => explain(&flags),
         Command::Record(flags) => record(&flags),
+        Command::Plugins(flags) => plugins::run(&flags),
         Command::PluginWorker(flags) => return worker::run(&flags),
     };
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {
-            talk(&error.to_string());
+            // Names in it are escaped: a line ends where it is meant to.
+            error.to_string().lines().for_each(talk);
             Exit::Failed.into()
         }
     }
@@ -127,6 +131,12 @@ fn obtain(source: &SourceFlags, interest: &Interest) -> Result<Bundle, Error> {
     if let Some(path) = &source.bundle {
         return bundle::read(path);
     }
+    let euid = rustix::process::geteuid().as_raw();
+    look(source, interest, &Crew::muster(source, euid)?)
+}
+
+/// Facts and answers of this machine, with what these plugins say.
+fn look(source: &SourceFlags, interest: &Interest, crew: &Crew) -> Result<Bundle, Error> {
     let options = snapshot::Options {
         proc: source
             .proc
@@ -144,7 +154,6 @@ fn obtain(source: &SourceFlags, interest: &Interest) -> Result<Bundle, Error> {
         .root
         .clone()
         .unwrap_or_else(|| Path::new("/").to_owned());
-    let crew = Crew::muster(source, options.reader_uid)?;
     let (lines, starter) = crew.lines()?;
     let starter = RefCell::new(starter);
     let work = |lines, asker: &confine::Asker| {

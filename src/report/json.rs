@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 
 use super::{Assessment, words};
 use crate::model::{
-    Action, Bytes, Fresh, How, Instance, Item, Kind, Owner, OwnerKind, Package, Part, PluginRun,
-    Role, Runtime, Scope, Source, StaleObject, StaleProcess, Verdict, is_tame,
+    Action, Bytes, Evidence, Fresh, How, Instance, Item, Kind, Owner, OwnerKind, Package, Part,
+    PluginRun, Role, Runtime, Scope, Source, StaleObject, StaleProcess, Verdict, is_tame,
 };
 use crate::problem::Problem;
 
@@ -58,7 +58,7 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, notes: bool) -> i
     writeln!(out)
 }
 
-fn write_tame(out: &mut dyn Write, value: &Value) -> io::Result<()> {
+pub(super) fn write_tame(out: &mut dyn Write, value: &Value) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Tame))?;
     Ok(())
 }
@@ -255,7 +255,13 @@ fn finding(assessment: &Assessment<'_>, stale: &StaleObject) -> Value {
         "new_build_id".into(),
         json!(object.look.fresh_build_id.as_ref().map(ToString::to_string)),
     );
-    value.insert("old_inode".into(), json!(object.inode));
+    // A script is read and closed again: what it was is not known.
+    let by_path = stale
+        .source
+        .as_ref()
+        .is_some_and(|source| source.evidence != Evidence::Object);
+    let old_inode = (!by_path).then_some(object.inode);
+    value.insert("old_inode".into(), json!(old_inode));
     if let Ok(stat) = &object.look.mapped {
         value.insert("old_links".into(), json!(stat.links));
     }
@@ -293,21 +299,27 @@ fn finding(assessment: &Assessment<'_>, stale: &StaleObject) -> Value {
     Value::Object(value)
 }
 
-fn source_value(assessment: &Assessment<'_>, source: &Source) -> Value {
-    let role = match source.role {
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
         Role::Script => "script",
         Role::Module => "module",
         Role::Archive => "archive",
         Role::Revision => "revision",
-    };
-    let how = match source.how {
+    }
+}
+
+pub(super) fn how(how: How) -> &'static str {
+    match how {
         How::Loaded => "loaded",
         How::Imported => "imported",
         How::Possible => "possible",
-    };
+    }
+}
+
+fn source_value(assessment: &Assessment<'_>, source: &Source) -> Value {
     let mut value = Map::new();
-    value.insert("role".into(), json!(role));
-    value.insert("how".into(), json!(how));
+    value.insert("role".into(), json!(role(source.role)));
+    value.insert("how".into(), json!(how(source.how)));
     value.insert("detector".into(), json!(assessment.detector(source)));
     if let Some(via) = &source.via {
         put(&mut value, "via", via);
@@ -336,7 +348,7 @@ fn same_code(assessment: &Assessment<'_>) -> Value {
 }
 
 /// A name: as text, and as bytes beside it where it is not UTF-8.
-fn put(value: &mut Map<String, Value>, key: &str, bytes: &Bytes) {
+pub(super) fn put(value: &mut Map<String, Value>, key: &str, bytes: &Bytes) {
     match std::str::from_utf8(bytes.as_slice()) {
         Ok(text) => drop(value.insert(key.to_owned(), json!(text))),
         Err(_) => {

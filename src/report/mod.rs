@@ -4,6 +4,7 @@
 pub mod by_package;
 pub mod explain;
 pub mod json;
+pub mod plugins;
 pub mod text;
 mod words;
 
