@@ -174,7 +174,7 @@ impl Python {
             version: layout.version,
             ..look
         };
-        let mut head = head_of(look, &mut self.finder, command, program);
+        let (mut head, environ) = head_of(look, &mut self.finder, command, program);
         let launched = launch(command, program);
         if let Some(launched) = &launched {
             head = self.with_launched(look, launched, head);
@@ -183,7 +183,8 @@ impl Python {
             head = self.with_added(look, &origin, head, command.skip_first);
         }
         let head = self.finder.path(look, head);
-        let key = self.graph(head, layout, command);
+        let environ = self.finder.path(look, environ);
+        let key = self.graph((head, environ), layout, command);
         let roots = self.roots(look, key, command, program, layout, launched.as_ref());
         if let Some(missing) = &roots.missing {
             saying.report.unknown(missing);
@@ -210,9 +211,15 @@ impl Python {
             .note("modules: those that its sources import, as its path leads to them now");
     }
 
-    fn graph(&mut self, head: PathId, layout: &Layout, command: &Command<'_>) -> GraphKey {
+    fn graph(
+        &mut self,
+        (head, environ): (PathId, PathId),
+        layout: &Layout,
+        command: &Command<'_>,
+    ) -> GraphKey {
         let key = GraphKey {
             head,
+            environ,
             tail: layout.path,
             frozen: !command.no_frozen,
         };
@@ -279,30 +286,34 @@ impl Python {
             return roots;
         };
         let finder = &mut self.finder;
-        let mut load = |graph: &mut Graph, name: &[u8], sure: bool, via: Option<&[u8]>| {
-            let (nodes, complete) = graph.load(look, finder, name);
-            let root = |node| (node, sure, via.map(<[u8]>::to_vec));
-            let roots: Vec<_> = nodes.into_iter().map(root).collect();
-            (roots, complete)
+        let mut early = |graph: &mut Graph, name: &[u8], sure: bool, via: Option<&[u8]>| {
+            for node in graph.load_early(look, finder, name) {
+                roots.nodes.push((node, sure, via.map(<[u8]>::to_vec)));
+            }
         };
         for name in startup(look.version, command, program) {
-            roots.nodes.extend(load(graph, name, true, None).0);
+            early(graph, name, true, None);
         }
         for (path, import) in &layout.startup {
             let sure = import.when == When::Always;
-            let (nodes, _) = load(graph, &import.module, sure, Some(path));
-            roots.nodes.extend(nodes);
+            early(graph, &import.module, sure, Some(path));
             if let (Names::These(names), 0) = (&import.names, import.level) {
                 for name in names {
                     let whole = [&import.module[..], b".", name].concat();
-                    roots.nodes.extend(load(graph, &whole, sure, Some(path)).0);
+                    early(graph, &whole, sure, Some(path));
                 }
             }
         }
+        let mut load = |graph: &mut Graph, name: &[u8], via: Option<&[u8]>| {
+            let (nodes, complete) = graph.load(look, finder, name);
+            let root = |node| (node, true, via.map(<[u8]>::to_vec));
+            let roots: Vec<_> = nodes.into_iter().map(root).collect();
+            (roots, complete)
+        };
         let script = origin_of(program);
         let via = script.as_ref().and_then(file_of);
         for name in launched.iter().flat_map(|launched| &launched.modules) {
-            let (nodes, complete) = load(graph, name, true, via);
+            let (nodes, complete) = load(graph, name, via);
             if !complete
                 && nodes.is_empty()
                 && Some(name) == launched.and_then(|l| l.modules.first())
@@ -318,12 +329,12 @@ impl Python {
         if let Some(origin) = script {
             roots.nodes.push((graph.main(origin, b""), true, None));
         } else if let Program::Module(name) = program {
-            let (mut nodes, mut complete) = load(graph, name, true, None);
+            let (mut nodes, mut complete) = load(graph, name, None);
             let mut package = name.as_slice();
             let last = nodes.last().map(|(node, ..)| Rc::clone(graph.found(*node)));
             if complete && last.is_some_and(|last| last.package.is_some()) {
                 let main = [name, &b".__main__"[..]].concat();
-                (nodes, complete) = load(graph, &main, true, None);
+                (nodes, complete) = load(graph, &main, None);
             } else {
                 let dot = name.iter().rposition(|&byte| byte == b'.');
                 package = dot.map_or(&b""[..], |dot| &name[..dot]);
@@ -365,7 +376,8 @@ impl Python {
         };
         let head = self.with_launched(look, &launched, Vec::new());
         let head = self.finder.path(look, head);
-        let key = self.graph(head, &layout, &command);
+        let environ = self.finder.path(look, Vec::new());
+        let key = self.graph((head, environ), &layout, &command);
         let Some(graph) = self.graphs.get_mut(&key) else {
             return;
         };

@@ -13,8 +13,10 @@ use crate::version::{is_builtin, may_be_builtin};
 /// What a graph depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct GraphKey {
-    /// The program's part of the path.
+    /// The program's part of the path: there only when the interpreter has started.
     pub(crate) head: PathId,
+    /// PYTHONPATH.
+    pub(crate) environ: PathId,
     /// The rest.
     pub(crate) tail: PathId,
     /// Whether frozen modules are used.
@@ -63,6 +65,8 @@ pub(crate) struct Graph {
     key: GraphKey,
     nodes: Vec<Node>,
     names: HashMap<Vec<u8>, Named>,
+    /// Whether the program's part of the path is not there yet.
+    early: bool,
     mains: HashMap<(Vec<u8>, Vec<u8>), NodeId>,
 }
 
@@ -174,6 +178,7 @@ impl Graph {
             key,
             nodes: Vec::new(),
             names: HashMap::new(),
+            early: false,
             mains: HashMap::new(),
         }
     }
@@ -228,6 +233,19 @@ impl Graph {
         (loaded, true)
     }
 
+    /// The same for what is imported while the interpreter starts.
+    pub(crate) fn load_early(
+        &mut self,
+        look: Look<'_>,
+        finder: &mut Finder,
+        name: &[u8],
+    ) -> Vec<NodeId> {
+        self.early = true;
+        let (loaded, _) = self.load(look, finder, name);
+        self.early = false;
+        loaded
+    }
+
     /// What a module is.
     pub(crate) fn found(&self, node: NodeId) -> &Rc<Found> {
         &self.nodes[node.0].found
@@ -249,7 +267,9 @@ impl Graph {
             None if is_builtin(name) => Named::Builtin,
             None => Named::Missing,
         };
-        if finder.stopped().is_none() {
+        // What is not there early may be there later.
+        let lasts = !(self.early && matches!(named, Named::Missing));
+        if lasts && finder.stopped().is_none() {
             self.names.insert(name.to_vec(), named);
         }
         named
@@ -267,12 +287,18 @@ impl Graph {
         if last.is_empty() || is_builtin(name) {
             return None;
         }
-        let GraphKey { head, tail, .. } = self.key;
+        let GraphKey {
+            head,
+            environ,
+            tail,
+            ..
+        } = self.key;
         let found = match parent {
             Some(parent) => finder.find(look, &[self.found(parent).package?], last),
             None if last.len() < name.len() => None,
             None if frozen => finder.find(look, &[tail], last),
-            None => finder.find(look, &[head, tail], last),
+            None if self.early => finder.find(look, &[environ, tail], last),
+            None => finder.find(look, &[head, environ, tail], last),
         };
         if !frozen {
             return found;

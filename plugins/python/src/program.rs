@@ -141,36 +141,37 @@ pub(crate) fn origin_of(program: &Program) -> Option<Origin> {
     }
 }
 
-/// The program's part of `sys.path`: where its script is, then PYTHONPATH. What is not there is left out.
+/// The program's part of `sys.path`, where its script is, and PYTHONPATH. What is not there is left out.
 pub(crate) fn head_of(
     look: Look<'_>,
     finder: &mut Finder,
     command: &Command<'_>,
     program: &Program,
-) -> Vec<Place> {
+) -> (Vec<Place>, Vec<Place>) {
     let process = look.process;
     let cwd = process.cwd.as_deref();
-    let mut directories: Vec<Vec<u8>> = Vec::new();
+    let mut own: Vec<Vec<u8>> = Vec::new();
+    let mut environ: Vec<Vec<u8>> = Vec::new();
     let variable = |name: &[u8]| {
         let value = process.env(name).filter(|_| !command.no_environ)?;
         (!value.is_empty()).then_some(value)
     };
     if let Program::Directory(path, _) | Program::Archive(path, _) = program {
-        directories.push(path.clone());
+        own.push(path.clone());
     } else if !command.safe_path && variable(b"PYTHONSAFEPATH").is_none() {
         match program {
-            Program::Script(path) => directories.push(script_directory(look, path)),
-            _ => directories.extend(cwd.map(<[u8]>::to_vec)),
+            Program::Script(path) => own.push(script_directory(look, path)),
+            _ => own.extend(cwd.map(<[u8]>::to_vec)),
         }
     }
     if let Some(list) = variable(b"PYTHONPATH") {
         let entries = list.split(|&byte| byte == b':').take(256);
-        directories.extend(entries.filter_map(|entry| {
+        environ.extend(entries.filter_map(|entry| {
             let absolute = entry.starts_with(b"/");
             (absolute || cwd.is_some()).then(|| join(cwd.unwrap_or(b"/"), entry))
         }));
     }
-    places(look, finder, directories)
+    (places(look, finder, own), places(look, finder, environ))
 }
 
 /// The directory of the script that all links lead to (`_PyPathConfig_ComputeSysPath0`).
