@@ -3,12 +3,9 @@
 #![forbid(unsafe_code)]
 
 use unstale_plugin::instance;
-use unstale_plugin::{
-    Container, Detector, FileView, Instance, Part, Process, Refused, Report, Root,
-};
+use unstale_plugin::{Container, Detector, FileView, Instance, Part, Process, Report};
 
 use crate::arguments::{guest, is_machine_name_of, uuid};
-use crate::status::parse_pid;
 
 /// Names virtual machines.
 #[derive(Debug, Default)]
@@ -19,18 +16,18 @@ pub struct Qemu;
 const ADVICE: &str = "a virtual machine: shut it down and start it, or migrate it; a reboot from inside keeps this QEMU";
 
 impl Detector for Qemu {
-    fn inspect(&mut self, process: &Process, files: &dyn FileView, report: &mut dyn Report) {
+    fn inspect(&mut self, process: &Process, _: &dyn FileView, report: &mut dyn Report) {
         let is_qemu = is_qemu(process);
         let guest = is_qemu.then(|| guest(&process.argv)).flatten();
         let name = match &process.container {
-            None => guest.filter(|guest| is_domain(process, guest, files, report)),
+            None => guest.filter(|_| in_unit_of_libvirt(process)),
             Some(container) => match container.runtime.as_str() {
                 "libvirt" if is_lxc(process) => {
                     report.instance(of_lxc(process, container));
                     report.note("a container of libvirt: virsh -c lxc:/// shutdown, then start");
                     return;
                 }
-                "libvirt" => Some(domain(process, container, guest, files, report)),
+                "libvirt" => Some(domain(container, guest)),
                 // Proxmox' tools take the number; the name is for people.
                 "qemu" => {
                     let other = guest.filter(|guest| *guest != container.id);
@@ -62,42 +59,18 @@ fn is_qemu(process: &Process) -> bool {
 }
 
 /// The name that virsh prints. The group has it without what machined does not take.
-fn domain(
-    process: &Process,
-    container: &Container,
-    guest: Option<Vec<u8>>,
-    files: &dyn FileView,
-    report: &mut dyn Report,
-) -> Vec<u8> {
-    let of_system = instance::other_user(container).is_none();
-    let believed = |guest: &Vec<u8>| {
-        is_machine_name_of(&container.id, guest)
-            || of_system && is_domain(process, guest, files, report)
-    };
+fn domain(container: &Container, guest: Option<Vec<u8>>) -> Vec<u8> {
     guest
-        .filter(believed)
+        .filter(|guest| is_machine_name_of(&container.id, guest))
         .unwrap_or_else(|| container.id.clone())
 }
 
-/// Whether libvirt runs a domain of this name as this process.
-fn is_domain(
-    process: &Process,
-    guest: &[u8],
-    files: &dyn FileView,
-    report: &mut dyn Report,
-) -> bool {
-    if guest.contains(&b'/') {
-        return false;
-    }
-    let path = [b"/run/libvirt/qemu/", guest, b".xml"].concat();
-    match files.read(Root::Host, &path) {
-        Ok(text) => parse_pid(&text) == Some(process.pid),
-        Err(Refused::Missing) => false,
-        Err(refused) => {
-            instance::tell_refused(report, &path, refused);
-            false
-        }
-    }
+/// Where libvirt cannot make groups, QEMU stays in the unit; restarting that leaves QEMU alone (`KillMode=process`).
+fn in_unit_of_libvirt(process: &Process) -> bool {
+    let unit = |part: &[u8]| matches!(part, b"libvirtd.service" | b"virtqemud.service");
+    instance::groups(process)
+        .flat_map(instance::components)
+        .any(unit)
 }
 
 /// `machine-lxc\x2d812\x2dweb.scope`.

@@ -1,8 +1,10 @@
-//! Which virtual machine a process runs or helps to run: from QEMU's arguments and libvirt's notes of what runs.
+//! Which virtual machine a process runs or helps to run: from its group and QEMU's arguments.
+//!
+//! libvirt's notes of what runs (`/run/libvirt/qemu`) lie in a directory that QEMU's own user may write, so they would add
+//! nothing to the arguments.
 
 mod arguments;
 mod detector;
-mod status;
 
 pub use detector::Qemu;
 
