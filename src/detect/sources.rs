@@ -154,3 +154,183 @@ fn witness(claims: &[Claim], changes: &[PackageChange], started_ns: i64) -> Witn
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Device;
+
+    const START: i64 = 1_000_000_000_000;
+
+    /// Seconds after the start of the process.
+    fn at(secs: i64) -> Timestamp {
+        Timestamp {
+            secs: START / 1_000_000_000 + secs,
+            nanos: 0,
+        }
+    }
+
+    fn stat(ctime: i64, mtime: i64, btime: Option<i64>) -> FileStat {
+        FileStat {
+            device: Device::default(),
+            inode: 1,
+            kind: FileKind::Regular,
+            size: 1,
+            links: 1,
+            uid: 0,
+            mode: 0o644,
+            mtime: at(mtime),
+            ctime: at(ctime),
+            btime: btime.map(at),
+            mount: None,
+        }
+    }
+
+    fn claim(intact: Option<bool>) -> Vec<Claim> {
+        vec![Claim {
+            backend: "dpkg".to_owned(),
+            name: "app".to_owned(),
+            arch: "all".to_owned(),
+            version: "2".to_owned(),
+            intact,
+        }]
+    }
+
+    fn change(secs: i64, old: &str, new: &str) -> PackageChange {
+        PackageChange {
+            backend: "dpkg".to_owned(),
+            name: "app".to_owned(),
+            arch: None,
+            at: at(secs),
+            old: Some(old.to_owned()),
+            new: Some(new.to_owned()),
+        }
+    }
+
+    #[track_caller]
+    fn check(
+        stat: &FileStat,
+        claims: &[Claim],
+        changes: &[PackageChange],
+        verdict: Verdict,
+        sure: bool,
+    ) {
+        let judged = judge_file(stat, Role::Module, START, claims, changes);
+        assert_eq!(judged, (verdict, sure));
+    }
+
+    const STALE: Verdict = Verdict::Stale(Kind::Script);
+
+    #[test]
+    fn g9_without_a_package_the_times_decide() {
+        check(&stat(-5, -9, Some(-9)), &[], &[], Verdict::Current, true);
+        // A time of content in the future is no change, if no attribute changed since.
+        check(&stat(-5, 900, Some(-9)), &[], &[], Verdict::Current, true);
+        check(&stat(5, 5, Some(-9)), &[], &[], STALE, true);
+        check(&stat(5, -9, Some(5)), &[], &[], STALE, true);
+        // chmod, a link, or a writer that put the time back.
+        check(&stat(5, -9, Some(-9)), &[], &[], STALE, false);
+        check(&stat(5, -9, None), &[], &[], STALE, false);
+    }
+
+    #[test]
+    fn g9_within_the_grain_of_both_clocks_nothing_is_newer() {
+        let grain = Timestamp {
+            nanos: 19_000_000,
+            ..at(0)
+        };
+        let mut made = stat(0, 0, Some(0));
+        (made.ctime, made.mtime, made.btime) = (grain, grain, Some(grain));
+        check(&made, &[], &[], Verdict::Current, true);
+    }
+
+    #[test]
+    fn the_package_is_the_second_witness() {
+        let upgrade = [change(4, "1", "2")];
+        let again = [change(4, "2", "2")];
+        // dpkg and rpm set the packaged time of content, which is older than the process.
+        check(
+            &stat(5, -900, Some(5)),
+            &claim(Some(true)),
+            &upgrade,
+            STALE,
+            true,
+        );
+        check(
+            &stat(5, -900, None),
+            &claim(Some(true)),
+            &upgrade,
+            STALE,
+            true,
+        );
+        let same = Verdict::SameCode(Basis::Reinstalled);
+        check(
+            &stat(5, -900, Some(5)),
+            &claim(Some(true)),
+            &again,
+            same,
+            true,
+        );
+        // Installed again, and edited after.
+        check(
+            &stat(5, 5, Some(5)),
+            &claim(Some(false)),
+            &again,
+            STALE,
+            true,
+        );
+        let both = [change(3, "1", "2"), change(4, "2", "2")];
+        check(
+            &stat(5, -900, Some(5)),
+            &claim(Some(true)),
+            &both,
+            STALE,
+            true,
+        );
+    }
+
+    #[test]
+    fn t3_08_touched_and_as_the_package_shipped_it() {
+        let attributes = Verdict::SameCode(Basis::Attributes);
+        check(
+            &stat(5, 5, Some(-9)),
+            &claim(Some(true)),
+            &[],
+            attributes,
+            true,
+        );
+        // A new file, and no log that tells of it: the log may be lost, so the digest proves nothing of what was there.
+        check(&stat(5, 5, Some(5)), &claim(Some(true)), &[], STALE, true);
+        check(&stat(5, 5, Some(-9)), &claim(Some(false)), &[], STALE, true);
+        check(
+            &stat(5, -9, Some(-9)),
+            &claim(Some(false)),
+            &[],
+            STALE,
+            false,
+        );
+        // An upgrade from before the process started is none.
+        let old = [change(-400, "1", "2")];
+        check(
+            &stat(-390, -900, Some(-390)),
+            &claim(Some(true)),
+            &old,
+            Verdict::Current,
+            true,
+        );
+    }
+
+    #[test]
+    fn another_package_of_that_name_is_another_package() {
+        let mut other = change(4, "1", "2");
+        other.backend = "rpm".to_owned();
+        let attributes = Verdict::SameCode(Basis::Attributes);
+        check(
+            &stat(5, 5, Some(-9)),
+            &claim(Some(true)),
+            &[other],
+            attributes,
+            true,
+        );
+    }
+}

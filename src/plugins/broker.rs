@@ -440,3 +440,6 @@ fn answer(files: &dyn FileView, terms: &Terms, question: FromWorker) -> (ToWorke
         _ => line(Err(Refused::Failed)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,11 +5,12 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::base::Base;
 use super::hashed::ByHash;
 use super::look::{Handle, Job, Place};
 use super::maps::Mapping;
 use super::scan::Seen;
-use super::view::{Base, path_in_root};
+use super::view::path_in_root;
 use crate::model::{
     Bytes, Compared, Device, Fresh, Look, Object, ObjectId, Process, Use, View, ViewId, WhyNot,
 };

@@ -2,10 +2,10 @@
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::base::Base;
 use super::look;
 use super::root::ProcRoot;
 use super::scan::device_of;
-use super::view::Base;
 use crate::model::{Bytes, Clock, Device, Host};
 
 /// Reads them all once.

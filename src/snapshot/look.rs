@@ -7,10 +7,11 @@ use std::sync::{Arc, OnceLock};
 use rustix::fs::{FileType, OFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
+use super::base::Base;
 use super::mounts::Mounts;
 use super::root::{ProcDir, ProcRoot};
 use super::scan::{device_of, is_vanished, why};
-use super::view::{self, Base, Found, Lost, Trail};
+use super::view::{self, Found, Lost, Trail};
 use crate::model::{
     Bytes, Compared, Device, FileKind, FileStat, Fresh, Led, Look, Pid, Timestamp, ViewId, WhyNot,
 };

@@ -155,13 +155,15 @@ fn bytes_that_are_no_text() {
 fn example() -> Value {
     let package = json!({"backend": "dpkg", "name": "libx", "arch": "amd64", "running_version": "1", "installed_version": null});
     let finding = json!({"kind": "replaced", "path": "/x\u{fffd}", "path_base64": "L3j/", "program": false,
+        "certain": true, "source": {"role": "module", "how": "imported", "detector": "python", "via": "/y"},
         "old_build_id": "00ff", "new_build_id": null, "old_inode": 1, "old_links": 0, "new_inode": 2, "new_mtime": "2026",
         "package": package, "other_packages": [package], "package_known": true});
     json!({
         "schema": 1, "version": "0.1.0", "complete": false, "processes_looked_at": 7,
         "problems": [{"operation": "read maps", "object": "process", "pid": 4, "why": "permission denied"}],
+        "detectors": [{"name": "python", "version": "1", "path": "/p", "processes": 2, "failed": 0}],
         "items": [{
-            "verdict": "restart-container",
+            "verdict": "restart-container", "instance": {"name": "web", "image": "x"}, "restart_command": ["/bin/x", "web"],
             "owner": {"kind": "container", "name": "x", "scope": "user", "uid": 5, "runtime": "podman", "host_unit": "x.service"},
             "because": [{"rule": "unit", "why": "it is"}],
             "processes": [{"pid": 1, "start_ticks": 2, "comm": "x", "exe": null, "uid": null, "findings": [finding]}],

@@ -1,0 +1,101 @@
+//! Where the root of a view is opened, and what is mounted there.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use rustix::fs::{self, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::mounts::Mounts;
+use super::root::ProcRoot;
+use super::scan::{device_of, is_vanished};
+use super::view::{O_PATH, stat_of};
+use crate::model::{Device, Pid};
+
+/// `/proc/PID/mountinfo` of the reader's own namespace: a machine with some 50,000 mounts.
+const OWN_MOUNTS_CAP: usize = 16 * 1024 * 1024;
+/// Of another namespace that root made: a copy of a machine's mounts.
+const ROOT_MOUNTS_CAP: usize = 2 * 1024 * 1024;
+/// Of a namespace that a user made.
+const USER_MOUNTS_CAP: usize = 256 * 1024;
+
+/// Where a path of a view is opened.
+#[derive(Debug)]
+pub(super) enum Base {
+    /// Below `/proc/PID/root` of one of these processes, as long as it is the root of that identity.
+    Tasks {
+        /// The newest last.
+        tasks: Mutex<Vec<Pid>>,
+        /// `st_dev` and inode number of the root.
+        root: Option<(Device, u64)>,
+    },
+    /// Below a directory of the reader's: its own root, or `--root`.
+    Directory(std::path::PathBuf),
+    /// Nowhere: a recorded /proc without a root.
+    Nowhere,
+}
+
+impl Base {
+    /// Opens the root directory of the view, without touching what is mounted there.
+    pub(super) fn open(&self, proc: &ProcRoot) -> Result<OwnedFd, Errno> {
+        match self {
+            Self::Directory(path) => fs::open(path, O_PATH | OFlags::DIRECTORY, Mode::empty()),
+            Self::Tasks { root, .. } => self.ask(|task| {
+                let fd = proc
+                    .process(task)?
+                    .open_through(c"root", OFlags::PATH | OFlags::DIRECTORY)?;
+                let stat = stat_of(&fd)?;
+                // Whoever called chroot(2) meanwhile does not speak for the view any more.
+                match *root == Some((device_of(&stat), stat.stx_ino)) {
+                    true => Ok(fd),
+                    false => Err(Errno::SRCH),
+                }
+            }),
+            Self::Nowhere => Err(Errno::NOENT),
+        }
+    }
+
+    /// The mounts that the view can see.
+    pub(super) fn mounts(&self, proc: &ProcRoot) -> Mounts {
+        let text = match self {
+            Self::Nowhere => return Mounts::default(),
+            // Only the reader's own root is the root of the reader's mounts.
+            Self::Directory(path) if path != Path::new("/") => return Mounts::default(),
+            Self::Directory(_) => proc
+                .own()
+                .and_then(|own| own.read(c"mountinfo", OWN_MOUNTS_CAP)),
+            Self::Tasks { .. } => self.ask(|task| {
+                let dir = proc.process(task)?;
+                // A mount namespace belongs to the user namespace it was made in: in the reader's own, root made it.
+                let theirs = dir.namespace(c"ns/user")?;
+                let ours = proc.own().and_then(|own| own.namespace(c"ns/user"));
+                let cap = if ours == Ok(theirs) {
+                    ROOT_MOUNTS_CAP
+                } else {
+                    USER_MOUNTS_CAP
+                };
+                dir.read(c"mountinfo", cap)
+            }),
+        };
+        text.map_or_else(|_| Mounts::unreadable(), |text| Mounts::parse(&text).0)
+    }
+
+    /// The first answer that is not about a process that ended.
+    fn ask<T>(&self, ask: impl Fn(Pid) -> Result<T, Errno>) -> Result<T, Errno> {
+        let tasks = match self {
+            Self::Tasks { tasks, .. } => {
+                tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            }
+            Self::Directory(_) | Self::Nowhere => Vec::new(),
+        };
+        // The newest first: later looks add tasks because earlier ones have ended.
+        for &task in tasks.iter().rev() {
+            match ask(task) {
+                Err(error) if is_vanished(error) => {}
+                result => return result,
+            }
+        }
+        Err(Errno::SRCH)
+    }
+}
