@@ -497,6 +497,83 @@ fn a_worker_is_started_by_us_alone() {
     assert_eq!(host.hello(), FromWorker::Unusable(why));
 }
 
+/// What the worker says if a system call of its own fails in this way; strace makes it fail.
+#[track_caller]
+fn hello_with_failing(library: &Path, call: &str, error: &str) -> Result<(), Option<String>> {
+    let mut host = Host::start_with_failing(library, &format!("{call}:error={error}"));
+    host.say_hello();
+    match host.hear() {
+        Some(FromWorker::Ready { .. }) => Ok(()),
+        Some(FromWorker::Unusable(why)) => Err(Some(why)),
+        None => {
+            assert_eq!(host.end(), Ended::Exited(101), "{call}");
+            Err(None)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_layer_that_cannot_be_set_up_keeps_the_plugin_out() {
+    let dir = host::open_directory();
+    let library = built(&dir, "acts", &[]);
+    let check = |call: &str, error: &str, why: &str| {
+        let said = hello_with_failing(&library, call, error).unwrap_err();
+        assert!(said.is_some_and(|said| said.contains(why)), "{call}");
+    };
+    check("seccomp", "EPERM", "cannot filter system calls");
+    check("seccomp", "EINVAL", "cannot filter system calls");
+    check("landlock_restrict_self", "E2BIG", "cannot restrict files");
+    check("landlock_add_rule", "ENOMEM", "cannot restrict files");
+    check("capset", "EPERM", "cannot give up privileges");
+    check("prctl", "EPERM", "cannot renounce new privileges");
+    check("chdir", "EACCES", "cannot leave the working directory");
+    if rustix::process::geteuid().is_root() {
+        check("setgroups", "ENOMEM", "cannot give up privileges");
+        check("setresgid", "EAGAIN", "cannot give up privileges");
+        check("setresuid", "EAGAIN", "cannot give up privileges");
+    }
+    // Nothing can be said before the socket is where it should be.
+    assert_eq!(
+        hello_with_failing(&library, "close_range", "EBADF"),
+        Err(None)
+    );
+}
+
+#[test]
+fn an_older_kernel_has_fewer_layers() {
+    let place = Place::new();
+    let guests = host::open_directory();
+    let flag = format!("-DPLACE=\"{}\"", place.dir.path().display());
+    let library = built(&guests, "probe", &[&flag]);
+    // Before 5.9, and before 5.13 or where Landlock is switched off.
+    assert_eq!(
+        hello_with_failing(&library, "close_range", "ENOSYS"),
+        Ok(())
+    );
+    for error in ["ENOSYS", "EOPNOTSUPP"] {
+        let call = format!("landlock_create_ruleset:error={error}");
+        let mut host = Host::start_with_failing(&library, &call);
+        host.ready();
+        let mut said = host.inspect(&["x"]);
+        let count = said.len();
+        // What nobody may read stays closed; all but reading is denied as ever.
+        said.retain(|line| match line {
+            FromWorker::Note(text) => {
+                let what = text.split_once(' ').unwrap().1;
+                let reads = ["read", "open", "list"]
+                    .iter()
+                    .any(|verb| what.starts_with(verb));
+                !reads || ["read /etc/shadow", "read /proc/1/environ"].contains(&what)
+            }
+            _ => false,
+        });
+        assert!(said.len() < count - 5);
+        assert_denied(&said, 85);
+        place.assert_untouched();
+    }
+}
+
 #[test]
 fn executables_speak_for_themselves() {
     for script in ["lines-sh", "lines-perl"] {

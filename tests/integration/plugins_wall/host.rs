@@ -107,6 +107,22 @@ impl Host {
         Self::start_through(Form::Library, plugin, &["/bin/sh", "-c", line, UNSTALE])
     }
 
+    /// With a system call that fails, as `inject` of strace(1) says it.
+    pub(super) fn start_with_failing(plugin: &Path, inject: &str) -> Self {
+        let expression = format!("--inject={inject}");
+        // -D: the worker's parent is the host, and not strace.
+        let words = [
+            "strace",
+            "-D",
+            "-qq",
+            "-o",
+            "/dev/null",
+            &expression,
+            UNSTALE,
+        ];
+        Self::start_through(Form::Library, plugin, &words)
+    }
+
     /// By a process that is not the one it is said to be.
     pub(super) fn start_as_orphan(plugin: &Path) -> Self {
         // The shell has more to do, and so does not become the worker.
@@ -166,11 +182,15 @@ impl Host {
     /// Says hello, and hears the answer.
     #[track_caller]
     pub(super) fn hello(&mut self) -> FromWorker {
+        self.say_hello();
+        self.hear().expect("an answer to hello")
+    }
+
+    pub(super) fn say_hello(&mut self) {
         self.say(&ToWorker::Hello {
             abi: "1.0".to_owned(),
             options: Vec::new(),
         });
-        self.hear().expect("an answer to hello")
     }
 
     #[track_caller]
