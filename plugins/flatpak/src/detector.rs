@@ -24,7 +24,8 @@ pub struct Flatpak {
 impl Detector for Flatpak {
     fn inspect(&mut self, process: &Process, files: &dyn FileView, report: &mut dyn Report) {
         let runtime = process.container.as_ref().map(|it| it.runtime.as_str());
-        if !matches!(runtime, None | Some("flatpak")) {
+        // Without a scope of its own, a sandbox looks like a container of nobody's.
+        if !matches!(runtime, None | Some("flatpak" | "unknown")) {
             // Flatpak inside a container deploys where neither the host nor the sandbox has it.
             return;
         }
@@ -40,10 +41,13 @@ impl Detector for Flatpak {
             }
             return;
         };
+        if runtime == Some("unknown") && !info.deployments().all(|it| is_deployed(it, files)) {
+            return;
+        }
         // Started from the host, and seen by portals as the app.
         let helper = matches!(process.exe_name(), b"bwrap" | b"xdg-dbus-proxy");
         if !helper {
-            for deployment in [&info.app, &info.runtime].into_iter().flatten() {
+            for deployment in info.deployments() {
                 report.uses(used(deployment));
             }
         }
@@ -82,6 +86,11 @@ impl Flatpak {
         }
         info
     }
+}
+
+/// Whether the host knows of it; what was updated since counts, too.
+fn is_deployed(deployment: &Deployment, files: &dyn FileView) -> bool {
+    files.read_link(Root::Host, &deployment.link()).is_ok()
 }
 
 fn tell(report: &mut dyn Report, refused: Refused) {

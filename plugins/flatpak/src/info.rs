@@ -17,6 +17,13 @@ pub(crate) struct Info {
     pub(crate) runtime: Option<Deployment>,
 }
 
+impl Info {
+    /// What the sandbox is made of.
+    pub(crate) fn deployments(&self) -> impl Iterator<Item = &Deployment> {
+        [&self.app, &self.runtime].into_iter().flatten()
+    }
+}
+
 /// A commit that was deployed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Deployment {

@@ -53,11 +53,10 @@ fn t4_22_the_links_that_an_update_moves() {
         &app_of("/home/labuser/.local/share/flatpak"),
     );
     // Without systemd there is no scope of its own.
-    check(
-        "sandbox",
-        "exe /app/bin/hello\ncgroup 0::/lab-exec\n",
-        &app_of("/var/lib/flatpak"),
-    );
+    let alone = "exe /app/bin/hello\ncgroup 0::/lab-exec\ncontainer unknown lab-exec\n";
+    check("sandbox", alone, &app_of("/var/lib/flatpak"));
+    // Nor are these of the host.
+    check("user", alone, "");
     // A program of the runtime.
     check(
         "sandbox",
