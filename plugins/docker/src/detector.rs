@@ -59,7 +59,7 @@ impl Detector for Docker {
                 found.restart = restart(metadata, &found, *template, container, report);
                 if let Some(id) = newer {
                     let image = instance::shown(metadata.image_name().as_bytes());
-                    let id = instance::shown(id.as_bytes());
+                    let id = instance::shown(id.get(..19).unwrap_or(id).as_bytes());
                     report.note(&format!(
                         "image {image} is {id} by now: a container made anew would use it"
                     ));

@@ -88,7 +88,7 @@ fn compose_projects() {
             "project shop",
             "restart system",
             "note service web of the compose project shop",
-            "note image lab/nginx:1 is sha256:f0682c77987b9fb9b31da14af246aa37d32f56427b84d77afc4f6ec82c369081 by now: \
+            "note image lab/nginx:1 is sha256:f0682c77987b by now: \
              a container made anew would use it",
         ],
     );
