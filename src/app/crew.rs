@@ -100,7 +100,11 @@ impl Crew {
 /// Where plugins are looked for, the directory that counts most first.
 pub(super) fn directories(settings: &Plugins, flags: &[PathBuf]) -> Vec<PathBuf> {
     let local = settings.etc.then(|| PathBuf::from(find::LOCAL));
-    let all = flags.iter().chain(&settings.directories).cloned();
+    // A person names a directory as it is seen from here.
+    let flags = flags
+        .iter()
+        .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+    let all = flags.chain(settings.directories.iter().cloned());
     all.chain(local)
         .chain([PathBuf::from(find::SHIPPED)])
         .collect()

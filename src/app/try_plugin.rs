@@ -35,6 +35,7 @@ use crate::report::plugins::{self as report, Tried};
 /// What a plugin prints is shown up to here.
 const TALK_CAP: usize = 64 * 1024;
 const REFUSED_CAP: usize = 64;
+const PROBLEMS_SHOWN: usize = 8;
 
 pub(super) fn run(plugin: Plugin, flags: &PluginsCheckFlags, euid: u32) -> Result<Exit, Error> {
     let settings = config::read(Path::new(config::DIRECTORY), euid)?.plugins;
@@ -74,14 +75,19 @@ fn live(plugin: Plugin, settings: Plugins) -> Result<Exit, Error> {
     show_talk(heard);
     let all = tried_of(&bundle.facts, &manifest);
     show(&all, "no process here interests it")?;
-    let missed = bundle.facts.problems.len();
-    if missed > 0 {
+    let problems = &bundle.facts.problems;
+    for problem in problems.iter().take(PROBLEMS_SHOWN) {
+        talk(&problem.to_string());
+    }
+    if problems.len() > PROBLEMS_SHOWN {
         talk(&format!(
-            "{missed} things on this machine could not be looked at: it may be for other processes too (`unstale -v` shows \
-             them)"
+            "and {} more like these",
+            problems.len() - PROBLEMS_SHOWN
         ));
     }
-    Ok(exit_of(missed > 0 || !all.iter().all(Tried::is_whole)))
+    Ok(exit_of(
+        !problems.is_empty() || !all.iter().all(Tried::is_whole),
+    ))
 }
 
 /// What a bundle tells: no files are in it, so nothing is run.

@@ -187,12 +187,13 @@ fn checked_runtime(text: &str) -> Result<String, String> {
 }
 
 fn checked_variable(text: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let starts = !text.starts_with(|first: char| first.is_ascii_digit());
     if text.is_empty() || text.len() > VARIABLE_CAP || !starts || !text.bytes().all(plain) {
-        return Err("a variable is [A-Z_][A-Z0-9_]*, at most 64 bytes".to_owned());
+        return Err("a variable is [A-Za-z_][A-Za-z0-9_]*, at most 64 bytes".to_owned());
     }
-    match SECRET.iter().find(|word| text.contains(*word)) {
+    let upper = text.to_ascii_uppercase();
+    match SECRET.iter().find(|word| upper.contains(*word)) {
         Some(word) => Err(format!(
             "variables with {word} in their names are not shown"
         )),
