@@ -58,6 +58,11 @@ fn page() -> String {
         .title("UNSTALE")
         .manual("User Commands");
     let command = |name: &str| root.find_subcommand(name).unwrap().clone();
+    let of_plugins = |name: &str| {
+        let plugins = command("plugins");
+        let command = plugins.find_subcommand(name).unwrap().clone();
+        command.disable_help_flag(true)
+    };
     [
         // A page of no date: it changes with the program, not with the calendar. An empty word has to be quoted.
         rendered(|out| man.render_title(out)).replace("UNSTALE 1  ", "UNSTALE 1 \"\" "),
@@ -70,6 +75,12 @@ fn page() -> String {
         EXPLAIN.to_owned(),
         options(command("record").disable_help_flag(true), "RECORD"),
         RECORD.to_owned(),
+        PLUGINS.to_owned(),
+        options(of_plugins("list"), "PLUGINS LIST"),
+        PLUGINS_LIST.to_owned(),
+        options(of_plugins("check"), "PLUGINS CHECK"),
+        PLUGINS_CHECK.to_owned(),
+        CONFIGURATION.to_owned(),
         REST.to_owned(),
     ]
     .concat()
@@ -99,6 +110,8 @@ const SYNOPSIS: &str = r".SH SYNOPSIS
 \fBunstale\fR [\fBcheck\fR] [\fIOPTIONS\fR]
 \fBunstale explain\fR [\fIOPTIONS\fR] \fITARGET\fR
 \fBunstale record\fR [\fIOPTIONS\fR] \fIFILE\fR
+\fBunstale plugins list\fR [\fIOPTIONS\fR]
+\fBunstale plugins check\fR [\fIOPTIONS\fR] \fIFILE\fR
 .fi
 ";
 
@@ -115,7 +128,8 @@ A new file with the same code (a package installed again, a rebuild) is not stal
 .PP
 It reads, and changes nothing: it restarts no service.
 Whether the machine has to be rebooted is not assessed yet.
-Code that an interpreter has loaded (Python, Perl, Java) is not looked at yet.
+Scripts and modules that interpreters have loaded, and the names of containers and virtual machines, are told by detector
+plugins (see \fBPLUGINS\fR).
 ";
 
 const CHECK: &str = r".PP
@@ -138,6 +152,63 @@ The file must not exist; it is made readable for its owner alone, and removed if
 It holds the names, arguments and control groups of all processes, and the paths of the code that they have mapped: look
 at it before you give it away.
 ";
+
+const PLUGINS: &str = r".SH PLUGINS
+A detector plugin looks at one process at a time and says which files it runs beyond the code that is mapped, or which
+container or virtual machine it belongs to.
+What is stale is not its business: each file that it names is judged like any other.
+.PP
+A plugin is a shared object \fINAME\fB.so\fR with a manifest in an ELF note, or an executable file \fINAME\fR with
+\fINAME\fB.toml\fR beside it.
+The manifest says which processes it is for and what it asks to see of them; it is read without running the plugin.
+A plugin that no process interests is not started.
+.PP
+Plugins are looked for in the directories of \fB\-\-plugin\-dir\fR, those of the configuration, \fI/etc/unstale/plugins.d\fR
+where the configuration says so, and \fI/usr/lib/unstale/plugins\fR, in this order.
+Of files with the same name, and of plugins with the same name in their manifests, the first counts.
+A link of that name to \fI/dev/null\fR masks all that come after it.
+.PP
+A plugin is used only if nobody but root (or, run by an ordinary user, that user) could have written it or put it there:
+the file, the manifest beside it, all directories above and all links on the way belong to root and are not writable by
+group or others.
+A sticky directory, such as \fI/tmp\fR, is accepted above a directory of root's own.
+The plugin itself may be no link.
+";
+
+const PLUGINS_LIST: &str = r".PP
+Each is \fBready\fR; or set aside: \fBdisabled\fR by the configuration, \fBmasked\fR by a link, \fBreplaced\fR by a file or
+\fBoutranked\fR by a plugin of the same name; or it cannot be used: \fBuntrusted\fR, or \fBrejected\fR for another reason.
+What cannot be used makes a check incomplete, and the exit status 3 here as well.
+";
+
+const PLUGINS_CHECK: &str = r".PP
+It is told what is wrong with the file, if anything is.
+Then the plugin looks at processes, behind the same wall as in a check, and what it says of each is shown, with what it
+prints on standard error.
+Recorded processes are of the form that the guide for authors describes.
+With \fB\-\-bundle\fR nothing is run: a bundle holds no files to look at.
+.PP
+It ends with 3 if the plugin cannot be used, fails, or could not look at something.
+";
+
+const CONFIGURATION: &str = r#".SH CONFIGURATION
+\fI/etc/unstale/unstale.toml\fR, then \fI/etc/unstale/conf.d/*.toml\fR in the order of their names; later ones win.
+They are in TOML, and have to be as trusted as plugins are.
+A key that is not known, or a file that others could have written, ends every command that looks at this machine with 1.
+.PP
+.nf
+[plugins]
+disable = ["java", "x\-*"]     # names; * stands for any characters
+enable = ["x\-1"]             # exceptions from that, and from earlier files
+etc = true                   # look into /etc/unstale/plugins.d
+directories = ["/opt/x"]     # more directories
+process_deadline_ms = 2000   # for one process
+total_deadline_ms = 20000    # for all that one plugin looks at
+
+[plugins.python]             # options of one plugin: strings, integers, true or false
+site = "/srv/site"
+.fi
+"#;
 
 const REST: &str = r#".SH EXIT STATUS
 .TP
@@ -163,13 +234,22 @@ With \fB\-\-exit\-code\fR: nothing of that kind, but a session has to be renewed
 .B 12
 Kept for \(lqreboot needed\(rq; not returned by this version.
 .PP
-\fBexplain\fR and \fBrecord\fR end with 0, 1, 2 or 3; \fBexplain\fR with 3 also if its target may be among what could not
+\fBexplain\fR, \fBrecord\fR and \fBplugins\fR end with 0, 1, 2 or 3; \fBexplain\fR with 3 also if its target may be among what could not
 be looked at.
 A closed pipe does not change the status.
 .SH FILES
 .TP
 .I /usr/share/unstale/schema\-1.json
 The form of what \fB\-\-json\fR prints.
+.TP
+.I /usr/share/unstale/plugins\-schema\-1.json
+The same of \fBplugins list\fR.
+.TP
+.IR /usr/lib/unstale/plugins ", " /etc/unstale/plugins.d
+Detector plugins.
+.TP
+.IR /etc/unstale/unstale.toml ", " /etc/unstale/conf.d/*.toml
+The configuration.
 .TP
 .I /usr/lib/unstale/conf.d/50\-defaults.toml
 What is not to be restarted unasked, and why.
@@ -229,6 +309,11 @@ File systems behind which a server or a user's program answers (NFS, CIFS, FUSE 
 them count as not judged.
 .PP
 Control characters and marks that hide or turn text are escaped in what is printed, in JSON as \(lq\eu\fIXXXX\fR\(rq.
+.PP
+A plugin runs in a process of its own for each check: nobody, without capabilities, without files and network, with little
+memory and time.
+What it may see of files it asks for, and gets only what the inspected process itself could read.
+If it fails, that is told, and nothing else is lost.
 .SH SEE ALSO
 .BR proc (5),
 .BR systemctl (1),
