@@ -13,6 +13,11 @@ use crate::jar::{Named, read_named};
 
 /// As many archives as are looked at for one process.
 const ARCHIVES: usize = 1000;
+/// No path is longer (PATH_MAX), and none holds a NUL byte: words that stand in files may.
+const PATH: usize = 4096;
+/// As many lines as say what could not be looked at, and as much of a name as stands in one.
+const LINES: usize = 8;
+const SHOWN: usize = 200;
 
 /// What was learnt of archives, by view and real path.
 #[derive(Debug, Default)]
@@ -101,14 +106,22 @@ impl<'a> Search<'a> {
 
     /// A path against the working directory, which no Java program can change.
     pub(crate) fn absolute(&mut self, path: &[u8]) -> Option<Vec<u8>> {
-        if path.starts_with(b"/") {
-            return Some(join(b"/", path));
-        }
         let Some(cwd) = &self.process.cwd else {
+            if path.starts_with(b"/") {
+                return self.sound(join(b"/", path));
+            }
             self.cannot(path, "its working directory is not known");
             return None;
         };
-        Some(join(cwd, path))
+        self.sound(join(cwd, path))
+    }
+
+    fn sound(&mut self, path: Vec<u8>) -> Option<Vec<u8>> {
+        if path.len() > PATH || path.contains(&0) {
+            self.cannot(&path, "it is no path");
+            return None;
+        }
+        Some(path)
     }
 
     /// All entries of a list between colons.
@@ -163,6 +176,9 @@ impl<'a> Search<'a> {
         entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         for Entry { name, kind } in entries.into_iter().take(ARCHIVES + 1) {
             let path = join(directory, &name);
+            if path.len() > PATH {
+                continue;
+            }
             let stat = match kind {
                 Kind::File => Some(Stat {
                     kind,
@@ -184,10 +200,9 @@ impl<'a> Search<'a> {
 
     fn push(&mut self, path: &[u8], stat: Option<Stat>, role: Role, how: How, via: Option<&[u8]>) {
         if self.archives.len() == ARCHIVES {
-            let what = format!("more than {ARCHIVES} archives are named: not all are looked at");
-            if !self.unknown.contains(&what) {
-                self.unknown.push(what);
-            }
+            self.say(format!(
+                "more than {ARCHIVES} archives are named: not all are looked at"
+            ));
             return;
         }
         self.archives.push(Archive {
@@ -232,7 +247,8 @@ impl<'a> Search<'a> {
             let Some(path) = path_of(url).map(|path| join(base, &path)) else {
                 continue;
             };
-            if self.named.len() >= ARCHIVES || !self.named.insert(path.clone()) {
+            if path.len() > PATH || self.named.len() >= ARCHIVES || !self.named.insert(path.clone())
+            {
                 continue;
             }
             match self.files.stat(Root::Process, &path) {
@@ -247,10 +263,21 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn cannot(&mut self, path: &[u8], why: &str) {
-        let path = String::from_utf8_lossy(path);
-        self.unknown
-            .push(format!("cannot look at {path} of the class path: {why}"));
+    pub(crate) fn cannot(&mut self, path: &[u8], why: &str) {
+        let path = String::from_utf8_lossy(&path[..path.len().min(SHOWN)]);
+        self.say(format!("cannot look at {path} of the class path: {why}"));
+    }
+
+    /// Notes what could not be looked at: each once, and the first few of many.
+    fn say(&mut self, what: String) {
+        if self.unknown.contains(&what) {
+            return;
+        }
+        match self.unknown.len() {
+            count if count < LINES => self.unknown.push(what),
+            LINES => self.unknown.push("and more of its class path".to_owned()),
+            _ => {}
+        }
     }
 }
 
@@ -266,7 +293,7 @@ fn path_of(url: &[u8]) -> Option<Vec<u8>> {
     if path.is_empty() || path.ends_with(b"/") {
         return None;
     }
-    Some(percent_decoded(path))
+    Some(percent_decoded(path)).filter(|path| !path.contains(&0))
 }
 
 fn percent_decoded(text: &[u8]) -> Vec<u8> {
@@ -322,6 +349,7 @@ mod tests {
         url("./x:a.jar", Some("./x:a.jar"));
         url("http://example.org/a.jar", None);
         url("classes/", None);
+        url("a%00.jar", None);
         url("", None);
     }
 }

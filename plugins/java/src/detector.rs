@@ -42,7 +42,7 @@ impl Detector for Java {
         } = search;
         report_uses(process, archives, report);
         if let Some(first) = directories.first() {
-            let first = String::from_utf8_lossy(first);
+            let first = String::from_utf8_lossy(&first[..first.len().min(200)]);
             let more = match directories.len() - 1 {
                 0 => String::new(),
                 more => format!(" and {more} more"),
@@ -114,10 +114,7 @@ fn read_argfile(name: &[u8], search: &mut Search<'_>) -> Option<Vec<u8>> {
     match search.files.read(Root::Process, &path) {
         Ok(text) => Some(text),
         Err(_) => {
-            let path = String::from_utf8_lossy(&path);
-            search
-                .unknown
-                .push(format!("cannot read the argument file {path}"));
+            search.cannot(&path, "the argument file cannot be read");
             None
         }
     }

@@ -237,7 +237,10 @@ fn t6_20_argument_files() {
     let a_b = ["Archive Imported /srv/a.jar", "Archive Imported /srv/b.jar"];
     check(&tree, "@args x", "", &a_b);
     let said = check(&tree, "@none -cp a.jar:b.jar Main", "", &a_b);
-    assert_eq!(said.unknown, ["cannot read the argument file /srv/none"]);
+    assert_eq!(
+        said.unknown,
+        ["cannot look at /srv/none of the class path: the argument file cannot be read"]
+    );
 }
 
 #[test]
@@ -453,4 +456,36 @@ fn t6_20_a_second_process_costs_little() {
         scene.questions()
     });
     assert!(second * 3 <= first, "{first} questions, then {second}");
+}
+
+/// The host takes no path that is none, and few lines: a process that makes up both must not cost more than itself.
+#[test]
+fn t11_01_words_that_are_no_paths() {
+    let tree = tree();
+    let long = "x/".repeat(40_000);
+    put(&tree, "/srv/args", b"-cp a\0b.jar:/c\0 Main");
+    let many: String = (0..500).map(|number| format!("n\\x00{number}:")).collect();
+    let command_lines = [
+        format!("argv -jar\nargv {long}"),
+        format!("argv -jar\nargv /{long}"),
+        format!("argv -cp\nargv {long}:{many}\nargv Main"),
+        format!("argv -javaagent:{long}\nargv -p\nargv {long}\nargv Main.java"),
+        format!("argv @{long}\nargv Main"),
+        "argv @args".to_owned(),
+    ];
+    for words in command_lines {
+        let said = inspect(
+            tree.path(),
+            &format!("exe /j/java\nargv java\n{words}\ncwd /srv"),
+        );
+        for used in &said.uses {
+            let What::File(path) = &used.what else {
+                panic!("{used:?}")
+            };
+            assert!(path.len() <= 4096 && !path.contains(&0), "{path:?}");
+        }
+        let lines = said.unknown.len();
+        assert!((1..=9).contains(&lines), "{lines} lines");
+        assert!(said.unknown.iter().all(|line| line.len() < 500));
+    }
 }
