@@ -245,6 +245,7 @@ impl<'a> Detectors<'a> {
                     .as_ref()
                     .and_then(|instance| restart(manifest, instance, owners.get(&key)));
                 (look.notes, look.unknown) = (said.notes, said.unknown);
+                look.refused = said.refused;
                 look.instance = said.instance;
             }
             Err(failure) => {
@@ -280,6 +281,7 @@ fn empty_look(process: ProcessKey) -> PluginLook {
         process,
         notes: Vec::new(),
         unknown: Vec::new(),
+        refused: Vec::new(),
         instance: None,
         restart: None,
         failed: None,

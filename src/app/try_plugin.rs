@@ -34,7 +34,7 @@ use crate::report::plugins::{self as report, Tried};
 
 /// What a plugin prints is shown up to here.
 const TALK_CAP: usize = 64 * 1024;
-const REFUSED_CAP: usize = 64;
+const MISSING_CAP: usize = 64;
 const PROBLEMS_SHOWN: usize = 8;
 
 pub(super) fn run(plugin: Plugin, flags: &PluginsCheckFlags, euid: u32) -> Result<Exit, Error> {
@@ -147,10 +147,10 @@ fn recorded(plugin: &Plugin, settings: &Plugins, directory: &Path) -> Result<Exi
         ..Limits::default()
     };
     let process = as_shown(&scene.process, manifest);
-    let refused = Arc::default();
+    let missing = Arc::default();
     let files = Watched {
         scene,
-        refused: Arc::clone(&refused),
+        missing: Arc::clone(&missing),
     };
     let (heard, sink) = overhear()?;
     let (ours, theirs) = UnixStream::pair()?;
@@ -187,7 +187,7 @@ fn recorded(plugin: &Plugin, settings: &Plugins, directory: &Path) -> Result<Exi
     let mut one = Tried {
         pid: process.pid,
         exe: process.exe.clone(),
-        refused: std::mem::take(&mut refused.lock().unwrap_or_else(PoisonError::into_inner)),
+        refused: std::mem::take(&mut missing.lock().unwrap_or_else(PoisonError::into_inner)),
         ..Tried::default()
     };
     match visited.into_iter().next().map(|visited| visited.said) {
@@ -279,6 +279,7 @@ fn add_said(one: &mut Tried, said: said::Said, process: &wire::Process, manifest
     });
     one.uses = uses.collect();
     (one.notes, one.unknown) = (said.notes, said.unknown);
+    one.refused.extend(said.refused);
     let user = process
         .container
         .as_ref()
@@ -325,6 +326,7 @@ fn tried_of(facts: &Facts, manifest: &Manifest) -> Vec<Tried> {
                 })
                 .collect();
             (one.notes, one.unknown) = (look.notes.clone(), look.unknown.clone());
+            one.refused.clone_from(&look.refused);
             one.instance = look.instance.as_ref().map(|instance| instance.name.clone());
             one.restart = match (&look.restart, &look.instance) {
                 (Some(words), _) => Some(words.join(" ")),
@@ -374,34 +376,25 @@ fn show_talk(heard: File) {
     }
 }
 
-/// The files of a recorded process, and what of them was not shown.
+/// The files of a recorded process, and what was asked for and is not there: whoever records a process wants to know what
+/// to record.
 struct Watched {
     scene: Scene,
-    refused: Arc<Mutex<Vec<(Bytes, String)>>>,
+    missing: Arc<Mutex<Vec<(Bytes, String)>>>,
 }
 
 impl Watched {
     fn note<T>(&self, path: &[u8], result: Result<T, Refused>) -> Result<T, Refused> {
-        if let Err(why) = &result {
-            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            let one = (Bytes::from(path), why_refused(*why).to_owned());
-            if refused.len() < REFUSED_CAP && !refused.contains(&one) {
-                refused.push(one);
+        // The broker notes all others.
+        if let Err(why @ Refused::Missing) = result {
+            let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+            let why = wire::Refused::from(why).in_words();
+            let one = (Bytes::from(path), why.to_owned());
+            if missing.len() < MISSING_CAP && !missing.contains(&one) {
+                missing.push(one);
             }
         }
         result
-    }
-}
-
-fn why_refused(why: Refused) -> &'static str {
-    match why {
-        Refused::Missing => "nothing is there",
-        Refused::WrongKind => "not of the kind that was asked for",
-        Refused::Denied => "denied",
-        Refused::TooLarge => "too large",
-        Refused::Budget => "too much was asked for",
-        Refused::NoAnswer => "no answer",
-        Refused::Failed => "it failed",
     }
 }
 

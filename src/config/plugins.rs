@@ -9,8 +9,8 @@ use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use wildmatch::WildMatch;
 
-const PROCESS_DEADLINE: Duration = Duration::from_secs(2);
-const TOTAL_DEADLINE: Duration = Duration::from_secs(20);
+const PROCESS_DEADLINE: Duration = Duration::from_secs(1);
+const TOTAL_DEADLINE: Duration = Duration::from_secs(10);
 const LIST_CAP: usize = 256;
 const VALUE_CAP: usize = 4096;
 

@@ -118,6 +118,9 @@ pub struct PluginLook {
     pub notes: Vec<String>,
     /// What it could not look at, although it should have.
     pub unknown: Vec<String>,
+    /// What it asked for and was not shown, and why.
+    #[serde(default)]
+    pub refused: Vec<(Bytes, String)>,
     /// What the process belongs to.
     pub instance: Option<Instance>,
     /// The words of the command that restarts the instance.

@@ -17,6 +17,7 @@ use super::manifest::Wants;
 use super::said::{Said, Saying};
 use super::talk::{Broken, Talk};
 use super::wire::{self, FromWorker, ToWorker};
+use crate::model::Bytes;
 
 /// A process to look at.
 pub struct Visit {
@@ -369,10 +370,29 @@ fn visit_one(talk: &mut Talk, visit: Visit, terms: &Terms) -> Result<Result<Said
                 return Err(Broken::Nonsense(what.to_owned()));
             }
             question => {
+                let about = subject(&question);
                 let (line, bytes) = answer(&*files, terms, question);
+                if let ToWorker::Refused(why) = line
+                    && why != wire::Refused::Missing
+                {
+                    said.refused(about, why.in_words());
+                }
                 talk.say(&line, &bytes)?;
             }
         }
+    }
+}
+
+/// What a question is about.
+fn subject(question: &FromWorker) -> Bytes {
+    match question {
+        FromWorker::Read { path, .. }
+        | FromWorker::ReadAt { path, .. }
+        | FromWorker::Stat { path, .. }
+        | FromWorker::List { path, .. }
+        | FromWorker::ReadLink { path, .. } => path.clone(),
+        FromWorker::Memory { address, .. } => format!("memory at {address:x}").as_str().into(),
+        _ => Bytes::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::model::{Bytes, Instance, is_tame};
 /// Bounds on what a worker may say of one process.
 const USES_CAP: usize = 5000;
 const NOTES_CAP: usize = 32;
+const REFUSED_CAP: usize = 32;
 const TEXT_CAP: usize = 500;
 const NAME_CAP: usize = 512;
 const PATH_CAP: usize = 4096;
@@ -24,6 +25,8 @@ pub struct Said {
     pub notes: Vec<String>,
     /// What could not be looked at.
     pub unknown: Vec<String>,
+    /// What it asked for and was not shown, and why: not what is simply missing.
+    pub refused: Vec<(Bytes, String)>,
 }
 
 /// The same while it comes in.
@@ -83,6 +86,14 @@ impl Saying {
 
     pub(super) fn unknown(&mut self, what: &str) -> Result<(), Broken> {
         push(&mut self.said.unknown, what)
+    }
+
+    /// Notes that a question was refused: the first few tell enough.
+    pub(super) fn refused(&mut self, what: Bytes, why: &str) {
+        let one = (what, why.to_owned());
+        if self.said.refused.len() < REFUSED_CAP && !self.said.refused.contains(&one) {
+            self.said.refused.push(one);
+        }
     }
 
     pub(super) fn into_said(self) -> Said {

@@ -213,6 +213,22 @@ pub enum Refused {
     Failed,
 }
 
+impl Refused {
+    /// For people.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Missing => "nothing is there",
+            Self::WrongKind => "not of the kind that was asked for",
+            Self::Denied => "denied",
+            Self::TooLarge => "too large",
+            Self::Budget => "too much was asked for",
+            Self::NoAnswer => "no answer",
+            Self::Failed => "it failed",
+        }
+    }
+}
+
 /// [`plugin::Used`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "they are those of the SDK")]

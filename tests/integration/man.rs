@@ -202,8 +202,8 @@ disable = ["java", "x\-*"]     # names; * stands for any characters
 enable = ["x\-1"]             # exceptions from that, and from earlier files
 etc = true                   # look into /etc/unstale/plugins.d
 directories = ["/opt/x"]     # more directories
-process_deadline_ms = 2000   # for one process
-total_deadline_ms = 20000    # for all that one plugin looks at
+process_deadline_ms = 1000   # for one process
+total_deadline_ms = 10000    # for all that one plugin looks at
 
 [plugins.python]             # options of one plugin: strings, integers, true or false
 site = "/srv/site"

@@ -22,6 +22,8 @@ while read -r line; do
     echo 'a word' >&2
     echo "{\"read\":{\"path\":\"/etc/secret\"}}"
     read -r answer
+    echo '{"read":{"root":"host","path":"/etc/shadow"}}'
+    read -r answer
     echo "{\"done\":{\"pid\":${pid%%,*}}}"
 done
 "#;
@@ -423,10 +425,21 @@ fn a_recorded_process() {
             "  uses /srv/app.x (script, loaded)",
             "  note: it was  [31m here",
             "  not shown: /etc/secret: nothing is there",
+            "  not shown: /etc/shadow: denied",
         ] {
             assert!(text.lines().any(|one| one == line), "{line}: {text}");
         }
         assert_eq!(run.talk(), "unstale: it prints: a word\n");
+        // As an ordinary user: behind the same wall, as far as that user can build it.
+        let args = [
+            "plugins",
+            "check",
+            file.to_str().unwrap(),
+            "--process",
+            scene,
+        ];
+        let run = world.run_through(&NOBODY, &args).expect(0);
+        assert_eq!(run.text(), text);
         record(&place, "/usr/bin/other");
         let run = place.run(
             "check",
@@ -466,7 +479,7 @@ fn a_plugin_that_fails() {
                 "no  [1m way",
             ),
             (
-                "#!/bin/sh\necho nonsense\n",
+                "#!/bin/sh\nread -r x\necho nonsense\nread -r x\n",
                 "its worker said what no worker says",
             ),
             ("#!/nonexistent\n", "cannot start it: No such file"),
