@@ -12,6 +12,9 @@ use crate::source::{Kind, Request, parse_requests};
 
 /// As many modules as are followed for one process.
 const MODULES: usize = 1500;
+/// As many lines as say what could not be looked at, and as much of a name as stands in one.
+const LINES: usize = 8;
+const SHOWN: usize = 200;
 /// As much as is read of a file: what it asks for always stands at its beginning.
 const SOURCE: u32 = 1024 * 1024;
 
@@ -198,14 +201,19 @@ impl<'a> Closure<'a> {
         self.resolver.files
     }
 
-    fn miss(&mut self, what: &str, path: &[u8], refused: Refused) {
-        let path = String::from_utf8_lossy(path);
+    /// Notes what could not be looked at: the first few of many.
+    pub(crate) fn miss(&mut self, what: &str, path: &[u8], refused: Refused) {
+        let path = String::from_utf8_lossy(&path[..path.len().min(SHOWN)]);
         let why = match refused {
             Refused::Budget => "too much was read for this process",
             Refused::NoAnswer => "its file system does not answer",
             Refused::Denied => "access is denied",
             _ => "the system refused",
         };
-        self.missed.push(format!("{what} {path}: {why}"));
+        match self.missed.len() {
+            count if count < LINES => self.missed.push(format!("{what} {path}: {why}")),
+            LINES => self.missed.push("and more of its modules".to_owned()),
+            _ => {}
+        }
     }
 }

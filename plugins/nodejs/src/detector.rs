@@ -7,7 +7,7 @@ use unstale_plugin::{Detector, FileView, How, Process, Report, Role, Used, What,
 use crate::closure::{Closure, Outcome, Sources};
 use crate::option::{Command, Main};
 use crate::resolve::{Packages, Resolver, shared_directories};
-use crate::tree::Tree;
+use crate::tree::{PATH, Tree};
 
 /// The detector of Node.js programs.
 #[derive(Debug, Default)]
@@ -16,6 +16,9 @@ pub struct NodeJs {
     packages: Packages,
     sources: Sources,
 }
+
+/// As much of a name as stands in a line.
+const SHOWN: usize = 200;
 
 /// Programs that start the app in a process of its own, and restart it.
 const SUPERVISORS: [&[u8]; 9] = [
@@ -145,30 +148,38 @@ fn find_operand(
     closure: &mut Closure<'_>,
     report: &mut dyn Report,
 ) -> Option<Script> {
-    if operand.starts_with(b"/") {
-        return find(&join(b"/", operand), closure);
+    let script = if operand.starts_with(b"/") {
+        find(&join(b"/", operand), closure)
+    } else {
+        // The working directory may have changed since: then the name leads nowhere, or is that of a `#!` script.
+        let here = process.cwd.as_ref().map(|cwd| join(cwd, operand));
+        let here = here.and_then(|path| find(&path, closure));
+        here.filter(|script| script.real_path.is_some())
+            .or_else(|| {
+                let path = script_by_name(process)?;
+                let same = base_name(path) == base_name(operand);
+                same.then(|| find(path, closure)).flatten()
+            })
+    };
+    if script.is_some() {
+        return script;
     }
-    // The working directory may have changed since: then the name leads nowhere, or is that of a `#!` script.
-    let here = process.cwd.as_ref().map(|cwd| join(cwd, operand));
-    if let Some(script) = here.and_then(|path| find(&path, closure))
-        && script.real_path.is_some()
-    {
-        return Some(script);
-    }
-    if let Some(path) = script_by_name(process)
-        && base_name(path) == base_name(operand)
-    {
-        return find(path, closure);
-    }
-    let operand = String::from_utf8_lossy(operand);
-    report.unknown(&format!(
-        "its script {operand} is not in its working directory"
-    ));
+    let operand = String::from_utf8_lossy(&operand[..operand.len().min(SHOWN)]);
+    report.unknown(&format!("its script {operand} is not found"));
     None
 }
 
 fn find(path: &[u8], closure: &mut Closure<'_>) -> Option<Script> {
-    let real_path = closure.resolver.path(path).ok()?;
+    if path.len() > PATH || path.contains(&0) {
+        return None;
+    }
+    let real_path = match closure.resolver.path(path) {
+        Ok(real_path) => real_path,
+        Err(refused) => {
+            closure.miss("cannot look at its script", path, refused);
+            None
+        }
+    };
     Some(Script {
         path: match &real_path {
             // `node app` and `node DIR` name no file.

@@ -7,6 +7,9 @@ use std::rc::Rc;
 
 use unstale_plugin::{FileView, Kind, Process, Refused, Root, base_name, directory_of, join};
 
+/// No path is longer (PATH_MAX). Names that stand in sources may be, and hold a NUL byte.
+pub(crate) const PATH: usize = 4096;
+
 /// What was learnt of directories, by view.
 #[derive(Debug, Default)]
 pub(crate) struct Tree {
@@ -43,6 +46,9 @@ impl Tree {
         files: &dyn FileView,
         path: &[u8],
     ) -> Result<Option<Found>, Refused> {
+        if path.len() > PATH || path.contains(&0) {
+            return Ok(None);
+        }
         if path == b"/" {
             let real_path = path.to_vec();
             return Ok(Some(Found {
@@ -54,10 +60,11 @@ impl Tree {
         match listing.as_ref() {
             Ok(directory) => match directory.names.get(base_name(path)) {
                 Some(Kind::Link) => self.follow(process, files, path),
-                Some(&kind) => Ok(Some(Found {
-                    kind,
-                    real_path: join(&directory.real_path, base_name(path)),
-                })),
+                Some(&kind) => {
+                    let real_path = join(&directory.real_path, base_name(path));
+                    let sound = real_path.len() <= PATH;
+                    Ok(sound.then_some(Found { kind, real_path }))
+                }
                 None => Ok(None),
             },
             // It may be passed through all the same.

@@ -10,13 +10,16 @@ use unstale_plugin::{
     join,
 };
 
-use crate::ini::absolute;
+use crate::ini::{absolute, is_path};
 use crate::source::{Include, parse_composer_list, parse_includes};
 
 /// As many files as are followed for one process.
 const FILES: usize = 1000;
 /// As many classes of Composer's map as are named.
 const CLASSES: usize = 300;
+/// As many lines as say what could not be looked at, and as much of a name as stands in one.
+const LINES: usize = 8;
+const SHOWN: usize = 200;
 /// As much as is read of a file.
 const SOURCE: u32 = 1024 * 1024;
 
@@ -95,10 +98,7 @@ impl<'a> Closure<'a> {
     pub(crate) fn run(&mut self) {
         while let Some(path) = self.sure.pop_front() {
             if let Err(refused) = self.open(&path, How::Imported) {
-                let path = String::from_utf8_lossy(&path);
-                let why = reason(refused);
-                self.missed
-                    .push(format!("not all is known that {path} includes: {why}"));
+                self.miss(&path, refused);
                 if matches!(refused, Refused::Budget | Refused::NoAnswer) {
                     return;
                 }
@@ -206,7 +206,7 @@ impl<'a> Closure<'a> {
     }
 
     fn is_file(&mut self, path: &[u8]) -> bool {
-        self.known.listings.is_file(self.process, self.files, path)
+        is_path(path) && self.known.listings.is_file(self.process, self.files, path)
     }
 
     /// A file that is included, if it is there.
@@ -238,6 +238,20 @@ impl<'a> Closure<'a> {
             // Of classes that may be included, what they may include is left out.
             How::Possible if via.is_some_and(|via| via.ends_with(b"/autoload_classmap.php")) => {}
             How::Possible => self.possible.push_back(path),
+        }
+    }
+
+    /// Notes what could not be looked at: the first few of many.
+    fn miss(&mut self, path: &[u8], refused: Refused) {
+        let path = String::from_utf8_lossy(&path[..path.len().min(SHOWN)]);
+        let why = reason(refused);
+        match self.missed.len() {
+            count if count < LINES => {
+                let what = format!("not all is known that {path} includes: {why}");
+                self.missed.push(what);
+            }
+            LINES => self.missed.push("and more of its files".to_owned()),
+            _ => {}
         }
     }
 

@@ -5,12 +5,15 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use unstale_plugin::{Detector, FileView, How, Process, Report, Role, Root, base_name, join};
+use unstale_plugin::{Detector, FileView, How, Process, Report, Role, Root, base_name};
 
 use crate::closure::{Closure, Known};
 use crate::ini::{Settings, absolute, read_settings};
 use crate::option::{Command, Main};
 use crate::place::Sapi;
+
+/// As much of a name as stands in a line.
+const SHOWN: usize = 200;
 
 /// The detector of PHP programs.
 #[derive(Debug, Default)]
@@ -44,8 +47,8 @@ impl Detector for Php {
         let settings = self.settings(process, files, sapi, &command);
         let include_path = settings.include_path.as_deref();
         let mut closure = Closure::new(process, files, &mut self.known, include_path);
-        for file in &settings.missed {
-            let file = String::from_utf8_lossy(file);
+        if let Some(file) = &settings.missed {
+            let file = String::from_utf8_lossy(&file[..file.len().min(SHOWN)]);
             report.unknown(&format!("cannot read its configuration {file}"));
         }
         add_preloaded(&settings, sapi, &mut closure);
@@ -100,8 +103,11 @@ fn add_preloaded(settings: &Settings, sapi: Sapi, closure: &mut Closure<'_>) {
         Sapi::Cli => settings.cache_cli.unwrap_or(false),
         _ => settings.cache.unwrap_or(true),
     };
-    if on && settings.preload.starts_with(b"/") {
-        closure.begin(join(b"/", &settings.preload), Role::Module, How::Loaded);
+    if on
+        && settings.preload.starts_with(b"/")
+        && let Some(path) = absolute(closure.process, &settings.preload)
+    {
+        closure.begin(path, Role::Module, How::Loaded);
     }
 }
 
@@ -125,8 +131,9 @@ fn add_script(
     report: &mut dyn Report,
 ) {
     if titled {
-        match script_by_name(closure.process) {
-            Some(path) => closure.begin(join(b"/", path), Role::Script, How::Loaded),
+        let process = closure.process;
+        match script_by_name(process).and_then(|path| absolute(process, path)) {
+            Some(path) => closure.begin(path, Role::Script, How::Loaded),
             None => report.note("a title was written over its arguments: its script is not known"),
         }
     }
@@ -136,10 +143,8 @@ fn add_script(
     match script_path(operand, closure) {
         Some(path) => closure.begin(path, Role::Script, How::Loaded),
         None => {
-            let operand = String::from_utf8_lossy(operand);
-            report.unknown(&format!(
-                "its script {operand} is not in its working directory"
-            ));
+            let operand = String::from_utf8_lossy(&operand[..operand.len().min(SHOWN)]);
+            report.unknown(&format!("its script {operand} is not found"));
         }
     }
     if !settings.prepend.is_empty()
@@ -153,13 +158,14 @@ fn add_script(
 /// of a `#!` script.
 fn script_path(operand: &[u8], closure: &Closure<'_>) -> Option<Vec<u8>> {
     if operand.starts_with(b"/") {
-        return Some(join(b"/", operand));
+        return absolute(closure.process, operand);
     }
     let here = absolute(closure.process, operand);
     let here = here.filter(|path| closure.files.stat(Root::Process, path).is_ok());
     here.or_else(|| {
         let name = script_by_name(closure.process)?;
-        (base_name(name) == base_name(operand)).then(|| join(b"/", name))
+        let same = base_name(name) == base_name(operand);
+        same.then(|| absolute(closure.process, name)).flatten()
     })
 }
 

@@ -10,6 +10,9 @@ use crate::place::{Sapi, places};
 /// As many files of one directory as are read.
 const FILES: usize = 200;
 
+/// No path is longer (PATH_MAX).
+const PATH: usize = 4096;
+
 /// What is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -23,8 +26,8 @@ pub(crate) struct Settings {
     pub(crate) include_path: Option<Vec<u8>>,
     /// `auto_prepend_file`.
     pub(crate) prepend: Vec<u8>,
-    /// Files that could not be read.
-    pub(crate) missed: Vec<Vec<u8>>,
+    /// The first file that could not be read.
+    pub(crate) missed: Option<Vec<u8>>,
 }
 
 impl Settings {
@@ -92,7 +95,7 @@ pub(crate) fn read_settings(
             match files.read(Root::Process, &file) {
                 Ok(text) => settings.parse(&text),
                 Err(Refused::Missing) => {}
-                Err(_) => settings.missed.push(file),
+                Err(_) => settings.missed = settings.missed.or(Some(file)),
             }
         }
     }
@@ -161,10 +164,17 @@ fn scanned(process: &Process, built_in: Option<&[u8]>) -> Vec<Vec<u8>> {
 
 /// A path against the working directory.
 pub(crate) fn absolute(process: &Process, path: &[u8]) -> Option<Vec<u8>> {
-    if path.starts_with(b"/") {
-        return Some(join(b"/", path));
-    }
-    process.cwd.as_ref().map(|cwd| join(cwd, path))
+    let whole = match &process.cwd {
+        _ if path.starts_with(b"/") => join(b"/", path),
+        Some(cwd) => join(cwd, path),
+        None => return None,
+    };
+    is_path(&whole).then_some(whole)
+}
+
+/// Whether something can be the name of a file: what stands in files may be anything.
+pub(crate) fn is_path(path: &[u8]) -> bool {
+    path.len() <= PATH && !path.contains(&0)
 }
 
 #[cfg(test)]

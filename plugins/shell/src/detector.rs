@@ -19,6 +19,10 @@ const FILES: usize = 64;
 const OWN: u32 = 10;
 /// Where bash moves its script.
 const BASH: u32 = 255;
+/// No path is longer (PATH_MAX).
+const PATH: usize = 4096;
+/// As much of a name as stands in a line.
+const SHOWN: usize = 200;
 /// As much as is read of a script.
 const SOURCE: u32 = 1024 * 1024;
 
@@ -41,10 +45,8 @@ impl Detector for Shell {
             None => match named_script(process, files, operand) {
                 Some(path) => (What::File(path.clone()), path),
                 None => {
-                    let operand = String::from_utf8_lossy(operand);
-                    report.unknown(&format!(
-                        "its script {operand} is not in its working directory"
-                    ));
+                    let operand = String::from_utf8_lossy(&operand[..operand.len().min(SHOWN)]);
+                    report.unknown(&format!("its script {operand} is not found"));
                     return;
                 }
             },
@@ -140,21 +142,24 @@ fn held_script<'a>(process: &'a Process, files: &dyn FileView, operand: &[u8]) -
 /// script.
 fn named_script(process: &Process, files: &dyn FileView, operand: &[u8]) -> Option<Vec<u8>> {
     if operand.starts_with(b"/") {
-        return Some(join(b"/", operand));
+        return absolute(process, operand);
     }
     let here = absolute(process, operand).filter(|path| is_file(files, path));
     here.or_else(|| {
         let name = process.execfn.as_deref()?;
         let same = name.starts_with(b"/") && base_name(name) == base_name(operand);
-        same.then(|| join(b"/", name))
+        same.then(|| absolute(process, name)).flatten()
     })
 }
 
+/// A path against the working directory. What stands in scripts need not be one.
 fn absolute(process: &Process, path: &[u8]) -> Option<Vec<u8>> {
-    if path.starts_with(b"/") {
-        return Some(join(b"/", path));
-    }
-    process.cwd.as_ref().map(|cwd| join(cwd, path))
+    let whole = match &process.cwd {
+        _ if path.starts_with(b"/") => join(b"/", path),
+        Some(cwd) => join(cwd, path),
+        None => return None,
+    };
+    (whole.len() <= PATH && !whole.contains(&0)).then_some(whole)
 }
 
 fn is_file(files: &dyn FileView, path: &[u8]) -> bool {

@@ -115,10 +115,7 @@ fn t6_03_script_is_a_link() {
 fn t6_02_changed_working_directory() {
     let tree = tree(&[("/srv/app.js", "")]);
     let said = check(&tree, "argv node\nargv app.js\ncwd /", &[]);
-    assert_eq!(
-        said.unknown,
-        ["its script app.js is not in its working directory"]
-    );
+    assert_eq!(said.unknown, ["its script app.js is not found"]);
     let said = check(&tree, "argv node\nargv app.js", &[]);
     assert_eq!(said.unknown.len(), 1);
     let script = ["Script Loaded /srv/app.js"];
@@ -282,4 +279,36 @@ fn t6_22_a_second_process_costs_little() {
         scene.questions()
     });
     assert!(first > 0 && second == 0, "{first} questions, then {second}");
+}
+
+/// The host takes no path that is none, and few lines: a process that makes up both must not cost more than itself.
+#[test]
+fn t11_01_words_that_are_no_paths() {
+    let long = "x/".repeat(40_000);
+    let source = format!(
+        "require('./{long}'); require('a\\0b'); require('{long}'); require('/\\0'); require('b')"
+    );
+    let tree = tree(&[
+        ("/srv/app.js", &source),
+        (
+            "/srv/node_modules/b/package.json",
+            r#"{"main": "\u0000", "exports": {".": "./\u0000/x"}}"#,
+        ),
+    ]);
+    let app = ["Script Loaded /srv/app.js"];
+    let said = check(&tree, "argv node\nargv /srv/app.js\ncwd /", &app);
+    assert_eq!(said.unknown, [""; 0]);
+    for words in [
+        format!("argv {long}"),
+        format!("argv /{long}"),
+        format!("argv x\nexecfn /{long}x"),
+    ] {
+        let said = check(&tree, &format!("argv node\n{words}\ncwd /"), &[]);
+        assert_eq!(said.unknown.len(), 1);
+        assert!(said.unknown[0].len() < 500);
+    }
+    let preloads = format!(
+        "argv -r\nargv {long}\nargv /srv/app.js\nenv NODE_PATH={long}:/x\nenv HOME=/{long}"
+    );
+    check(&tree, &format!("argv node\n{preloads}\ncwd /"), &app);
 }

@@ -190,10 +190,7 @@ fn t6_23_archives() {
 fn t6_02_script_that_is_not_known() {
     let tree = tree(&[("/srv/x", "<?php")]);
     let said = check(&tree, "exe /usr/bin/php8.2\nargv php\nargv x\ncwd /", &[]);
-    assert_eq!(
-        said.unknown,
-        ["its script x is not in its working directory"]
-    );
+    assert_eq!(said.unknown, ["its script x is not found"]);
     let script = ["Script Loaded /srv/x"];
     check(
         &tree,
@@ -280,4 +277,32 @@ fn t6_23_workers_of_a_pool_cost_little() {
         scene.questions()
     });
     assert!(second == 1 && first > 4, "{first} questions, then {second}");
+}
+
+/// The host takes no path that is none, and few lines: a process that makes up both must not cost more than itself.
+#[test]
+fn t11_01_words_that_are_no_paths() {
+    let long = "x/".repeat(40_000);
+    let source = format!(
+        "<?php require '{long}'; require '/{long}'; require __DIR__ . '/{long}'; require 'a\0b'; require '/\0';"
+    );
+    let ini = format!(
+        "opcache.preload=/{long}\nopcache.enable_cli=1\nauto_prepend_file=/\0\ninclude_path={long}:/\0"
+    );
+    let tree = tree(&[("/srv/x.php", &source), ("/etc/php/8.2/cli/php.ini", &ini)]);
+    let said = check(
+        &tree,
+        "exe /usr/bin/php8.2\nargv php\nargv /srv/x.php\ncwd /",
+        &["Script Loaded /srv/x.php"],
+    );
+    assert_eq!(said.unknown, [""; 0]);
+    for words in [format!("argv {long}"), format!("argv /{long}")] {
+        let said = check(
+            &tree,
+            &format!("exe /usr/bin/php8.2\nargv php\n{words}\ncwd /"),
+            &[],
+        );
+        assert_eq!(said.unknown.len(), 1);
+        assert!(said.unknown[0].len() < 500);
+    }
 }

@@ -90,10 +90,7 @@ fn t6_24_script_by_its_name() {
         &["Script Loaded /srv/x.sh"],
     );
     let said = check(&tree, "exe /bin/dash\nargv sh\nargv x.sh\ncwd /", &[]);
-    assert_eq!(
-        said.unknown,
-        ["its script x.sh is not in its working directory"]
-    );
+    assert_eq!(said.unknown, ["its script x.sh is not found"]);
 }
 
 #[test]
@@ -149,4 +146,30 @@ fn t11_02_many_files() {
     let said = scene.inspect(&mut Shell::default());
     assert_eq!(said.uses.len(), 65);
     assert!(scene.questions() < 400, "{}", scene.questions());
+}
+
+/// The host takes no path that is none: a process that makes one up must not cost more than itself.
+#[test]
+fn t11_01_words_that_are_no_paths() {
+    let long = "x/".repeat(40_000);
+    let source = format!(". /{long}; . {long}; . /a\0b");
+    let tree = tree(&[("/srv/x.sh", &source), ("/a\u{1}b", "")]);
+    check(
+        &tree,
+        "exe /bin/dash\nargv sh\nargv /srv/x.sh\ncwd /",
+        &["Script Loaded /srv/x.sh"],
+    );
+    for words in [
+        format!("argv {long}"),
+        format!("argv /{long}"),
+        format!("argv x\nexecfn /{long}x"),
+    ] {
+        let said = check(
+            &tree,
+            &format!("exe /bin/dash\nargv sh\n{words}\ncwd /"),
+            &[],
+        );
+        assert_eq!(said.unknown.len(), 1);
+        assert!(said.unknown[0].len() < 500);
+    }
 }
