@@ -38,8 +38,13 @@ pub(crate) fn parse_bundle(json: &[u8]) -> Option<Bundle> {
     let namespace = first(&[
         "io.kubernetes.cri.sandbox-namespace",
         "io.kubernetes.pod.namespace",
+        "io.kubernetes.cri-o.Namespace",
     ]);
-    let pod = first(&["io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"]);
+    let pod = first(&[
+        "io.kubernetes.cri.sandbox-name",
+        "io.kubernetes.pod.name",
+        "io.kubernetes.cri-o.KubeName",
+    ]);
     let name = if first(CONTAINER_TYPE) == Some("sandbox") {
         // What keeps the namespaces of a pod goes by the pod's name.
         pod

@@ -7,7 +7,11 @@ use std::path::Path;
 use unstale_containerd::{Containerd, MANIFEST};
 use unstale_plugin::instance::testing::inspect_process;
 
-const IDS: [(&str, &str); 7] = [
+const IDS: [(&str, &str); 8] = [
+    (
+        "<CRIO-POD>",
+        "0adb2fd8e91a6172839405162728d3e4f56f708192a3b4c5d6e7f8a9b0c1d2e3",
+    ),
     (
         "<POD>",
         "a4f1c9d2e3b405162738495a6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f8",
@@ -130,6 +134,11 @@ fn t7_25_cri_o() {
         "/system.slice/crio-conmon-<CRIO>.scope",
         "cri-o <CRIO>",
         &helper,
+    );
+    check(
+        &format!("{slice}/crio-<CRIO-POD>.scope"),
+        "kubernetes <CRIO-POD>",
+        &["payload db-0", "id <CRIO-POD>", rest[2], rest[3]],
     );
 }
 
