@@ -1,7 +1,7 @@
 //! Runs the scan where it can do no harm: in a child that is nobody, may read other processes, and can neither start a
 //! program, nor open a socket, nor write a file.
 //!
-//! Landlock is not used: it denies `/proc/PID/{exe,root,maps}` of every process outside its domain, to root too.
+//! Landlock is not used for it: it denies `/proc/PID/{exe,root,maps}` of every process outside its domain, to root too.
 #![expect(unsafe_code, reason = "fork(2) and _exit(2)")]
 
 mod descriptors;

@@ -1,6 +1,7 @@
 //! The host side of the wall: finds plugins, starts a confined worker for each that is needed, and talks to it.
 //!
-//! What a worker says is hostile until it is checked. No plugin is ever loaded here.
+//! What a worker says is hostile until it is checked. [`loader`] and [`worker`] are the other side: they run in a worker,
+//! behind the wall, and nowhere else.
 
 pub mod broker;
 mod checked;

@@ -331,6 +331,48 @@ fn a_host_that_talks_nonsense_is_not_answered() {
 }
 
 #[test]
+fn a_line_that_does_not_end_is_not_kept() {
+    with_acts(|mut host| {
+        let part = vec![b'x'; 1 << 20];
+        for _ in 0..17 {
+            host.write(&part);
+        }
+        assert_eq!(host.hear(), None);
+        assert_eq!(host.end(), Ended::Exited(101));
+    });
+}
+
+#[test]
+fn content_that_is_too_much_is_not_read() {
+    with_acts(|mut host| {
+        host.ask_to_inspect(&["ask", "/x"]);
+        assert!(matches!(host.hear(), Some(FromWorker::Read { .. })));
+        host.say(&ToWorker::Bytes(1 << 40));
+        assert_eq!(host.hear(), None);
+        assert_eq!(host.end(), Ended::Exited(0));
+    });
+}
+
+#[test]
+fn a_worker_ends_with_its_parent() {
+    let dir = host::open_directory();
+    let library = built(&dir, "acts", &[]);
+    let mut host = Host::start_by_another(&library);
+    host.ready();
+    host.ask_to_inspect(&["loop"]);
+    let worker = host.grandchild();
+    assert!(fs::exists(format!("/proc/{worker}")).unwrap());
+    assert_eq!(host.kill(), None);
+    let stat = format!("/proc/{worker}/stat");
+    let runs = || fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
+    let end = Instant::now() + Duration::from_secs(5);
+    while runs() {
+        assert!(Instant::now() < end, "it goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn a_panic_fails_one_process_alone() {
     let dir = host::open_directory();
     for profile in ["dev", "release"] {
@@ -576,7 +618,17 @@ fn an_older_kernel_has_fewer_layers() {
 
 #[test]
 fn executables_speak_for_themselves() {
-    for script in ["lines-sh", "lines-perl"] {
+    for (script, interpreter) in [
+        ("lines-awk", "/usr/bin/awk"),
+        ("lines-perl", "/usr/bin/perl"),
+        ("lines-php", "/usr/bin/php"),
+        ("lines-ruby", "/usr/bin/ruby"),
+        ("lines-sh", "/usr/bin/env"),
+    ] {
+        if !Path::new(interpreter).exists() {
+            crate::support::skip(&format!("{interpreter} is not there"));
+            continue;
+        }
         for user in users() {
             let mut host = Host::start(Form::Executable, &guest(script), user);
             host.ready();

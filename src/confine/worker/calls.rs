@@ -1,7 +1,8 @@
 //! Which system calls a plugin may make (seccomp).
 //!
 //! A list of what is allowed, measured with strace: for libraries that of the dynamic loader, the C library and Rust;
-//! for programs that of CPython, Perl, dash and bash with a script that reads lines and answers them.
+//! for programs that of CPython, Perl, Ruby, PHP, mawk, dash and bash with a script that reads lines and answers them.
+//! What needs threads (Node.js, Java, Go) cannot run here.
 
 use std::collections::BTreeMap;
 
@@ -96,6 +97,9 @@ const FOR_PROGRAMS: &[libc::c_long] = &[
     libc::SYS_getrusage,
     libc::SYS_times,
     libc::SYS_pselect6,
+    // Ruby has no main loop without; neither can be written to.
+    libc::SYS_pipe2,
+    libc::SYS_eventfd2,
 ];
 
 /// The same by the names of before, that only this architecture still has.
@@ -175,13 +179,19 @@ fn rules(guest: Guest) -> Result<Rules, BackendError> {
         rules.insert(call, any_of(0, &kept)?);
     }
     // Nothing is locked, and nobody else's signals are asked for.
-    let copies = [
+    let mut copies = vec![
         libc::F_GETFD,
         libc::F_SETFD,
         libc::F_GETFL,
         libc::F_DUPFD,
         libc::F_DUPFD_CLOEXEC,
     ];
+    if guest == Guest::Program {
+        copies.push(libc::F_SETFL);
+        // PHP reads a socket by this call. Nothing comes along with what it reads, and it has no address to send to.
+        let own = any_of(0, &[libc::STDIN_FILENO])?;
+        rules.insert(libc::SYS_recvfrom, own);
+    }
     rules.insert(libc::SYS_fcntl, any_of(1, &copies)?);
     // abort(3), and no signal to others.
     let own = compare(0, seccompiler::SeccompCmpOp::Eq, own_pid())?;

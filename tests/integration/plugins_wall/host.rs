@@ -130,6 +130,12 @@ impl Host {
         Self::start_through(Form::Library, plugin, &["/bin/sh", "-c", line, UNSTALE])
     }
 
+    /// By a process between the host and the worker, to which the worker belongs.
+    pub(super) fn start_by_another(plugin: &Path) -> Self {
+        let line = "exec 4<&0; env -i \"$0\" \"$1\" \"$2\" \"$3\" \"$4\" $$ <&4 & exec >&-; wait";
+        Self::start_through(Form::Library, plugin, &["/bin/sh", "-c", line, UNSTALE])
+    }
+
     #[track_caller]
     fn start_through(form: Form, plugin: &Path, words: &[&str]) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
@@ -225,6 +231,25 @@ impl Host {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let found = status.lines().find_map(|line| line.strip_prefix(name));
         found.unwrap().trim().to_owned()
+    }
+
+    /// The worker, where another process is between.
+    #[track_caller]
+    pub(super) fn grandchild(&self) -> u32 {
+        let pid = self.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        children.trim().parse().unwrap()
+    }
+
+    /// Kills what was started, and says what was heard after.
+    #[track_caller]
+    pub(super) fn kill(mut self) -> Option<FromWorker> {
+        assert_eq!(self.worker.kill_now(), Ended::Killed);
+        let mut rest = String::new();
+        match self.stream.read_line(&mut rest) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(serde_json::from_str(&rest).unwrap()),
+        }
     }
 
     /// Hangs up, and sees how the worker ends.
