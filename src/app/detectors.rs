@@ -3,7 +3,7 @@
 //! This is the child's side: it talks to workers, for it can see the files of processes, and harm nothing. The parent finds
 //! plugins and starts their workers ([`crew`](super::crew)), for the child may start nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::assess::owner_of;
@@ -50,11 +50,19 @@ impl<'a> Detectors<'a> {
         }
     }
 
+    /// Has workers started for the plugins that will have something to look at, so that they load while others judge.
+    pub(super) fn prepare(&self, scanner: &mut Scanner) {
+        let wanted = scanner.with_facts(|facts| self.interested_in_code(facts));
+        let places: BTreeSet<usize> = wanted.into_iter().map(|(place, _)| place).collect();
+        for place in places {
+            if let Some(line) = self.lines.0[place].first() {
+                self.asker.ask(line.worker);
+            }
+        }
+    }
+
     /// Lets plugins look at all processes that interest them by their program or code.
     pub(super) fn look_at_all(&mut self, scanner: &mut Scanner) {
-        if self.plugins.is_empty() {
-            return;
-        }
         let wanted = scanner.with_facts(|facts| self.interested_in_code(facts));
         self.visit(scanner, wanted);
     }
@@ -90,6 +98,9 @@ impl<'a> Detectors<'a> {
     }
 
     fn interested_in_code(&self, facts: &Facts) -> Vec<(usize, ProcessKey)> {
+        if self.plugins.is_empty() {
+            return Vec::new();
+        }
         // Each distinct object is asked about once, however many processes have it mapped.
         let of_object = |object: &crate::model::Object| {
             let path = object.path.as_ref().unwrap_or(&object.name).as_slice();
@@ -183,8 +194,7 @@ impl<'a> Detectors<'a> {
             let keys: HashMap<Pid, ProcessKey> = keys.collect();
             let visits = visits.into_iter().map(|visit| handed_over(visit, owners));
             let visits: Vec<broker::Visit> = visits.collect();
-            let mut lines = std::mem::take(&mut self.lines.0[place]);
-            lines.reverse();
+            let lines = std::mem::take(&mut self.lines.0[place]);
             talks.push((place, keys, visits, lines));
         }
         let asker = self.asker;
@@ -206,7 +216,7 @@ impl<'a> Detectors<'a> {
             let mut done = Vec::new();
             for (place, keys, thread) in running {
                 let (visited, lines) = thread.join().unwrap_or_default();
-                self.lines.0[place] = lines.into_iter().rev().collect();
+                self.lines.0[place] = lines;
                 done.push((place, keys, visited));
             }
             done
@@ -235,11 +245,8 @@ impl<'a> Detectors<'a> {
         match visited.said {
             Ok(said) => {
                 let plugin = u32::try_from(place).unwrap_or(u32::MAX);
-                sources = said
-                    .uses
-                    .into_iter()
-                    .map(|uses| new_source(uses, plugin))
-                    .collect();
+                let uses = said.uses.into_iter().filter(|uses| !is_of_the_moment(uses));
+                sources = uses.map(|uses| new_source(uses, plugin)).collect();
                 look.restart = said
                     .instance
                     .as_ref()
@@ -369,6 +376,17 @@ fn handed_over(visit: Visit, owners: &HashMap<ProcessKey, wire::Container>) -> b
             container: owners.get(&visit.key).cloned(),
         },
         files: Box::new(visit.files),
+    }
+}
+
+/// A name that means something else at every look: a script that was handed over by a descriptor.
+fn is_of_the_moment(uses: &wire::Uses) -> bool {
+    let moment: [&[u8]; 2] = [b"/dev/", b"/proc/"];
+    match &uses.what {
+        wire::What::File(path) => moment
+            .iter()
+            .any(|start| path.as_slice().starts_with(start)),
+        _ => false,
     }
 }
 

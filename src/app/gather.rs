@@ -41,6 +41,7 @@ pub(super) fn gather(
 ) -> Result<Bundle, Problem> {
     let mut scanner = Scanner::open(options)?;
     scanner.scan(matches!(interest, Interest::Stale { own_only: true }));
+    detectors.prepare(&mut scanner);
     settle(&mut scanner);
     detectors.look_at_all(&mut scanner);
     let wanted = scanner.with_facts(|facts| match interest {

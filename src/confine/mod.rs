@@ -204,8 +204,9 @@ fn work_as_child<T: Serialize, S: Sockets>(
 /// after.
 fn line_up(sockets: &mut impl Sockets) -> Result<Option<(RawFd, RawFd)>, Errno> {
     let mut row: Option<(RawFd, RawFd)> = None;
+    let above = highest_descriptor().saturating_add(1);
     sockets.renumber(&mut |socket| {
-        let from = row.map_or(SOCKETS_FROM, |(_, last)| last + 1);
+        let from = row.map_or(above, |(_, last)| last + 1);
         let copy = fcntl_dupfd_cloexec(&socket, from)?;
         let number = copy.as_raw_fd();
         match &mut row {
@@ -218,8 +219,13 @@ fn line_up(sockets: &mut impl Sockets) -> Result<Option<(RawFd, RawFd)>, Errno> 
     Ok(row)
 }
 
-/// Above what else is open, as a rule.
-const SOCKETS_FROM: RawFd = 64;
+/// The highest number that is taken: above it all are free, as far as the limit allows.
+fn highest_descriptor() -> RawFd {
+    let numbers = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let names = numbers.flatten().map(|entry| entry.file_name());
+    let numbers = names.filter_map(|name| name.to_str()?.parse().ok());
+    numbers.max().unwrap_or(libc::STDERR_FILENO)
+}
 
 /// The answer, if the child gave one. It is whole at its length: a thread that waits in the kernel holds the pipe open.
 fn read_answer(

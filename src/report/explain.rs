@@ -138,7 +138,11 @@ fn print_finding(
     if let Some(owned) = package_words(assessment, object) {
         writeln!(out, "        package: {owned}")?;
     }
-    writeln!(out, "        {}", words::verdict(&finding.verdict))
+    let verdict = match (&finding.verdict, source) {
+        (Verdict::Current, Some(_)) => "current: as it was when the process started".to_owned(),
+        (verdict, _) => words::verdict(verdict),
+    };
+    writeln!(out, "        {verdict}")
 }
 
 /// What a finding says of a file that no code is mapped of.

@@ -221,10 +221,12 @@ pub(super) fn print_evidence(
 ) -> io::Result<()> {
     use crate::model::Fresh;
     match &object.look.mapped {
-        Ok(stat) => writeln!(out, "{indent}mapped:  {}", words::object(stat))?,
+        Ok(stat) => writeln!(out, "{indent}in use:  {}", words::object(stat))?,
+        // Read and closed again: nothing was in use to be looked at.
+        Err(_) if object.inode == 0 => {}
         Err(why) => writeln!(
             out,
-            "{indent}mapped:  inode {} on super block {}:{} (itself not reached: {why})",
+            "{indent}in use:  inode {} on super block {}:{} (itself not reached: {why})",
             object.inode, object.device.major, object.device.minor
         )?,
     }

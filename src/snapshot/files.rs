@@ -314,3 +314,6 @@ fn refused(error: Errno) -> Refused {
         _ => Refused::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests;

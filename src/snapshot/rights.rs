@@ -38,6 +38,23 @@ impl Rights {
         Ok(rights)
     }
 
+    #[cfg(test)]
+    pub(super) fn all() -> Self {
+        Self {
+            above: vec![(0, u32::MAX)],
+            ..Self::default()
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn as_user(self, id: u32) -> Self {
+        Self {
+            uid: id,
+            gid: id,
+            ..self
+        }
+    }
+
     /// Whether it may read a file, or list a directory.
     pub(super) fn may_read(&self, stat: &Statx) -> bool {
         self.has(stat, 0o4)

@@ -46,12 +46,16 @@ const ROOMS: [(&str, &[&str]); 13] = [
 ];
 
 /// Where code may be unsafe, and what for.
-const UNSAFE: [&str; 5] = [
-    "src/confine/descriptors.rs",  // close_range(2)
-    "src/confine/mod.rs",          // fork(2) and _exit(2)
-    "src/plugins/loader.rs",       // dlopen(3), execveat(2)
-    "src/plugins/worker/offer.rs", // the C ABI, inside the wall
-    "src/snapshot/procmap.rs",     // an ioctl
+const UNSAFE: [&str; 9] = [
+    "plugins/sdk/src/abi.rs",            // types of functions
+    "plugins/sdk/src/export.rs",         // the C ABI, on the side of plugins
+    "plugins/sdk/src/export/host.rs",    // what the host offers over it
+    "plugins/sdk/src/export/process.rs", // what the host lends over it
+    "src/confine/descriptors.rs",        // close_range(2)
+    "src/confine/mod.rs",                // fork(2) and _exit(2)
+    "src/plugins/loader.rs",             // dlopen(3), execveat(2)
+    "src/plugins/worker/offer.rs",       // the C ABI, inside the wall
+    "src/snapshot/procmap.rs",           // an ioctl
 ];
 
 /// Where a program may be started: ourselves, as a plugin's worker.
@@ -239,6 +243,14 @@ fn arrows_between_crates() {
     check_ours("backends/api", &[]);
     check_ours("backends/dpkg", &["unstale-packages"]);
     check_ours("backends/rpm", &["unstale-packages"]);
+    for name in plugins() {
+        let allowed: &[&str] = if name == "sdk" {
+            &[]
+        } else {
+            &["unstale-plugin"]
+        };
+        check_ours(&format!("plugins/{name}"), allowed);
+    }
 }
 
 #[track_caller]
@@ -313,6 +325,8 @@ fn parsers_take_bytes() {
             let excepted = NO_BYTES.iter().any(|(known, _)| *known == id);
             let takes = parameters.contains("&[u8]")
                 || parameters.contains("&'a [u8]")
+                // Arguments: bytes each.
+                || parameters.contains("&[Vec<u8>]")
                 || parameters.contains("impl Read")
                 // A method on bytes that were given before.
                 || parameters.contains("&self");
@@ -338,15 +352,27 @@ fn assert_absent(files: &[PathBuf], words: &[&str]) {
 
 /// What is built into the program.
 fn shipped() -> Vec<PathBuf> {
-    [
+    let ours = [
         "src",
         "backends/api/src",
         "backends/dpkg/src",
         "backends/rpm/src",
-    ]
-    .iter()
-    .flat_map(|dir| sources(dir))
-    .collect()
+    ];
+    let ours = ours.iter().map(|dir| (*dir).to_owned());
+    let plugins = plugins()
+        .into_iter()
+        .map(|name| format!("plugins/{name}/src"));
+    ours.chain(plugins).flat_map(|dir| sources(&dir)).collect()
+}
+
+/// The SDK and the detectors; examples are not shipped.
+fn plugins() -> Vec<String> {
+    let entries = fs::read_dir(of_repository("plugins")).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name != "examples").collect();
+    names.sort();
+    assert!(names.len() > 10, "{names:?}");
+    names
 }
 
 fn sources(dir: &str) -> Vec<PathBuf> {
