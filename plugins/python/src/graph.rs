@@ -93,8 +93,11 @@ pub(crate) struct Closure {
 /// Sources that were read, of all processes.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
-    known: HashMap<(u64, Vec<u8>), Result<Rc<Source>, Refused>>,
+    known: HashMap<(u64, Vec<u8>), Read>,
 }
+
+/// What was read of a file, and why not all of it.
+type Read = (Option<Rc<Source>>, Option<Refused>);
 
 /// Modules that are followed for one process. The host's budget is lower; this bounds what comes from the cache.
 const STEPS: usize = 8192;
@@ -110,7 +113,7 @@ impl Sources {
         finder: &mut Finder,
         origin: &Origin,
         skip_first: bool,
-    ) -> (Option<Rc<Source>>, Option<Refused>) {
+    ) -> Read {
         let (path, member) = match origin {
             Origin::Source(path) | Origin::Frozen(Some(path)) => (path, None),
             Origin::Member(archive, member) if member.ends_with(b".py") => (archive, Some(member)),
@@ -121,17 +124,15 @@ impl Sources {
             name.extend_from_slice(b"\0-x");
         }
         let key = (look.process.view, name);
-        match self.known.get(&key) {
-            Some(Ok(source)) => return (Some(Rc::clone(source)), None),
-            Some(Err(refused)) => return (None, Some(*refused)),
-            None => {}
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
         }
         let (text, trouble) = match read_text(look, finder, path, member.map(Vec::as_slice)) {
             Ok(read) => read,
             Err(refused) => {
                 finder.heed(refused);
                 if finder.stopped().is_none() {
-                    self.known.insert(key, Err(refused));
+                    self.known.insert(key, (None, Some(refused)));
                 }
                 return (None, Some(refused));
             }
@@ -142,8 +143,9 @@ impl Sources {
             0
         };
         let source = Rc::new(parse_source(&text[from..]));
-        self.known.insert(key, Ok(Rc::clone(&source)));
-        (Some(source), trouble)
+        let read = (Some(source), trouble);
+        self.known.insert(key, read.clone());
+        read
     }
 }
 

@@ -23,6 +23,8 @@ mod program;
 mod say;
 mod site;
 mod source;
+#[cfg(test)]
+mod tests;
 mod version;
 
 pub use detector::Python;

@@ -39,6 +39,8 @@ pub(crate) struct Import {
     pub(crate) names: Names,
     /// When.
     pub(crate) when: When,
+    /// Whether it is a call and no statement.
+    pub(crate) call: bool,
     /// The number of the `try` in whose body it stands, 0 for none: if it fails, what follows there is not executed.
     pub(crate) guard: u32,
     /// The number of the `try` of whose `except ImportError` it is a part.
@@ -63,6 +65,20 @@ const NAME: usize = 512;
 
 /// Reads a source.
 pub(crate) fn parse_source(text: &[u8]) -> Source {
+    let mut source = parse_with_never(text);
+    source.imports.retain(|import| import.when > When::Never);
+    source
+}
+
+/// Import statements, those that are never executed among them, and nothing else: what a parser sees.
+#[cfg(test)]
+pub(crate) fn parse_all(text: &[u8]) -> Vec<Import> {
+    let mut imports = parse_with_never(text).imports;
+    imports.retain(|import| !import.call);
+    imports
+}
+
+fn parse_with_never(text: &[u8]) -> Source {
     let mut lexer = Lexer::new(text);
     let mut blocks = Blocks::default();
     let mut source = Source::default();
@@ -75,7 +91,12 @@ pub(crate) fn parse_source(text: &[u8]) -> Source {
         if let Some((header, rest)) = Header::of(tokens) {
             place = blocks.open(line.indent, header);
             tokens = rest;
-            expressions(&line.tokens, blocks.around(line.indent), &mut source);
+            let around = blocks.around(line.indent);
+            let first = source.imports.len();
+            expressions(&line.tokens[..line.tokens.len() - rest.len()], &mut source);
+            for import in &mut source.imports[first..] {
+                import.when = import.when.min(around);
+            }
         }
         for statement in tokens.split(|&token| token == Token::Op(b';')) {
             let first = source.imports.len();
@@ -86,7 +107,6 @@ pub(crate) fn parse_source(text: &[u8]) -> Source {
             }
         }
     }
-    source.imports.retain(|import| import.when > When::Never);
     source
 }
 
@@ -96,7 +116,7 @@ fn simple(tokens: &[Token<'_>], source: &mut Source) {
         [Token::Name(b"from"), rest @ ..] => from_import(rest, source),
         _ => {
             assignments(tokens, source);
-            expressions(tokens, When::Always, source);
+            expressions(tokens, source);
         }
     }
 }
@@ -130,6 +150,7 @@ fn push(source: &mut Source, level: usize, module: Vec<u8>, names: Names, when: 
             module,
             names,
             when,
+            call: when == When::Maybe,
             guard: 0,
             fallback: 0,
         });
@@ -209,10 +230,7 @@ fn assignments(tokens: &[Token<'_>], source: &mut Source) {
 }
 
 /// `importlib.import_module("x")`, `import_module(".x", __package__)`, `__import__("x")` anywhere in an expression.
-fn expressions(tokens: &[Token<'_>], around: When, source: &mut Source) {
-    if around == When::Never {
-        return;
-    }
+fn expressions(tokens: &[Token<'_>], source: &mut Source) {
     for (at, token) in tokens.iter().enumerate() {
         let Token::Name(b"import_module" | b"__import__") = token else {
             continue;

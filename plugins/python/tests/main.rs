@@ -3,6 +3,8 @@
 //! `scenes`: trees that the tests make. `real`: against the interpreters of this machine. `memory`: lists of loaded modules,
 //! live and recorded. `hostile`: what must not cost more than its own finding. `speed`: what is shared between processes.
 
+#![cfg(test)]
+
 mod capture;
 mod support;
 

@@ -166,7 +166,7 @@ fn answer(pieces: &BTreeMap<u64, Vec<u8>>, address: u64, size: u32) -> Result<Ve
         .range(..=address)
         .next_back()
         .ok_or(Refused::Missing)?;
-    let from = (address - start) as usize;
+    let from = usize::try_from(address - start).unwrap();
     let part = bytes
         .get(from..from + size as usize)
         .ok_or(Refused::Missing)?;
