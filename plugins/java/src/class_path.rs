@@ -25,7 +25,18 @@ pub(crate) struct Jars {
     known: HashMap<(u64, Vec<u8>), Rc<Named>>,
 }
 
+/// As much as is kept from one process to the next.
+const KEPT: usize = 32 * 1024 * 1024;
+
 impl Jars {
+    /// Forgets all if it has become much: archives come from anybody.
+    pub(crate) fn forget_much(&mut self) {
+        let size: usize = self.known.values().map(|named| named.size()).sum();
+        if size > KEPT {
+            self.known.clear();
+        }
+    }
+
     fn named(
         &mut self,
         process: &Process,
@@ -89,6 +100,8 @@ pub(crate) struct Search<'a> {
     pub(crate) unknown: Vec<String>,
     /// What manifests have named so far.
     named: HashSet<Vec<u8>>,
+    /// Nothing more is shown of this process's files.
+    over: bool,
 }
 
 impl<'a> Search<'a> {
@@ -101,6 +114,7 @@ impl<'a> Search<'a> {
             directories: Vec::new(),
             unknown: Vec::new(),
             named: HashSet::new(),
+            over: false,
         }
     }
 
@@ -224,7 +238,7 @@ impl<'a> Search<'a> {
         while let Some(archive) = self.archives.get(at).cloned() {
             at += 1;
             // Of a directory full of archives, it is not known which belong to the process.
-            if archive.how != How::Possible {
+            if archive.how != How::Possible && !self.over {
                 self.follow(&archive);
             }
         }
@@ -236,7 +250,10 @@ impl<'a> Search<'a> {
         match self.jars.named(self.process, self.files, path, size) {
             Ok(named) => self.add_named(archive, &named),
             Err(Refused::Missing) => {}
-            Err(refused) => self.cannot(&archive.path, reason(refused)),
+            Err(refused) => {
+                self.over |= refused == Refused::Budget;
+                self.cannot(&archive.path, reason(refused));
+            }
         }
     }
 

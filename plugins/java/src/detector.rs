@@ -27,6 +27,7 @@ pub struct Java {
 
 impl Detector for Java {
     fn inspect(&mut self, process: &Process, files: &dyn FileView, report: &mut dyn Report) {
+        self.jars.forget_much();
         let mut search = Search::new(process, files, &mut self.jars);
         match Launcher::of(process.exe_name()) {
             Some(launcher) => search_command(launcher, &mut search, report),

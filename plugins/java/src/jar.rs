@@ -15,11 +15,17 @@ const COMMENT: usize = 0xffff;
 const MEMBER: usize = 46;
 /// 4.3.7: the header before a member's data, without its name and extra field.
 const LOCAL: usize = 30;
+/// Read with it, for its name and extra field.
+const MEMBER_HEAD: u32 = 512;
 
 /// How much of the central directory is looked through, in steps: the manifest comes first in archives that `jar` made.
-const DIRECTORY_STEPS: [u32; 3] = [4 * 1024, 64 * 1024, 1024 * 1024];
+const DIRECTORY_STEPS: [u32; 3] = [4 * 1024, 32 * 1024, 256 * 1024];
+const DIRECTORY: &[u8] = b"PK\x01\x02";
 /// How much of the manifest is read: its main section comes first, a section for each signed class may follow.
 const MANIFEST: u32 = 64 * 1024;
+
+/// As many URLs as are taken from one field.
+const URLS: usize = 500;
 
 const NAME: &[u8] = b"META-INF/MANIFEST.MF";
 
@@ -32,16 +38,24 @@ pub(crate) struct Named {
     pub(crate) boot_class_path: Vec<Vec<u8>>,
 }
 
+impl Named {
+    /// About so many bytes.
+    pub(crate) fn size(&self) -> usize {
+        let urls = self.class_path.iter().chain(&self.boot_class_path);
+        urls.map(|url| url.len() + 64).sum::<usize>() + 256
+    }
+}
+
 /// Reads what the manifest of an archive names; nothing if it has none, or is no archive.
 ///
 /// # Errors
 /// The file cannot be read.
 pub(crate) fn read_named(files: &dyn FileView, path: &[u8], size: u64) -> Result<Named, Refused> {
     let read = |offset: u64, size: u32| files.read_at(Root::Process, path, offset, size);
-    let Some(directory) = read_end(&read, size)? else {
+    let Some(mut directory) = read_end(&read, size)? else {
         return Ok(Named::default());
     };
-    let Some(member) = read_directory(&read, &directory)? else {
+    let Some(member) = read_directory(&read, &mut directory)? else {
         return Ok(Named::default());
     };
     let manifest = read_member(&read, &directory, &member)?;
@@ -57,6 +71,8 @@ struct Directory {
     size: u64,
     /// Bytes before the archive: a shell script, in archives that can be executed. Offsets do not count them.
     prefix: u64,
+    /// Where it is if nothing is before the archive.
+    offset: u64,
 }
 
 /// Where a member's header and data are.
@@ -72,22 +88,18 @@ fn read_end(read: &Read<'_>, size: u64) -> Result<Option<Directory>, Refused> {
     for tail in [END, END + COMMENT] {
         let start = size.saturating_sub(tail as u64);
         let bytes = read(start, u32::try_from(tail).unwrap_or(u32::MAX))?;
-        let Some((at, directory_size, offset)) = parse_end(&bytes) else {
+        let Some((at, size, offset)) = parse_end(&bytes) else {
             continue;
         };
         let end = start + at as u64;
-        // Between directory and end are the records of Zip64, if there are any; before the archive may be other things.
-        for start in [Some(offset), end.checked_sub(directory_size)] {
-            let Some(start) = start else { continue };
-            if start < end && read(start, 4)? == b"PK\x01\x02" {
-                return Ok(Some(Directory {
-                    start,
-                    size: directory_size.min(end - start),
-                    prefix: start.saturating_sub(offset),
-                }));
-            }
-        }
-        return Ok(None);
+        // What is missing in between lies before the archive: or it is the records of Zip64, behind the directory.
+        let start = end.checked_sub(size).filter(|&start| start >= offset);
+        return Ok(start.map(|start| Directory {
+            start,
+            size,
+            prefix: start - offset,
+            offset,
+        }));
     }
     Ok(None)
 }
@@ -105,14 +117,19 @@ fn parse_end(tail: &[u8]) -> Option<(usize, u64, u64)> {
     })
 }
 
-fn read_directory(read: &Read<'_>, directory: &Directory) -> Result<Option<Member>, Refused> {
+fn read_directory(read: &Read<'_>, directory: &mut Directory) -> Result<Option<Member>, Refused> {
     for step in DIRECTORY_STEPS {
         let size = step.min(u32::try_from(directory.size).unwrap_or(u32::MAX));
-        let bytes = read(directory.start, size)?;
+        let mut bytes = read(directory.start, size)?;
+        if !bytes.starts_with(DIRECTORY) && directory.prefix > 0 {
+            directory.start = directory.offset;
+            directory.prefix = 0;
+            bytes = read(directory.start, size)?;
+        }
         if let Some(member) = parse_directory(&bytes) {
             return Ok(Some(member));
         }
-        if u64::from(size) >= directory.size {
+        if u64::from(size) >= directory.size || !bytes.starts_with(DIRECTORY) {
             break;
         }
     }
@@ -140,18 +157,21 @@ fn parse_directory(bytes: &[u8]) -> Option<Member> {
 
 fn read_member(read: &Read<'_>, place: &Directory, member: &Member) -> Result<Vec<u8>, Refused> {
     let start = place.prefix.saturating_add(member.offset);
-    let header = read(start, u32::try_from(LOCAL).unwrap_or(u32::MAX))?;
-    let lengths = u16_at(&header, 26).zip(u16_at(&header, 28));
-    let Some((name, extra)) = lengths.filter(|_| header.starts_with(b"PK\x03\x04")) else {
+    // One question for all: the extra field is small, or what is behind it is cut.
+    let size = member.size.min(MANIFEST) + MEMBER_HEAD;
+    let bytes = read(start, size)?;
+    let lengths = u16_at(&bytes, 26).zip(u16_at(&bytes, 28));
+    let Some((name, extra)) = lengths.filter(|_| bytes.starts_with(b"PK\x03\x04")) else {
         return Ok(Vec::new());
     };
-    let data = start + LOCAL as u64 + u64::from(name) + u64::from(extra);
-    let bytes = read(data, member.size.min(MANIFEST))?;
+    let data = LOCAL + usize::from(name) + usize::from(extra);
+    let data = bytes.get(data..).unwrap_or_default();
+    let data = &data[..data.len().min(member.size as usize)];
     if !member.deflated {
-        return Ok(bytes);
+        return Ok(data.to_vec());
     }
     let mut manifest = Vec::new();
-    let mut decoder = DeflateDecoder::new(bytes.as_slice()).take(MANIFEST.into());
+    let mut decoder = DeflateDecoder::new(data).take(MANIFEST.into());
     // Data that is cut or damaged still gives what came before.
     match decoder.read_to_end(&mut manifest) {
         Ok(_) | Err(_) => Ok(manifest),
@@ -178,6 +198,7 @@ fn parse_manifest(text: &[u8]) -> Named {
         let words = value.unwrap_or_default().split(u8::is_ascii_whitespace);
         words
             .filter(|word| !word.is_empty())
+            .take(URLS)
             .map(<[u8]>::to_vec)
             .collect()
     };

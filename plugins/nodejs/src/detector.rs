@@ -33,8 +33,26 @@ const SUPERVISORS: [&[u8]; 9] = [
     b"lerna",
 ];
 
+/// As much as is kept from one process to the next: about so many bytes.
+const KEPT: usize = 64 * 1024 * 1024;
+
+impl NodeJs {
+    /// Forgets all if it has become much: sources come from anybody.
+    fn forget_much(&mut self) {
+        let packages = self.packages.values().flatten();
+        // A value of JSON takes two bytes there and some thirty here.
+        let packages: usize = packages.map(|package| package.size * 16).sum();
+        let requests = self.sources.values().flat_map(|requests| requests.iter());
+        let requests: usize = requests.map(|request| request.name.len() + 64).sum();
+        if self.tree.size() + packages + requests > KEPT {
+            *self = Self::default();
+        }
+    }
+}
+
 impl Detector for NodeJs {
     fn inspect(&mut self, process: &Process, files: &dyn FileView, report: &mut dyn Report) {
+        self.forget_much();
         let command = command_of(process, report);
         let resolver = Resolver {
             process,

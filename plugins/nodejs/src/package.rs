@@ -20,6 +20,9 @@ pub(crate) struct Package {
     exports: Value,
     #[serde(default)]
     imports: Value,
+    /// The size of the file.
+    #[serde(skip)]
+    pub(crate) size: usize,
 }
 
 /// JSON with its keys in order: conditions are tried as they are written.
@@ -35,12 +38,19 @@ enum Value {
 /// The most steps of one search through `exports`; each level of conditions and each choice is one.
 const STEPS: usize = 10_000;
 
+/// As many choices as are kept of a list.
+const LIST: usize = 100;
+
 impl Package {
     /// Reads a `package.json`; one that is damaged has nothing to say.
     pub(crate) fn parse(text: &[u8]) -> Self {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         // Nested deeper than 128 levels, it is refused: reading and searching can recurse.
-        serde_json::from_slice(text).unwrap_or_default()
+        let package: Self = serde_json::from_slice(text).unwrap_or_default();
+        Self {
+            size: text.len(),
+            ..package
+        }
     }
 
     /// The name by which its own files may ask for it.
@@ -200,9 +210,13 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(element) = elements.next_element()? {
-            list.push(element);
+        while list.len() < LIST {
+            match elements.next_element()? {
+                Some(element) => list.push(element),
+                None => return Ok(Value::List(list)),
+            }
         }
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
         Ok(Value::List(list))
     }
 

@@ -15,7 +15,11 @@ pub(crate) const PATH: usize = 4096;
 pub(crate) struct Tree {
     directories: HashMap<Key, Rc<Listing>>,
     links: HashMap<Key, Option<Found>>,
+    size: usize,
 }
+
+/// As much as is kept of the files of one process: about so many bytes.
+const KEPT: usize = 128 * 1024 * 1024;
 
 type Key = (u64, Vec<u8>);
 type Listing = Result<Directory, Refused>;
@@ -36,6 +40,11 @@ pub(crate) struct Found {
 }
 
 impl Tree {
+    /// About so many bytes.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     /// What is at a path, links followed.
     ///
     /// # Errors
@@ -91,6 +100,7 @@ impl Tree {
             Err(refused @ (Refused::Budget | Refused::NoAnswer)) => return Err(refused),
             Err(_) => None,
         };
+        self.size += path.len() * 2 + 128;
         self.links.insert(key, found.clone());
         Ok(found)
     }
@@ -105,6 +115,9 @@ impl Tree {
         if let Some(listing) = self.directories.get(&key) {
             return Ok(Rc::clone(listing));
         }
+        if self.size > KEPT {
+            return Err(Refused::Budget);
+        }
         let listing = match files.list(Root::Process, path) {
             Err(refused @ (Refused::Budget | Refused::NoAnswer)) => return Err(refused),
             Err(refused) => Err(refused),
@@ -115,10 +128,12 @@ impl Tree {
                     Err(_) => path.to_vec(),
                 };
                 let names = entries.into_iter().map(|entry| (entry.name, entry.kind));
-                let names = names.collect();
+                let names: HashMap<_, _> = names.collect();
+                self.size += names.keys().map(|name| name.len() + 64).sum::<usize>();
                 Ok(Directory { real_path, names })
             }
         };
+        self.size += path.len() * 2 + 128;
         let listing = Rc::new(listing);
         self.directories.insert(key, Rc::clone(&listing));
         Ok(listing)

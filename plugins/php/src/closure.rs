@@ -30,6 +30,22 @@ pub(crate) struct Known {
     listings: Listings,
 }
 
+/// As much as is kept from one process to the next: about so many bytes.
+const KEPT: usize = 32 * 1024 * 1024;
+/// As many files.
+const KEPT_FILES: usize = 20_000;
+
+impl Known {
+    /// Forgets all if it has become much: scripts come from anybody.
+    pub(crate) fn forget_much(&mut self) {
+        let includes = self.includes.values().flat_map(|includes| includes.iter());
+        let size: usize = includes.map(|include| include.name.len() + 64).sum();
+        if size > KEPT || self.includes.len() > KEPT_FILES {
+            *self = Self::default();
+        }
+    }
+}
+
 /// Follows includes, breadth first; what may not be run waits until the rest is done.
 pub(crate) struct Closure<'a> {
     pub(crate) process: &'a Process,
@@ -123,7 +139,11 @@ impl<'a> Closure<'a> {
             if how == How::Imported && (include.always || loader) {
                 self.ask(path, include, How::Imported);
             } else if how == How::Imported {
-                self.waiting.push((path.to_vec(), include.clone()));
+                if self.waiting.len() < FILES * 4 {
+                    self.waiting.push((path.to_vec(), include.clone()));
+                } else {
+                    self.note("not all that it may include was followed");
+                }
             } else {
                 self.ask(path, include, How::Possible);
             }

@@ -12,6 +12,8 @@ use crate::ini::{Settings, absolute, read_settings};
 use crate::option::{Command, Main};
 use crate::place::Sapi;
 
+/// As many settings as are kept from one process to the next.
+const KEPT: usize = 100;
 /// As much of a name as stands in a line.
 const SHOWN: usize = 200;
 
@@ -44,6 +46,10 @@ impl Detector for Php {
             Sapi::Cli if !titled => Command::parse(process.argv.get(1..).unwrap_or_default()),
             _ => Command::default(),
         };
+        self.known.forget_much();
+        if self.settings.len() > KEPT {
+            self.settings.clear();
+        }
         let settings = self.settings(process, files, sapi, &command);
         let include_path = settings.include_path.as_deref();
         let mut closure = Closure::new(process, files, &mut self.known, include_path);

@@ -23,6 +23,8 @@ const BASH: u32 = 255;
 const PATH: usize = 4096;
 /// As much of a name as stands in a line.
 const SHOWN: usize = 200;
+/// As many scripts as are kept from one process to the next.
+const KEPT: usize = 500;
 /// As much as is read of a script.
 const SOURCE: u32 = 1024 * 1024;
 
@@ -40,6 +42,9 @@ impl Detector for Shell {
         let Some(operand) = script_operand(process) else {
             return;
         };
+        if self.sourced.len() > KEPT {
+            self.sourced.clear();
+        }
         let (what, path) = match held_script(process, files, operand) {
             Some(held) => (What::Held(held.by), held.path.clone()),
             None => match named_script(process, files, operand) {

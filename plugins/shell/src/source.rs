@@ -5,6 +5,9 @@
 /// As many names as are taken from one script.
 const NAMES: usize = 64;
 
+/// No name is longer (PATH_MAX).
+const LENGTH: usize = 4096;
+
 /// The names that stand behind `.` and `source` where a command begins, if nothing in them is expanded.
 pub(crate) fn parse_sourced(text: &[u8]) -> Vec<Vec<u8>> {
     let mut reader = Reader {
@@ -23,7 +26,11 @@ pub(crate) fn parse_sourced(text: &[u8]) -> Vec<Vec<u8>> {
                 _ => State::Arguments,
             },
             (State::Name, Piece::Word(Some(word))) => {
-                if names.len() < NAMES && !word.is_empty() && !names.contains(&word) {
+                if names.len() < NAMES
+                    && word.len() <= LENGTH
+                    && !word.is_empty()
+                    && !names.contains(&word)
+                {
                     names.push(word);
                 }
                 State::Arguments
