@@ -51,7 +51,7 @@ pub enum Ended {
     Signal(i32),
     /// The host had to kill it.
     Killed,
-    /// It was killed, and the kernel still holds it.
+    /// The kernel does not say: it holds the killed process still, or has told nobody.
     Held,
 }
 
@@ -105,47 +105,44 @@ impl Worker {
     /// first: that is how it learns that there is nothing more to do.
     #[must_use]
     pub fn end(mut self) -> Ended {
-        if let Some(status) = self.wait(GRACE) {
-            return ended(status);
-        }
-        self.kill()
+        self.wait(GRACE).unwrap_or_else(|| self.kill())
     }
 
     /// Ends the worker without waiting for anything: its time is over.
     #[must_use]
     pub fn kill_now(mut self) -> Ended {
-        match self.child.try_wait() {
-            Ok(Some(status)) => ended(status),
-            _ => self.kill(),
-        }
+        self.wait(Duration::ZERO).unwrap_or_else(|| self.kill())
     }
 
     fn kill(&mut self) -> Ended {
         self.child.kill().ok();
         match self.wait(END_LIMIT) {
-            Some(status) if status.signal() != Some(libc::SIGKILL) => ended(status),
-            Some(_) => Ended::Killed,
+            Some(Ended::Signal(libc::SIGKILL)) => Ended::Killed,
+            Some(ended) => ended,
             None => Ended::Held,
         }
     }
 
-    fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+    /// How it ended, if it ends so soon.
+    fn wait(&mut self, limit: Duration) -> Option<Ended> {
         let end = Instant::now() + limit;
         loop {
             match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
+                Ok(Some(status)) => return Some(ended(status)),
                 Ok(None) if Instant::now() < end => sleep(Duration::from_millis(1)),
-                _ => return None,
+                Ok(None) => return None,
+                // Who started us ignores the ends of children (SIGCHLD), and so do we. Its pid may be another's by now.
+                Err(_) => return Some(Ended::Held),
             }
         }
     }
 }
 
 impl Drop for Worker {
-    /// Nothing of a host that gives up goes on.
+    /// Nothing of a host that gives up goes on. Nobody waits for it.
     fn drop(&mut self) {
-        if !matches!(self.child.try_wait(), Ok(Some(_))) {
-            self.kill();
+        if self.wait(Duration::ZERO).is_none() {
+            self.child.kill().ok();
         }
     }
 }
@@ -154,7 +151,7 @@ fn ended(status: ExitStatus) -> Ended {
     match (status.code(), status.signal()) {
         (Some(code), _) => Ended::Exited(code),
         (None, Some(signal)) => Ended::Signal(signal),
-        (None, None) => Ended::Killed,
+        (None, None) => Ended::Held,
     }
 }
 
@@ -168,7 +165,7 @@ impl std::fmt::Display for Ended {
                 None => write!(f, "it was ended by signal {signal}"),
             },
             Self::Killed => f.write_str("it was killed"),
-            Self::Held => f.write_str("it was killed, and the kernel still holds it"),
+            Self::Held => f.write_str("nobody saw how it ended"),
         }
     }
 }

@@ -9,6 +9,7 @@ mod host;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -151,6 +152,36 @@ fn an_endless_loop_is_killed() {
         assert_eq!(host.end(), Ended::Killed);
         assert!(begun.elapsed() < Duration::from_millis(500));
     });
+}
+
+/// A tracer that is stopped keeps what it traces, as the kernel keeps a process in which a thread waits.
+#[test]
+fn a_worker_that_does_not_end_keeps_nobody() {
+    if !rustix::process::geteuid().is_root() {
+        crate::support::skip("only root may trace a worker");
+        return;
+    }
+    let dir = host::open_directory();
+    let library = built(&dir, "acts", &[]);
+    let mut host = Host::start(Form::Library, &library, User::Same);
+    host.ready();
+    let mut command = Command::new("strace");
+    command.args(["-qq", "-o", "/dev/null", "-p", &host.pid().to_string()]);
+    let mut tracer = command.spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while host.status("TracerPid:") != tracer.id().to_string() {
+        assert!(Instant::now() < end, "strace does not attach");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let stop = rustix::process::Signal::STOP;
+    rustix::process::kill_process(rustix::process::Pid::from_child(&tracer), stop).unwrap();
+    let begun = Instant::now();
+    let how = host.end();
+    let took = begun.elapsed();
+    tracer.kill().unwrap();
+    tracer.wait().unwrap();
+    assert_eq!(how, Ended::Held);
+    assert!(took < Duration::from_secs(1), "{took:?}");
 }
 
 #[test]

@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use seccompiler::{BackendError, SeccompAction, SeccompFilter, SeccompRule, TargetArch};
+use seccompiler::{
+    BackendError, SeccompAction, SeccompCmpOp, SeccompFilter, SeccompRule, TargetArch,
+};
 
 use super::Guest;
 use crate::confine::filter::{
-    PR_GET_AUXV, PR_SET_VMA, all, any_of, bits, compare, has_none_of, install, own_pid,
+    PR_GET_AUXV, PR_SET_VMA, all, any_of, bits, compare, has_none_of, install, only_asks, own_pid,
 };
 
 type Rules = BTreeMap<libc::c_long, Vec<SeccompRule>>;
@@ -125,6 +127,10 @@ const LEGACY_FOR_PROGRAMS: &[libc::c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const LEGACY_FOR_PROGRAMS: &[libc::c_long] = &[];
 
+/// `TCGETS`, `FIOCLEX`, `FIONCLEX`: whether it is a terminal, and that it shall or shall not be inherited. CPython and Perl
+/// ask for each file. The same numbers on all processors that the filter knows (asm-generic/ioctls.h).
+const ASKS_OF_FILES: [u32; 3] = [0x5401, 0x5451, 0x5450];
+
 /// Applies the filter. A denied call says `EPERM`.
 pub(super) fn restrict(guest: Guest) -> Result<(), Unfiltered> {
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(|_| Unfiltered::Processor)?;
@@ -164,10 +170,11 @@ fn rules(guest: Guest) -> Result<Rules, BackendError> {
     if guest == Guest::Program {
         let more = FOR_PROGRAMS.iter().chain(LEGACY_FOR_PROGRAMS);
         rules.extend(more.map(|&call| (call, Vec::new())));
-        // Whether it is a terminal, and that it shall not be inherited: CPython and Perl ask for each file.
-        let [tcgets, cloexec, no_cloexec] = [libc::TCGETS, libc::FIOCLEX, libc::FIONCLEX];
-        let asks = [tcgets, cloexec, no_cloexec].map(ioctl);
-        rules.insert(libc::SYS_ioctl, asks.into_iter().collect::<Result<_, _>>()?);
+        let asks = ASKS_OF_FILES.iter().map(|&request| {
+            let request = u64::from(request);
+            all([compare(1, SeccompCmpOp::Eq, request)?])
+        });
+        rules.insert(libc::SYS_ioctl, asks.collect::<Result<_, _>>()?);
     }
     let writes = bits(libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC);
     rules.insert(libc::SYS_openat, vec![all([has_none_of(2, writes)?])?]);
@@ -194,17 +201,10 @@ fn rules(guest: Guest) -> Result<Rules, BackendError> {
     }
     rules.insert(libc::SYS_fcntl, any_of(1, &copies)?);
     // abort(3), and no signal to others.
-    let own = compare(0, seccompiler::SeccompCmpOp::Eq, own_pid())?;
+    let own = compare(0, SeccompCmpOp::Eq, own_pid())?;
     rules.insert(libc::SYS_tgkill, vec![all([own])?]);
     let harmless = [libc::PR_SET_NAME, PR_SET_VMA, PR_GET_AUXV];
     rules.insert(libc::SYS_prctl, any_of(0, &harmless)?);
-    rules.insert(libc::SYS_prlimit64, crate::confine::filter::only_asks()?);
+    rules.insert(libc::SYS_prlimit64, only_asks()?);
     Ok(rules)
-}
-
-fn ioctl(request: libc::Ioctl) -> Result<SeccompRule, BackendError> {
-    // The kernel takes 32 bits of it, whatever the type is here.
-    #[expect(clippy::cast_possible_truncation, reason = "requests have 32 bits")]
-    let request = u64::from(request as u32);
-    all([compare(1, seccompiler::SeccompCmpOp::Eq, request)?])
 }
