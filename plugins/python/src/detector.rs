@@ -10,13 +10,14 @@ use unstale_plugin::{
 
 use crate::command::{Command, Main, is_interpreter, parse_command};
 use crate::finder::{Finder, Look, Origin, PathId, Place};
-use crate::graph::{Graph, GraphKey, NodeId, Sources};
+use crate::graph::{Graph, GraphKey, NodeId};
 use crate::launcher::{Launched, embedded, launched};
 use crate::layout::{Layout, Layouts};
 use crate::loaded::{Loaded, Runtimes, Without};
 use crate::program::{Program, find_program, head_of, origin_of, places};
 use crate::say::{Saying, file_of, is_compiled_cache, is_source_name, reason, say_closure};
 use crate::source::{Names, When};
+use crate::sources::Sources;
 use crate::version::{V3_11, Version, version_of};
 
 /// Finds the scripts and modules of Python programs.
@@ -146,6 +147,11 @@ impl Python {
                 // Its word for it, and the file is there: used, but not to be missed.
                 saying.file(&file.path, Role::Module, How::Imported, None);
             }
+        }
+        if loaded.cut {
+            saying
+                .report
+                .unknown("modules beyond what may be read of the process's own list");
         }
         saying.report.note(&format!(
             "modules: those in the process's own list (CPython {})",

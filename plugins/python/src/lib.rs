@@ -2,7 +2,7 @@
 //!
 //! In the order of the data: `command` (what was the interpreter told) → `program` (which file is that) → `loaded` (what does
 //! the process itself list; with `elf` and `memory`), or else `layout` and `site` (where are its modules) → `graph` (what
-//! imports what; with `source`, `block` and `lex` for the text, `finder` and `archive` for the files). `detector` tells the
+//! imports what; with `sources`, `source`, `block` and `lex` for the text, `finder` and `archive` for the files). `detector` tells the
 //! story through `say`, `version` and `launcher` know names.
 //!
 //! Nothing that is read here is executed, and nothing in it is believed further than the process it belongs to.
@@ -23,6 +23,7 @@ mod program;
 mod say;
 mod site;
 mod source;
+mod sources;
 #[cfg(test)]
 mod tests;
 mod version;

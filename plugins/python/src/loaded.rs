@@ -20,6 +20,8 @@ pub(crate) struct Loaded {
     pub(crate) main: Option<Vec<u8>>,
     /// Files of the other modules, as they were named: a member of an archive by the archive's path and its own.
     pub(crate) files: Vec<LoadedFile>,
+    /// Whether the list is longer than may be read.
+    pub(crate) cut: bool,
 }
 
 /// A file that was loaded.
@@ -214,21 +216,26 @@ impl<'a, 'm> Walk<'a, 'm> {
             return Err(Without::Strange);
         }
         let mut loaded = Loaded::default();
-        let items = self.memory.items(dict, MODULES)?;
-        for item in &items {
-            match self.module(*item) {
+        let dict = self.memory.dict(dict)?;
+        // An interpreter that has started has more than these few.
+        if dict.count < 8 {
+            return Err(Without::Strange);
+        }
+        for at in 0..dict.count.min(MODULES) {
+            let module = self.memory.item(&dict, at);
+            match module.and_then(|item| item.map_or(Ok(None), |item| self.module(item))) {
                 Ok(Some((name, file))) if name == b"__main__" => {
                     loaded.main = Some(file.path).filter(|path| path.starts_with(b"/"));
                 }
                 Ok(Some((_, file))) if file.path.starts_with(b"/") => loaded.files.push(file),
                 // What other code put into the list need not be a module.
                 Ok(_) | Err(Fault::Strange | Fault::Refused(Refused::Missing)) => {}
+                Err(Fault::Refused(Refused::Budget)) => {
+                    loaded.cut = true;
+                    break;
+                }
                 Err(Fault::Refused(refused)) => return Err(Without::Unreadable(refused)),
             }
-        }
-        // An interpreter that has started has more than these few.
-        if items.len() < 8 {
-            return Err(Without::Strange);
         }
         Ok(loaded)
     }
@@ -241,7 +248,11 @@ impl<'a, 'm> Walk<'a, 'm> {
         }
         let dict = self.memory.module_dict(item.value)?;
         let (mut file, mut loader) = (0, 0);
-        for item in self.memory.items(dict, NAMES)? {
+        let names = self.memory.dict(dict)?;
+        for at in 0..names.count.min(NAMES) {
+            let Some(item) = self.memory.item(&names, at)? else {
+                continue;
+            };
             match self.key(item.key)? {
                 Key::File => file = item.value,
                 Key::Loader => loader = item.value,

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use unstale_plugin::{FileView, Refused};
 
 /// Small objects share blocks: one question for several of them. A power of two, so that no block crosses a page.
-const BLOCK: u32 = 1024;
+const BLOCK: u32 = 256;
 /// Blocks for one process: 3 of the 4 MiB that the host shows.
-const BLOCKS: usize = 3072;
+const BLOCKS: usize = 3 * 4096;
 /// The longest text that can be a path.
 const TEXT: u64 = 4096;
 /// Keys of one dictionary.
@@ -49,6 +49,16 @@ pub(crate) struct Memory<'a> {
 pub(crate) struct Item {
     pub(crate) key: u64,
     pub(crate) value: u64,
+}
+
+/// A dictionary: where its entries are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dict {
+    entries: u64,
+    /// How many, deleted ones among them.
+    pub(crate) count: u64,
+    /// General keys: the hash stands in front of each.
+    with_hash: bool,
 }
 
 impl<'a> Memory<'a> {
@@ -157,10 +167,10 @@ impl<'a> Memory<'a> {
         Ok(text)
     }
 
-    /// Entries of a dictionary in their order, up to `most`; deleted ones are left out.
+    /// A dictionary.
     ///
     /// Source: `struct _dictkeysobject` in `pycore_dict.h`, the same in 3.13 and 3.14.
-    pub(crate) fn items(&self, dict: u64, most: u64) -> Result<Vec<Item>, Fault> {
+    pub(crate) fn dict(&self, dict: u64) -> Result<Dict, Fault> {
         let keys = self.member(dict, DICT_KEYS)?;
         // Values apart from the keys: dictionaries of instances; those of modules never are.
         if self.member(dict, DICT_VALUES)? != 0 {
@@ -172,25 +182,19 @@ impl<'a> Memory<'a> {
         if index_bytes > 24 || kind > 1 || count > KEYS {
             return Err(Fault::Strange);
         }
-        // General entries hold the hash in front; those with string keys only do not.
-        let (size, key) = if kind == 0 { (24, 8) } else { (16, 0) };
-        // What wraps around is refused when it is read.
-        let entries = keys.wrapping_add(32 + (1 << index_bytes));
-        let mut items = Vec::new();
-        for at in 0..count.min(most) {
-            let entry = self.bytes(entries.wrapping_add(at * size + key), 16)?;
-            let number = |from: usize| {
-                let part = entry[from..from + 8].try_into();
-                part.map(u64::from_le_bytes).map_err(|_| Fault::Strange)
-            };
-            let item = Item {
-                key: number(0)?,
-                value: number(8)?,
-            };
-            if item.value != 0 && item.key != 0 {
-                items.push(item);
-            }
-        }
-        Ok(items)
+        Ok(Dict {
+            // What wraps around is refused when it is read.
+            entries: keys.wrapping_add(32 + (1 << index_bytes)),
+            count,
+            with_hash: kind == 0,
+        })
+    }
+
+    /// An entry of a dictionary; `None` if it was deleted.
+    pub(crate) fn item(&self, dict: &Dict, at: u64) -> Result<Option<Item>, Fault> {
+        let (size, key) = if dict.with_hash { (24, 8) } else { (16, 0) };
+        let entry = dict.entries.wrapping_add(at * size + key);
+        let (key, value) = (self.long(entry)?, self.member(entry, 8)?);
+        Ok((key != 0 && value != 0).then_some(Item { key, value }))
     }
 }

@@ -135,3 +135,53 @@ fn t6_14_standard_library() {
     check("pools", "import concurrent.futures, multiprocessing.pool");
     check("typing", "import typing, string, enum, contextlib, pathlib");
 }
+
+/// A virtual environment that the interpreter itself makes, and `-m` in it.
+#[test]
+fn t6_06_real_environment() {
+    for python in interpreters() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let made = Command::new(&python)
+            .args(["-m", "venv", "--without-pip"])
+            .arg(at("venv"))
+            .status()
+            .unwrap();
+        assert!(made.success(), "{}", python.display());
+        let library = fs::read_dir(at("venv/lib"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
+        let site = library.path().join("site-packages");
+        fs::create_dir(site.join("tool")).unwrap();
+        fs::write(site.join("tool/__init__.py"), "").unwrap();
+        fs::write(site.join("tool/part.py"), "import outside\n").unwrap();
+        fs::write(site.join("tool/never.py"), "").unwrap();
+        let text = format!("from .part import outside\n{TELL}");
+        fs::write(site.join("tool/__main__.py"), text).unwrap();
+        fs::create_dir(at("work")).unwrap();
+        fs::write(at("work/outside.py"), "").unwrap();
+        fs::write(site.join("work.pth"), at("work").to_str().unwrap()).unwrap();
+        let running = Running::start(
+            Command::new(at("venv/bin/python3"))
+                .args(["-m", "tool"])
+                .env_remove("PYTHONPATH"),
+        );
+        let said = running.inspect();
+        assert!(said.unknown.is_empty(), "{}: {said:#?}", python.display());
+        let found = files(&said);
+        let own = directory.path().to_str().unwrap();
+        let loaded: Vec<&String> = running
+            .lines
+            .iter()
+            .filter(|file| file.starts_with(own))
+            .collect();
+        assert_eq!(loaded.len(), 4, "{loaded:?}");
+        for file in &loaded {
+            assert!(found.contains_key(*file), "{file}: {found:#?}");
+        }
+        let ours = found.keys().filter(|file| file.starts_with(own));
+        assert_eq!(ours.count(), loaded.len(), "{found:#?}");
+    }
+}
