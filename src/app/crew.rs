@@ -15,7 +15,7 @@ use crate::confine::Sockets;
 use crate::error::Error;
 use crate::model::{Bytes, Facts, WhyNot};
 use crate::plugins::broker::Line;
-use crate::plugins::find::{self, Found, Places};
+use crate::plugins::find::{self, Directory, Found, Places};
 use crate::plugins::start::{self, Ended, Order, Worker};
 use crate::problem::Problem;
 
@@ -98,15 +98,16 @@ impl Crew {
 }
 
 /// Where plugins are looked for, the directory that counts most first.
-pub(super) fn directories(settings: &Plugins, flags: &[PathBuf]) -> Vec<PathBuf> {
-    let local = settings.etc.then(|| PathBuf::from(find::LOCAL));
+pub(super) fn directories(settings: &Plugins, flags: &[PathBuf]) -> Vec<Directory> {
     // A person names a directory as it is seen from here.
     let flags = flags
         .iter()
         .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
     let all = flags.chain(settings.directories.iter().cloned());
-    all.chain(local)
-        .chain([PathBuf::from(find::SHIPPED)])
+    let all = all.map(|path| (path, false));
+    let local = (PathBuf::from(find::LOCAL), !settings.etc);
+    all.chain([local, (PathBuf::from(find::SHIPPED), false)])
+        .map(|(path, masks_only)| Directory { path, masks_only })
         .collect()
 }
 

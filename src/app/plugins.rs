@@ -35,7 +35,8 @@ fn list(flags: &PluginsListFlags) -> Result<Exit, Error> {
             let directories: Vec<Bytes> = places
                 .directories
                 .iter()
-                .map(|path| Bytes::from(path.as_path()))
+                .filter(|directory| !directory.masks_only)
+                .map(|directory| Bytes::from(directory.path.as_path()))
                 .collect();
             report::json(out, &Abi::OURS.to_string(), &directories, &all)
         } else {

@@ -37,9 +37,18 @@ const NULL: &str = "/dev/null";
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     /// Directories, the one that counts most first.
-    pub directories: Vec<PathBuf>,
+    pub directories: Vec<Directory>,
     /// Who reads: files of this user are trusted beside those of root.
     pub euid: u32,
+}
+
+/// One directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Directory {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Only links to `/dev/null` count in it: to have a plugin left out takes less than to have one run.
+    pub masks_only: bool,
 }
 
 /// What there is.
@@ -135,8 +144,8 @@ pub enum How {
 #[must_use]
 pub fn find(places: &Places, is_enabled: impl Fn(&str) -> bool) -> Found {
     let mut search = Search::default();
-    for path in &places.directories {
-        search.look_into(path, places.euid);
+    for directory in &places.directories {
+        search.look_into(directory, places.euid);
     }
     search.finish(is_enabled)
 }
@@ -170,7 +179,8 @@ enum Taken {
 }
 
 impl Search {
-    fn look_into(&mut self, path: &Path, euid: u32) {
+    fn look_into(&mut self, directory: &Directory, euid: u32) {
+        let Directory { path, masks_only } = directory;
         let dir = match TrustedDir::open(path, euid) {
             Ok(dir) => dir,
             Err(error) if error.why == trust::Why::Missing => return,
@@ -182,7 +192,9 @@ impl Search {
         };
         let mut here = Vec::new();
         for name in &names {
-            if let Some(candidate) = candidate(&dir, name, &names) {
+            if let Some(candidate) = candidate(&dir, name, &names)
+                && (candidate == Candidate::Mask || !masks_only)
+            {
                 self.take(&dir, name, candidate, &mut here);
             }
         }
@@ -280,6 +292,7 @@ fn same_name(one: &Plugin, other: &Plugin) -> bool {
     one.manifest.name == other.manifest.name
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Candidate {
     File,
     Mask,

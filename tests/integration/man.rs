@@ -167,6 +167,7 @@ Plugins are looked for in the directories of \fB\-\-plugin\-dir\fR, those of the
 where the configuration says so, and \fI/usr/lib/unstale/plugins\fR, in this order.
 Of files with the same name, and of plugins with the same name in their manifests, the first counts.
 A link of that name to \fI/dev/null\fR masks all that come after it.
+In \fI/etc/unstale/plugins.d\fR such links always count.
 .PP
 A plugin is used only if nobody but root (or, run by an ordinary user, that user) could have written it or put it there:
 the file, the manifest beside it, all directories above and all links on the way belong to root and are not writable by

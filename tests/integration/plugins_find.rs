@@ -265,6 +265,10 @@ fn what_an_administrator_adds() {
         place.plugin("etc/unstale/plugins.d/local", "local");
         place.plugin("more/extra", "extra");
         assert_eq!(place.list(&[], 0).text(), "no plugins\n");
+        // A mask counts there in any case.
+        symlink("/dev/null", world.path("etc/unstale/plugins.d/extra")).unwrap();
+        let states = place.states(&["more"], 0);
+        assert_eq!(states, pairs(&[("more/extra", "ready")]));
         let more = world.path("more").display().to_string();
         place.config(&format!(
             "[plugins]\netc = true\ndirectories = [\"{more}\"]\n"

@@ -43,10 +43,19 @@ impl Tree {
 
     fn find_if(&self, directories: &[&str], is_enabled: impl Fn(&str) -> bool) -> Found {
         let places = Places {
-            directories: directories.iter().map(|dir| self.path(dir)).collect(),
+            directories: directories.iter().map(|dir| self.directory(dir)).collect(),
             euid: rustix::process::geteuid().as_raw(),
         };
         find(&places, is_enabled)
+    }
+
+    /// With `/dev/null` behind its name, only masks count.
+    fn directory(&self, name: &str) -> Directory {
+        let stripped = name.strip_suffix("/dev/null");
+        Directory {
+            path: self.path(stripped.unwrap_or(name)),
+            masks_only: stripped.is_some(),
+        }
     }
 
     /// What was found, with paths from here.
@@ -156,6 +165,21 @@ fn a_link_to_null_masks() {
     // In a directory that counts less it hides nothing, and is not to be told of.
     let found = tree.find(&["c", "a"]);
     assert_eq!(tree.told(&found), ["x c/x"]);
+}
+
+#[test]
+fn a_directory_in_which_only_masks_count() {
+    let tree = Tree::new();
+    tree.plugin("a/x", "x");
+    tree.plugin("b/x", "x");
+    tree.plugin("b/y", "y");
+    symlink("/dev/null", tree.path("a/y")).unwrap();
+    tree.file("a/bad.so", "", 0o666);
+    tree.check(&["a/dev/null", "b"], &["x b/x", "b/y masked by a/y"]);
+    // Whoever may write to it could take plugins away.
+    chmod(&tree.path("a"), 0o777);
+    let why = "a: not trusted: /a: writable by others than its owner (mode 0777)";
+    tree.check(&["a/dev/null", "b"], &["x b/x", "y b/y", why]);
 }
 
 #[test]
