@@ -60,6 +60,9 @@ pub(super) fn gather(
     detectors.look_at_owned(&mut scanner);
     let mut facts = scanner.into_facts();
     detectors.into_runs(&mut facts);
+    if matches!(interest, Interest::Stale { .. }) {
+        forget_current(&mut facts);
+    }
     let questions = match interest {
         Interest::Stale { .. } | Interest::Everything => questions(&facts, &[]),
         Interest::Target(target) => ask_about(&facts, root, target),
@@ -67,6 +70,23 @@ pub(super) fn gather(
     let (answers, problems) = packages::ask(root, &questions);
     facts.problems.extend(problems);
     Ok(Bundle::new(facts, answers))
+}
+
+/// Takes away what detectors named and nothing has happened to: a check says nothing of it.
+fn forget_current(facts: &mut Facts) {
+    let answers = Answers::default();
+    let judge = Judge::new(facts, &answers);
+    let verdicts = facts.processes.iter().map(|process| {
+        let verdicts = judge.verdicts_on_sources(process);
+        verdicts
+            .map(|finding| finding.verdict == Verdict::Current)
+            .collect()
+    });
+    let current: Vec<Vec<bool>> = verdicts.collect();
+    for (process, current) in facts.processes.iter_mut().zip(current) {
+        let mut is_current = current.into_iter();
+        process.sources.retain(|_| is_current.next() != Some(true));
+    }
 }
 
 /// Looks again at what is about to be reported, until it stays what it is.

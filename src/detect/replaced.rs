@@ -95,13 +95,13 @@ impl<'a> Judge<'a> {
             })
         };
         let mapped = process.uses.iter().filter_map(of);
-        mapped
-            .chain(self.source_verdicts(process, started_ns))
-            .collect()
+        mapped.chain(self.verdicts_on_sources(process)).collect()
     }
 
     /// The verdict on every file that a process runs without having code of it mapped.
-    fn source_verdicts(&self, process: &Process, started_ns: i64) -> impl Iterator<Item = Finding> {
+    pub fn verdicts_on_sources(&self, process: &Process) -> impl Iterator<Item = Finding> {
+        let started = self.started(process);
+        let started_ns = self.facts.host.clock.file_time_ns(started);
         process
             .sources
             .iter()

@@ -43,6 +43,17 @@ pub struct Item {
     pub processes: Vec<StaleProcess>,
 }
 
+impl Item {
+    /// The words of the command that renews all that is stale here. Where detectors know none for one of the processes,
+    /// or another one, there is none: what renews the payload need not renew a helper.
+    #[must_use]
+    pub fn restart_command(&self) -> Option<&[String]> {
+        let first = self.processes.first()?.restart.as_deref()?;
+        let same = |process: &StaleProcess| process.restart.as_deref() == Some(first);
+        self.processes.iter().all(same).then_some(first)
+    }
+}
+
 /// A process with stale objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StaleProcess {

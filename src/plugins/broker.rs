@@ -16,7 +16,7 @@ use unstale_plugin::FileView;
 use super::manifest::Wants;
 use super::said::{Said, Saying};
 use super::talk::{Broken, Talk};
-use super::wire::{self, FromWorker, ToWorker};
+use super::wire::{self, FromWorker, ToWorker, Uses};
 use crate::model::Bytes;
 
 /// A process to look at.
@@ -305,6 +305,7 @@ fn talk_through(
     events: &Sender<Event>,
 ) {
     let mut talk = Talk::new(line.socket);
+    let mut known = Vec::new();
     let last = match greet(&mut talk, terms, limits) {
         Err(event) => event,
         Ok(()) => loop {
@@ -317,7 +318,7 @@ fn talk_through(
             };
             let (pid, uid, begun) = (visit.process.pid, visit.process.uid, Instant::now());
             talk.begin(limits.process);
-            let event = match visit_one(&mut talk, visit, terms) {
+            let event = match visit_one(&mut talk, visit, terms, &mut known) {
                 Ok(Ok(said)) => Event::Visited(pid, Box::new(said)),
                 Ok(Err(why)) => Event::Failed(pid, why),
                 Err(broken) => break Event::Broken(broken),
@@ -353,7 +354,12 @@ fn greet(talk: &mut Talk, terms: &Terms, limits: Limits) -> Result<(), Event> {
 }
 
 /// One process: until the worker says that it is done.
-fn visit_one(talk: &mut Talk, visit: Visit, terms: &Terms) -> Result<Result<Said, String>, Broken> {
+fn visit_one(
+    talk: &mut Talk,
+    visit: Visit,
+    terms: &Terms,
+    known: &mut Vec<Uses>,
+) -> Result<Result<Said, String>, Broken> {
     let (pid, files) = (visit.process.pid, visit.files);
     talk.say(&ToWorker::Inspect(Box::new(visit.process)), &[])?;
     let mut said = Saying::default();
@@ -361,7 +367,20 @@ fn visit_one(talk: &mut Talk, visit: Visit, terms: &Terms) -> Result<Result<Said
         match talk.hear()? {
             FromWorker::Done { pid: done } if done == pid => return Ok(Ok(said.into_said())),
             FromWorker::Failed(why) => return Ok(Err(super::said::one_line(&why))),
-            FromWorker::Uses(uses) => said.uses(uses)?,
+            FromWorker::Uses(uses) => {
+                if known.len() < wire::KNOWN_CAP {
+                    known.push(uses.clone());
+                }
+                said.uses(uses)?;
+            }
+            FromWorker::Again(numbers) => {
+                for number in numbers {
+                    let Some(uses) = known.get(number as usize) else {
+                        return Err(Broken::Nonsense("a number of nothing".to_owned()));
+                    };
+                    said.uses(uses.clone())?;
+                }
+            }
             FromWorker::Instance(instance) => said.instance(instance)?,
             FromWorker::Note(text) => said.note(&text)?,
             FromWorker::Unknown(what) => said.unknown(&what)?,

@@ -13,6 +13,9 @@ use unstale_plugin as plugin;
 
 use crate::model::{Bytes, How, Instance, Part, Role};
 
+/// So many `uses` lines are remembered by host and worker; later ones have no number.
+pub const KNOWN_CAP: usize = 20_000;
+
 /// Lines from the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,6 +105,9 @@ pub enum FromWorker {
     },
     /// The process uses a file.
     Uses(Uses),
+    /// The process uses these files too: the numbers of earlier `uses` lines of this worker, about whatever process, counted
+    /// from 0 up to [`KNOWN_CAP`]. Processes that run the same program use the same files.
+    Again(Vec<u32>),
     /// The process belongs to an instance.
     Instance(Instance),
     /// For whoever asks for an explanation.
@@ -170,7 +176,7 @@ pub struct Container {
 }
 
 /// [`plugin::Root`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "they are those of the SDK")]
 pub enum Root {
@@ -230,7 +236,7 @@ impl Refused {
 }
 
 /// [`plugin::Used`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "they are those of the SDK")]
 pub struct Uses {
     #[serde(flatten)]
@@ -242,7 +248,7 @@ pub struct Uses {
 }
 
 /// [`plugin::What`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "they are those of the SDK")]
 pub enum What {

@@ -111,7 +111,7 @@ fn item(assessment: &Assessment<'_>, item: &Item) -> Value {
     if let Some(instance) = words::instance(item) {
         value["instance"] = instance_value(instance);
     }
-    if let Some(command) = item.processes.iter().find_map(|one| one.restart.as_ref()) {
+    if let Some(command) = item.restart_command() {
         value["restart_command"] = json!(command);
     }
     value

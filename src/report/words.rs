@@ -131,8 +131,8 @@ pub(super) fn instance(item: &Item) -> Option<&Instance> {
 
 /// The words of the command that restarts it, for people: none of them has a blank or a quote in it.
 pub(super) fn command(item: &Item) -> Option<String> {
-    let words = item.processes.iter().find_map(|one| one.restart.as_ref())?;
-    Some(Escaped(words.join(" ").as_bytes()).to_string())
+    let words = item.restart_command()?.join(" ");
+    Some(Escaped(words.as_bytes()).to_string())
 }
 
 /// What a file is to a process that has no code of it mapped.

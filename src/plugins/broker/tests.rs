@@ -175,6 +175,29 @@ fn a_good_worker_looks_at_all() {
     }
 }
 
+#[test]
+fn what_was_said_before_is_said_by_its_number() {
+    let act: Act = |pid, socket, _| {
+        if pid == 1 {
+            for name in ["a", "b"] {
+                let uses =
+                    format!(r#"{{"uses":{{"file":"/{name}","role":"module","how":"loaded"}}}}"#);
+                say(socket, &uses);
+            }
+        } else {
+            say(socket, r#"{"again":[1,0,1]}"#);
+        }
+        done(pid, socket)
+    };
+    let visited = run(1, act, vec![visit(1, 0), visit(2, 0)]);
+    let uses = |at: usize| visited[at].1.as_ref().unwrap().uses.clone();
+    assert_eq!(uses(0).len(), 2);
+    assert_eq!(uses(1), [uses(0)[1].clone(), uses(0)[0].clone()]);
+    let bad: Act = |_, socket, _| say(socket, r#"{"again":[0]}"#);
+    let visited = run(1, bad, vec![visit(1, 0)]);
+    assert!(visited[0].1.as_ref().unwrap_err().contains("number"));
+}
+
 /// Process 2 goes wrong in some way; it costs itself, and what else its user has, and nobody else.
 #[track_caller]
 fn check_costs_only_itself(act: Act, why: &str) {

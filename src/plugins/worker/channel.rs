@@ -1,9 +1,10 @@
 //! The worker's end of the stream.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::os::fd::BorrowedFd;
 
-use crate::plugins::wire::{FromWorker, ToWorker};
+use crate::plugins::wire::{FromWorker, KNOWN_CAP, ToWorker, Uses};
 
 /// A line of the host is at most this long: a process with its arguments, variables and mappings.
 const LINE_CAP: u64 = 16 * 1024 * 1024;
@@ -14,6 +15,9 @@ const CONTENT_CAP: usize = 16 * 1024 * 1024;
 /// What is to be said is kept until there is so much of it. A host that does not listen stops the plugin: nothing piles
 /// up here.
 const TALK_CAP: usize = 16 * 1024;
+
+/// So many numbers are said in one line.
+const AGAIN_CAP: usize = 2000;
 
 /// Why there is nothing more to say.
 #[derive(Debug)]
@@ -48,6 +52,10 @@ impl Write for Stream {
 pub(super) struct Channel {
     stream: BufReader<Stream>,
     talk: Vec<u8>,
+    /// What was said that processes use, with its number.
+    known: HashMap<Uses, u32>,
+    /// Numbers that the present process uses again.
+    again: Vec<u32>,
     broken: bool,
 }
 
@@ -56,6 +64,8 @@ impl Channel {
         Self {
             stream: BufReader::new(Stream(stream)),
             talk: Vec::new(),
+            known: HashMap::new(),
+            again: Vec::new(),
             broken: false,
         }
     }
@@ -91,8 +101,39 @@ impl Channel {
         Ok(content)
     }
 
+    /// Says that the process uses a file, by its number if it was said before.
+    pub(super) fn say_uses(&mut self, uses: Uses) -> Result<(), Gone> {
+        if let Some(&number) = self.known.get(&uses) {
+            self.again.push(number);
+            return match self.again.len() < AGAIN_CAP {
+                true => Ok(()),
+                false => self.say_again(),
+            };
+        }
+        let line = FromWorker::Uses(uses);
+        let said = self.say_line(&line);
+        if let (FromWorker::Uses(uses), true) = (line, self.known.len() < KNOWN_CAP) {
+            let number = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+            self.known.insert(uses, number);
+        }
+        said
+    }
+
+    fn say_again(&mut self) -> Result<(), Gone> {
+        if self.again.is_empty() {
+            return Ok(());
+        }
+        let again = std::mem::take(&mut self.again);
+        self.say_line(&FromWorker::Again(again))
+    }
+
     /// Says a line, soon.
     pub(super) fn say(&mut self, line: &FromWorker) -> Result<(), Gone> {
+        self.say_again()?;
+        self.say_line(line)
+    }
+
+    fn say_line(&mut self, line: &FromWorker) -> Result<(), Gone> {
         serde_json::to_writer(&mut self.talk, line).map_err(|error| broken(error.into()))?;
         self.talk.push(b'\n');
         if self.talk.len() < TALK_CAP {

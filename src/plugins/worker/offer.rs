@@ -92,6 +92,10 @@ impl Visit<'_> {
         self.channel.say(line).ok();
     }
 
+    fn say_uses(&mut self, uses: wire::Uses) {
+        self.channel.say_uses(uses).ok();
+    }
+
     fn blame(&mut self, what: String) -> Refused {
         self.fault.get_or_insert(what);
         Refused::Failed
@@ -342,7 +346,7 @@ unsafe extern "C" fn uses(ctx: Ctx, used: *const abi::Used) {
     unsafe {
         let visit = visit(ctx);
         if let Ok(used) = take_uses(visit, used) {
-            visit.say(&FromWorker::Uses(used));
+            visit.say_uses(used);
         }
     }
 }
