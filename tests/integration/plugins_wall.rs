@@ -231,7 +231,7 @@ fn a_flood_of_findings_waits_for_whoever_listens() {
         host.ask_to_inspect(&["flood"]);
         std::thread::sleep(Duration::from_millis(300));
         let before = host.status("VmHWM:");
-        for _ in 0..20_000 {
+        for _ in 0..60_000 {
             assert!(matches!(host.hear(), Some(FromWorker::Uses(_))));
         }
         let kib: u64 = host
@@ -239,7 +239,8 @@ fn a_flood_of_findings_waits_for_whoever_listens() {
             .trim_end_matches(" kB")
             .parse()
             .unwrap();
-        assert!(kib < 32 * 1024, "{before}, then {kib} kB");
+        // It may remember some of what it said, and keeps the rest nowhere.
+        assert!(kib < 56 * 1024, "{before}, then {kib} kB");
         assert_eq!(host.end(), Ended::Killed);
     });
 }

@@ -64,27 +64,31 @@ static int32_t memory_bomb(const unstale_host *host)
 {
     char text[64];
     size_t mib = 1 << 20;
+    char *last = NULL;
     int got = 0;
     for (;; got++) {
         char *more = mmap(NULL, mib, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (more == MAP_FAILED)
             break;
         memset(more, 1, mib);
+        last = more;
     }
+    /* So that there is some left to tell it with. */
+    munmap(last, mib);
     snprintf(text, sizeof text, "%d", got);
     say(host, text);
     return 0;
 }
 
-/* A GiB of findings, of which each is as it should be. */
+/* A GiB of findings, of which each is as it should be, and none is like another. */
 static int32_t flood(const unstale_host *host)
 {
-    char path[1024];
-    memset(path, 'a', sizeof path);
-    path[0] = '/';
-    unstale_bytes lent = { (const uint8_t *)path, sizeof path };
-    for (int i = 0; i < 1 << 20; i++)
+    char path[1025];
+    unstale_bytes lent = { (const uint8_t *)path, sizeof path - 1 };
+    for (int i = 0; i < 1 << 20; i++) {
+        snprintf(path, sizeof path, "/%01023d", i);
         unstale_uses_file(host, lent, UNSTALE_MODULE, UNSTALE_LOADED, NULL);
+    }
     return 0;
 }
 
