@@ -113,7 +113,7 @@ fn is_switch(option: u8) -> bool {
 }
 
 /// Reads the arguments of an interpreter.
-pub(crate) fn parse_command(process: &Process) -> Command<'_> {
+pub(crate) fn command_of(process: &Process) -> Command<'_> {
     if is_title(process) {
         return Command::of(Main::Rewritten, &[]);
     }

@@ -8,7 +8,7 @@ use unstale_plugin::{
     Detector, FileView, How, Kind, Process, Refused, Report, Role, base_name, join,
 };
 
-use crate::command::{Command, Main, is_interpreter, parse_command};
+use crate::command::{Command, Main, command_of, is_interpreter};
 use crate::finder::{Finder, Look, Origin, PathId, Place};
 use crate::graph::{Graph, GraphKey, NodeId};
 use crate::launcher::{Launched, embedded, launched};
@@ -98,7 +98,7 @@ impl Python {
     }
 
     fn interpreter(&mut self, look: Look<'_>, loaded: Option<&Loaded>, saying: &mut Saying<'_>) {
-        let command = parse_command(look.process);
+        let command = command_of(look.process);
         let shown = loaded.and_then(|loaded| loaded.main.as_deref());
         let program = find_program(look, &mut self.finder, &command, shown);
         match &program {
@@ -372,7 +372,7 @@ impl Python {
         let Some(launched) = embedded(arguments) else {
             return;
         };
-        let command = parse_command(look.process).without_options();
+        let command = command_of(look.process).without_options();
         let Ok(layout) = self.layouts.of(look, &mut self.finder, &command) else {
             return;
         };

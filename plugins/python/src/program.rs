@@ -41,6 +41,11 @@ pub(crate) fn find_program(
             None => Program::None("its arguments were written over with a title"),
         },
         Main::Operand(operand) => {
+            let same = |path: &&[u8]| base_name(path) == base_name(operand);
+            if let Some(path) = shown.filter(same).filter(|_| !operand.starts_with(b"/")) {
+                // The interpreter kept the absolute path of when it started.
+                return of_path(look, finder, path.to_vec());
+            }
             if let Some(path) = locate(look, finder, operand) {
                 return of_path(look, finder, path);
             }

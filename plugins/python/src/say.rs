@@ -23,15 +23,27 @@ impl<'a> Saying<'a> {
 
     /// The process uses a file.
     pub(crate) fn file(&mut self, path: &[u8], role: Role, how: How, via: Option<Vec<u8>>) {
-        if self.said.insert(path.to_vec()) {
+        let path = plain(path);
+        if self.said.insert(path.clone()) {
             self.report.uses(Used {
-                what: What::File(path.to_vec()),
+                what: What::File(path),
                 role,
                 how,
                 via,
             });
         }
     }
+}
+
+/// A path without `.` and empty components, which arguments and interpreters keep. What `..` means, links decide.
+fn plain(path: &[u8]) -> Vec<u8> {
+    let parts = path.split(|&byte| byte == b'/');
+    let kept = parts.filter(|part| !part.is_empty() && *part != b".");
+    kept.fold(Vec::with_capacity(path.len()), |mut plain, part| {
+        plain.push(b'/');
+        plain.extend_from_slice(part);
+        plain
+    })
 }
 
 /// Says what a program imports.

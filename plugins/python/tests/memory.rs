@@ -297,6 +297,30 @@ fn t11_16_damaged_memory() {
     }
 }
 
+/// The program changed its directory: it knows the path of its script all the same.
+#[test]
+fn t6_02_relative_script_of_a_daemon() {
+    let pythons = with_list();
+    let Some(python) = pythons.first() else {
+        return leave_to_recorded();
+    };
+    let tree = Tree::new();
+    let text = "import os, sys, own\nos.chdir('/')\nprint('ready', flush=True)\nsys.stdin.read()\n";
+    tree.file("/main.py", text.as_bytes());
+    tree.file("/own.py", b"");
+    let mut command = Command::new(python);
+    command.current_dir(tree.path("/"));
+    let running = Running::start(command.args(["-S", "./main.py"]));
+    let said = running.inspect_live();
+    let below = tree.path("/");
+    let found = marked(&said, below.to_str().unwrap());
+    assert_eq!(found, ["main.py!", "own.py!"], "{said:?}");
+    assert!(said.unknown.is_empty(), "{:?}", said.unknown);
+    // Without its memory this cannot be known.
+    let said = running.inspect();
+    assert!(said.unknown[0].contains("main.py"), "{:?}", said.unknown);
+}
+
 /// Strings that are not ASCII, names that are not UTF-8: what Python holds for them.
 #[test]
 fn t2_03_names_of_all_kinds() {

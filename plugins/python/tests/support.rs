@@ -268,17 +268,20 @@ impl FileView for Live {
     }
 }
 
+/// Where pyenv keeps interpreters, for machines that have it.
+fn pyenv() -> PathBuf {
+    let root = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".pyenv");
+    root.unwrap_or_else(home).join("versions")
+}
+
 /// Interpreters of this machine, or nothing, loudly.
 pub(crate) fn interpreters() -> Vec<PathBuf> {
     let mut found = Vec::new();
     for directory in ["/usr/bin", "/usr/local/bin"] {
         found.push(Path::new(directory).join("python3"));
     }
-    for entry in fs::read_dir("/root/.pyenv/versions")
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
+    for entry in fs::read_dir(pyenv()).into_iter().flatten().flatten() {
         found.push(entry.path().join("bin/python3"));
     }
     found.retain(|path| path.exists());
