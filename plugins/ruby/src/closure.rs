@@ -233,11 +233,21 @@ impl Walk<'_> {
     }
 
     fn follow_possible(&mut self) {
-        // What RubyGems may load by itself is much, and the least interesting: last, where the bound falls.
-        let by_gems = |via: &[u8]| via.windows(9).any(|nine| nine == b"/rubygems");
-        self.later
-            .sort_by_key(|later| later.via.as_deref().is_some_and(by_gems));
-        let mut read = 0;
+        // What RubyGems may load for its own commands is much, and no part of most programs: last, and not followed.
+        let later = std::mem::take(&mut self.later);
+        let by_gems = |later: &Later| {
+            let via = later.via.as_deref().unwrap_or_default();
+            via.windows(9).any(|nine| nine == b"/rubygems")
+        };
+        let (of_gems, own) = later.into_iter().partition(by_gems);
+        self.later = own;
+        self.load_later(POSSIBLE);
+        self.later = of_gems;
+        self.load_later(0);
+    }
+
+    /// Loads what was put off, and what `follow` of these ask for.
+    fn load_later(&mut self, mut follow: usize) {
         let mut done = 0;
         while done < self.later.len() {
             let target = self.later[done].target.clone();
@@ -245,10 +255,10 @@ impl Walk<'_> {
             done += 1;
             self.load(&target, via, How::Possible);
             while let Some(open) = self.stack.pop() {
-                read += 1;
-                if read > POSSIBLE {
+                let Some(left) = follow.checked_sub(1) else {
                     continue;
-                }
+                };
+                follow = left;
                 for reference in &open.read.source.references {
                     self.put_off(reference.target.clone(), open.path.clone());
                 }

@@ -88,7 +88,8 @@ fn loaded(arguments: &[&str]) -> Option<BTreeSet<String>> {
 }
 
 /// Libraries that compiled extensions ask for.
-const BY_EXTENSIONS: [&str; 3] = [
+const BY_EXTENSIONS: [&str; 4] = [
+    "/digest.rb",
     "/psych/syntax_error.rb",
     "/digest/loader.rb",
     "/digest/version.rb",
