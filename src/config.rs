@@ -138,11 +138,7 @@ impl Fragment {
 }
 
 fn open(path: &Path, euid: u32) -> Result<Option<TrustedDir>, ConfigError> {
-    match TrustedDir::open(path, euid) {
-        Ok(dir) => Ok(Some(dir)),
-        Err(error) if error.why == trust::Why::Missing => Ok(None),
-        Err(error) => Err(failed(path, error)),
-    }
+    TrustedDir::open_if_there(path, euid).map_err(|error| failed(path, error))
 }
 
 fn failed(file: &Path, why: impl Into<Why>) -> ConfigError {

@@ -122,6 +122,19 @@ pub struct TrustedDir {
 }
 
 impl TrustedDir {
+    /// Walks down to a directory; `None` if there is nothing at that path. What is not there needs no trust: where even `/`
+    /// is not root's, as in a user namespace, nobody has to be stopped because of files that do not exist.
+    ///
+    /// # Errors
+    /// Which component is not trusted, and why.
+    pub fn open_if_there(path: &Path, euid: u32) -> Result<Option<Self>, Untrusted> {
+        let is_missing = rustix::fs::lstat(path).is_err_and(|errno| errno == Errno::NOENT);
+        if path.is_absolute() && is_missing {
+            return Ok(None);
+        }
+        Self::open(path, euid).map(Some)
+    }
+
     /// Walks down to a directory.
     ///
     /// # Errors

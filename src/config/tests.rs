@@ -217,6 +217,14 @@ fn layers_of_files() {
 fn nothing_there() {
     let nowhere = Path::new("/nonexistent/unstale");
     assert_eq!(read(nowhere, 0).unwrap(), Settings::default());
+    // Also where what is there could not be trusted.
+    let dir = tempfile::tempdir().unwrap();
+    chmod(dir.path(), 0o777);
+    let euid = rustix::process::geteuid().as_raw();
+    let below = dir.path().join("unstale");
+    assert_eq!(read(&below, euid).unwrap(), Settings::default());
+    fs::create_dir(&below).unwrap();
+    assert!(read(&below, euid).is_err());
 }
 
 #[test]

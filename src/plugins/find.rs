@@ -181,9 +181,9 @@ enum Taken {
 impl Search {
     fn look_into(&mut self, directory: &Directory, euid: u32) {
         let Directory { path, masks_only } = directory;
-        let dir = match TrustedDir::open(path, euid) {
-            Ok(dir) => dir,
-            Err(error) if error.why == trust::Why::Missing => return,
+        let dir = match TrustedDir::open_if_there(path, euid) {
+            Ok(Some(dir)) => dir,
+            Ok(None) => return,
             Err(error) => return self.reject(path, error.into()),
         };
         let names = match names_in(&dir) {

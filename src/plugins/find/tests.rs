@@ -277,6 +277,8 @@ fn directories_pass_the_gate_too() {
     chmod(&tree.path("a"), 0o777);
     let why = "a: not trusted: /a: writable by others than its owner (mode 0777)";
     tree.check(&["a", "b"], &["y b/y", why]);
+    // Where nothing is, nothing has to be trusted.
+    tree.check(&["a/none", "b"], &["y b/y"]);
     chmod(&tree.path("a"), 0o755);
     tree.file("file", "", 0o644);
     tree.check(&["file"], &["file: not trusted: /file: not a directory"]);
