@@ -67,9 +67,14 @@ impl Bundle {
         }
         let (views, objects) = (self.facts.views.len(), self.facts.objects.len());
         let known = |index: u32, length: usize| (index as usize) < length;
+        let plugins = self.facts.plugins.len();
         for process in &self.facts.processes {
+            let uses = process.uses.iter();
+            let sources = process.sources.iter();
             if !known(process.view.0, views)
-                || !process.uses.iter().all(|one| known(one.object.0, objects))
+                || !uses.map(|one| one.object).all(|id| known(id.0, objects))
+                || !sources.clone().all(|one| known(one.object.0, objects))
+                || !sources.map(|one| one.plugin).all(|at| known(at, plugins))
             {
                 return Err(format!(
                     "pid {} refers to something that is not in it",
@@ -84,6 +89,10 @@ impl Bundle {
             .all(|object| known(object.view.0, views))
         {
             return Err("an object refers to a view that is not in it".to_owned());
+        }
+        let mut roots = self.answers.roots.iter().flat_map(|root| &root.views);
+        if !roots.all(|view| known(view.0, views)) {
+            return Err("package stores of a view that is not in it".to_owned());
         }
         self.facts.processes.sort_by_key(|process| process.key);
         Ok(self)
@@ -184,5 +193,47 @@ impl NewFile {
         {
             unlinkat(&self.dir, &self.name, AtFlags::empty()).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut Value), sound: bool) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let file = root.join("testdata/scenarios/0001-upgraded-server/bundle.json");
+        let text = std::fs::read(file).unwrap();
+        let mut bundle: Value = serde_json::from_slice(&text).unwrap();
+        change(&mut bundle["facts"]);
+        let parsed = Bundle::parse(bundle.to_string().as_bytes());
+        assert_eq!(parsed.is_ok(), sound, "{:?}", parsed.err());
+    }
+
+    fn source(object: u32, plugin: u32) -> Value {
+        json!([{"object": object, "role": "module", "how": "imported", "evidence": "Path", "plugin": plugin, "via": null}])
+    }
+
+    #[test]
+    fn what_is_referred_to_has_to_be_there() {
+        let plugin = json!([{"name": "x", "version": "1", "path": "/x", "looks": []}]);
+        let with = |object, at| {
+            let plugin = plugin.clone();
+            move |facts: &mut Value| {
+                facts["plugins"] = plugin;
+                facts["processes"][0]["sources"] = source(object, at);
+            }
+        };
+        check(|_| {}, true);
+        check(with(0, 0), true);
+        check(with(99_999, 0), false);
+        check(with(0, 1), false);
+        check(
+            |facts| facts["processes"][0]["uses"][0]["object"] = json!(99_999),
+            false,
+        );
     }
 }
