@@ -38,7 +38,8 @@ fn t6_08_search() {
         // A directory without `__init__` is a namespace only if nothing else is found.
         ("/srv/app/space/inner.py", ""),
         // Names of the interpreter are not taken from the program's directory.
-        ("/srv/app/os.py", ""),
+        ("/srv/app/os.py", "import bait"),
+        ("/srv/app/bait.py", ""),
         ("/srv/app/sys.py", ""),
         ("/srv/app/json/decoder.py", ""),
         (
@@ -244,4 +245,19 @@ fn t6_11_extension_modules_show_their_site() {
             .iter()
             .any(|note| note.contains("/opt/conda/site-packages"))
     );
+}
+
+#[test]
+fn t6_07_order_of_pth_files() {
+    let tree = app(&[("/srv/app/main.py", "import chosen\n")]);
+    for name in ["d", "b", "h", "a", "f", "c", "g", "e"] {
+        let site = "/usr/lib/python3/dist-packages";
+        tree.file(
+            &format!("{site}/{name}.pth"),
+            format!("/srv/{name}").as_bytes(),
+        );
+        tree.file(&format!("/srv/{name}/chosen.py"), b"");
+    }
+    let said = tree.inspect(&format!("{EXE}argv python3\nargv /srv/app/main.py"));
+    assert_eq!(marked(&said, "/srv/"), ["a/chosen.py", "app/main.py!"]);
 }

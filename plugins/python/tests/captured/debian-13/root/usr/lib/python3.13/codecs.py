@@ -1,0 +1,1 @@
+# So that it is there: the process has it from the interpreter.
