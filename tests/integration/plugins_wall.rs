@@ -149,8 +149,8 @@ fn an_endless_loop_is_killed() {
         host.ask_to_inspect(&["loop"]);
         std::thread::sleep(Duration::from_millis(50));
         let begun = Instant::now();
-        assert_eq!(host.end(), Ended::Killed);
-        assert!(begun.elapsed() < Duration::from_millis(500));
+        assert_eq!(host.cut(), Ended::Killed);
+        assert!(begun.elapsed() < Duration::from_secs(5));
     });
 }
 
@@ -176,7 +176,7 @@ fn a_worker_that_does_not_end_keeps_nobody() {
     let stop = rustix::process::Signal::STOP;
     rustix::process::kill_process(rustix::process::Pid::from_child(&tracer), stop).unwrap();
     let begun = Instant::now();
-    let how = host.end();
+    let how = host.cut();
     let took = begun.elapsed();
     tracer.kill().unwrap();
     tracer.wait().unwrap();
@@ -241,7 +241,7 @@ fn a_flood_of_findings_waits_for_whoever_listens() {
             .unwrap();
         // It may remember some of what it said, and keeps the rest nowhere.
         assert!(kib < 56 * 1024, "{before}, then {kib} kB");
-        assert_eq!(host.end(), Ended::Killed);
+        assert_eq!(host.cut(), Ended::Killed);
     });
 }
 

@@ -2,7 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
@@ -252,8 +253,22 @@ impl Host {
         }
     }
 
-    /// Hangs up, and sees how the worker ends.
-    pub(super) fn end(self) -> Ended {
+    /// Says no more, waits until the worker does neither, and sees how it ends: however busy this machine is, it has time
+    /// for that.
+    #[track_caller]
+    pub(super) fn end(mut self) -> Ended {
+        self.stream.get_ref().shutdown(Shutdown::Write).ok();
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}
+            Err(error) => panic!("it does not end: {error}"),
+        }
+        self.cut()
+    }
+
+    /// Hangs up, and has the worker ended if it does not end at once.
+    pub(super) fn cut(self) -> Ended {
         drop(self.stream);
         self.worker.end()
     }
