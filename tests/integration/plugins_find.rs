@@ -536,6 +536,31 @@ fn processes_of_this_machine() {
 }
 
 #[test]
+fn a_check_says_what_it_could_not_use() {
+    in_world(|world| {
+        let place = Place::new(world);
+        let program = world.install("y-program");
+        world.dpkg(&[&program]);
+        place.plugin("a/x", "x");
+        let a = world.path("a").display().to_string();
+        world.run(&["--plugin-dir", &a]).expect(0);
+        fs::set_permissions(world.path("a/x"), Permissions::from_mode(0o757)).unwrap();
+        let talk = world.run(&["--plugin-dir", &a]).expect(3).talk();
+        let why = format!("cannot use the detector {a}/x: not trusted: {a}/x: writable by others");
+        assert!(talk.contains(&why), "{talk}");
+        // Set aside by somebody, it is not missed.
+        place.config("[plugins]\ndisable = [\"*\"]\n");
+        world.run(&["--plugin-dir", &a]).expect(3);
+        fs::create_dir(world.path("b")).unwrap();
+        symlink("/dev/null", world.path("b/x")).unwrap();
+        let b = world.path("b").display().to_string();
+        world
+            .run(&["--plugin-dir", &b, "--plugin-dir", &a])
+            .expect(0);
+    });
+}
+
+#[test]
 fn what_cannot_be_tried() {
     in_world(|world| {
         let place = Place::new(world);
