@@ -338,7 +338,7 @@ fn t11_10_nothing_is_run_and_nothing_is_written() {
 }
 
 /// `PID name(rest` of a line of strace; signals and the second halves of calls are none.
-fn call_of(line: &str) -> Option<(&str, &str)> {
+pub(crate) fn call_of(line: &str) -> Option<(&str, &str)> {
     let (_, call) = line.split_once(' ')?;
     let call = call.trim_start();
     let at = call.find('(')?;

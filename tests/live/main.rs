@@ -11,6 +11,11 @@ mod group3;
 mod group4;
 mod group5;
 mod hostile;
+mod hostile_scripts;
+mod interpreters;
+mod interpreters_java;
+#[path = "../plugins.rs"]
+mod plugins;
 mod support;
 
 /// Rows that no test here makes.
