@@ -1,6 +1,7 @@
 //! The files of one process, as detectors may see them: in its own view, with its own rights, bounded.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashSet;
 use std::ffi::CString;
 use std::fs::File;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -20,10 +21,11 @@ use crate::model::{Pid, ProcessKey};
 
 /// The most that is shown of one file, at once or in parts.
 const FILE_CAP: u64 = 1024 * 1024;
-/// The most that is shown of all files to a detector that looks at one process.
-const BYTES_CAP: u64 = 8 * 1024 * 1024;
+/// The most that is shown of all files to a detector that looks at one process: a large application with what it imports.
+/// The time for one process ends what takes longer.
+const BYTES_CAP: u64 = 32 * 1024 * 1024;
 /// How many files it may read.
-const FILES_CAP: u32 = 2000;
+const FILES_CAP: usize = 4000;
 /// How many questions it may ask, reading or not.
 const QUESTIONS_CAP: u32 = 20_000;
 /// The most names that are listed of one directory.
@@ -51,7 +53,8 @@ pub struct ProcessFiles {
 #[derive(Debug, Default)]
 struct Spent {
     bytes: Cell<u64>,
-    files: Cell<u32>,
+    /// Each once, however often it is read.
+    files: RefCell<HashSet<(Root, Vec<u8>)>>,
     questions: Cell<u32>,
     memory: Cell<u64>,
 }
@@ -136,11 +139,12 @@ impl ProcessFiles {
         if is_of_the_kernel(&found) {
             return Err(Refused::Denied);
         }
-        let files = self.spent.files.get() + 1;
-        if files > FILES_CAP {
+        let mut files = self.spent.files.borrow_mut();
+        if files.len() >= FILES_CAP && !files.contains(&(root, path.to_vec())) {
             return Err(Refused::Budget);
         }
-        self.spent.files.set(files);
+        files.insert((root, path.to_vec()));
+        drop(files);
         let size = found.stat.stx_size;
         match view::reopen(&self.proc, &found) {
             Ok(file) => Ok((file, size)),

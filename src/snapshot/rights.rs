@@ -47,7 +47,7 @@ impl Rights {
     }
 
     #[cfg(test)]
-    pub(super) fn as_user(self, id: u32) -> Self {
+    pub(super) fn of_user(self, id: u32) -> Self {
         Self {
             uid: id,
             gid: id,

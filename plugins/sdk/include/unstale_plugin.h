@@ -132,7 +132,7 @@ enum {
     UNSTALE_WRONG_KIND = -2, /* reading a directory or a FIFO, listing a file */
     UNSTALE_DENIED = -3, /* the process may not read it either, or the manifest does not name it */
     UNSTALE_TOO_LARGE = -4, /* more than 1 MiB, more than 10,000 names */
-    UNSTALE_BUDGET = -5, /* this process has cost its share already: 8 MiB, 2,000 files */
+    UNSTALE_BUDGET = -5, /* this process has cost its share already: 32 MiB, 4,000 files */
     UNSTALE_NO_ANSWER = -6, /* a file system that may never answer */
     UNSTALE_FAILED = -7 /* anything else */
 };

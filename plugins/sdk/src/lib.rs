@@ -161,7 +161,7 @@ pub enum Refused {
     Denied,
     /// It is larger than the host shows (1 MiB for a file, 10,000 names for a directory).
     TooLarge,
-    /// This process has cost its share already (8 MiB, 2,000 files).
+    /// This process has cost its share already (32 MiB, 4,000 files).
     Budget,
     /// It lies on a file system that may never answer, or did not answer.
     NoAnswer,

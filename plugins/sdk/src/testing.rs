@@ -51,13 +51,14 @@
 //! count, those at its end do.
 //!
 //! A scene keeps the bounds of the host: 1 MiB of a file and 64 KiB of memory at once, 10,000 names of a directory; and for
-//! one look at the process 20,000 questions, 2,000 files and 8 MiB of what is in them, 4 MiB of memory.
+//! one look at the process 20,000 questions, 4,000 files and 32 MiB of what is in them, 4 MiB of memory.
 
 mod record;
 #[cfg(test)]
 mod tests;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -79,6 +80,8 @@ pub struct Scene {
     /// What is not shown, and why.
     refusals: Vec<(Vec<u8>, Refused)>,
     questions: Cell<u32>,
+    /// What was read in this look: each file costs once.
+    read: RefCell<HashSet<(Root, Vec<u8>)>>,
     /// What is left for this look at the process.
     left: Cell<Budget>,
 }
@@ -94,8 +97,8 @@ struct Budget {
 
 const BUDGET: Budget = Budget {
     questions: 20_000,
-    files: 2000,
-    bytes: 8 * 1024 * 1024,
+    files: 4000,
+    bytes: 32 * 1024 * 1024,
     memory: 4 * 1024 * 1024,
 };
 
@@ -161,6 +164,7 @@ impl Scene {
             directory: directory.to_owned(),
             refusals,
             questions: Cell::new(0),
+            read: RefCell::default(),
             left: Cell::new(BUDGET),
         })
     }
@@ -169,6 +173,7 @@ impl Scene {
     #[must_use]
     pub fn inspect(&self, detector: &mut impl Detector) -> Said {
         self.left.set(BUDGET);
+        self.read.borrow_mut().clear();
         let mut said = Said::default();
         detector.inspect(&self.process, self, &mut said);
         said
@@ -215,7 +220,11 @@ impl Scene {
         if !found.is_file() {
             return Err(Refused::WrongKind);
         }
-        self.spend(1, |left| &mut left.files)?;
+        let new = (root, path.to_vec());
+        if !self.read.borrow().contains(&new) {
+            self.spend(1, |left| &mut left.files)?;
+            self.read.borrow_mut().insert(new);
+        }
         Ok((place, found.len()))
     }
 
