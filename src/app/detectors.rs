@@ -159,7 +159,8 @@ impl<'a> Detectors<'a> {
             .map(|&(place, key)| (key, Arc::clone(&wants[place])))
             .collect();
         let visits = scanner.visits(&jobs);
-        let owners = scanner.with_facts(|facts| containers(facts, &visits));
+        let (owners, own_pids) =
+            scanner.with_facts(|facts| (containers(facts, &visits), facts.host.reader_pid_ns));
         let mut by_plugin: BTreeMap<usize, Vec<Visit>> = BTreeMap::new();
         for (&(place, key), visit) in wanted.iter().zip(visits) {
             match visit {
@@ -169,7 +170,7 @@ impl<'a> Detectors<'a> {
             }
         }
         let mut named: Vec<(ProcessKey, Vec<NewSource>)> = Vec::new();
-        for (place, keys, visited) in self.talk(by_plugin, &owners) {
+        for (place, keys, visited) in self.talk(by_plugin, &owners, own_pids) {
             for one in visited {
                 let Some(&key) = keys.get(&one.pid) else {
                     continue;
@@ -185,14 +186,18 @@ impl<'a> Detectors<'a> {
         &mut self,
         by_plugin: BTreeMap<usize, Vec<Visit>>,
         owners: &HashMap<ProcessKey, wire::Container>,
+        own_pids: Option<u64>,
     ) -> Vec<(usize, HashMap<Pid, ProcessKey>, Vec<Visited>)> {
         let mut talks = Vec::new();
         for (place, mut visits) in by_plugin {
-            // Root's first: should a worker or the time be used up, they are for files that users made.
-            visits.sort_by_key(|visit| (visit.details.uid != 0, visit.details.uid, visit.key));
+            // The host's root first: should a worker or the time be used up, they are for files that others made.
+            visits.sort_by_key(|visit| (payer(visit, own_pids), visit.key));
             let keys = visits.iter().map(|visit| (visit.key.pid, visit.key));
             let keys: HashMap<Pid, ProcessKey> = keys.collect();
-            let visits = visits.into_iter().map(|visit| handed_over(visit, owners));
+            let visits = visits
+                .into_iter()
+                .map(|visit| (payer(&visit, own_pids), visit))
+                .map(|(payer, visit)| handed_over(visit, payer, owners));
             let visits: Vec<broker::Visit> = visits.collect();
             let lines = std::mem::take(&mut self.lines.0[place]);
             talks.push((place, keys, visits, lines));
@@ -354,7 +359,22 @@ fn container_of(owner: &Owner) -> Option<wire::Container> {
     })
 }
 
-fn handed_over(visit: Visit, owners: &HashMap<ProcessKey, wire::Container>) -> broker::Visit {
+/// Who pays for a visit; nobody for one to a process of the host's root. Root of a container is as little trusted as any
+/// user: it is told by its pid namespace, for services have mount namespaces of their own.
+fn payer(visit: &Visit, own_pids: Option<u64>) -> Option<broker::Payer> {
+    let (uid, pids) = (visit.details.uid, visit.details.namespaces.pid);
+    match (uid, pids) {
+        (0, pids) if pids == own_pids => None,
+        (0, pids) => Some((0, pids.unwrap_or_default())),
+        (uid, _) => Some((uid, 0)),
+    }
+}
+
+fn handed_over(
+    visit: Visit,
+    payer: Option<broker::Payer>,
+    owners: &HashMap<ProcessKey, wire::Container>,
+) -> broker::Visit {
     let mapped = |(path, start)| wire::Mapped { path, start };
     let held = |(path, by): (Bytes, unstale_plugin::Handle)| wire::Held {
         path,
@@ -376,6 +396,7 @@ fn handed_over(visit: Visit, owners: &HashMap<ProcessKey, wire::Container>) -> b
             container: owners.get(&visit.key).cloned(),
         },
         files: Box::new(visit.files),
+        payer,
     }
 }
 

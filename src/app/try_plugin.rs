@@ -172,6 +172,7 @@ fn recorded(plugin: &Plugin, settings: &Plugins, directory: &Path) -> Result<Exi
     let visit = Visit {
         process: process.clone(),
         files: Box::new(files),
+        payer: None,
     };
     let line = Line {
         socket: ours.into(),

@@ -25,7 +25,12 @@ pub struct Visit {
     pub process: wire::Process,
     /// Its files, and nobody else's.
     pub files: Box<dyn FileView + Send>,
+    /// Whose costs are counted together; `None` for the host's own root, who is bounded by time alone.
+    pub payer: Option<Payer>,
 }
+
+/// A user; root of another pid namespace is one for each.
+pub type Payer = (u32, u64);
 
 impl std::fmt::Debug for Visit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,7 +45,7 @@ pub struct Limits {
     pub start: Duration,
     /// One process.
     pub process: Duration,
-    /// All processes of one user but root.
+    /// All processes of one user but the host's root.
     pub user: Duration,
     /// All processes.
     pub total: Duration,
@@ -109,6 +114,7 @@ pub fn visit_all(
     while !lock(&queue).waiting.is_empty() && Instant::now() < end {
         let Some(line) = lines.next() else { break };
         let worker = line.worker;
+        lock(&queue).talker = Some(worker);
         start(worker);
         let (events, heard) = channel();
         let (queue_, terms) = (Arc::clone(&queue), terms.clone());
@@ -134,12 +140,27 @@ pub fn visit_all(
     (visited, lines.collect())
 }
 
+/// What one user may have kept of what was said, and all but the host's root together: worker after worker may say
+/// again, in a few bytes, what was long.
+const USER_KEPT_CAP: usize = 8 * 1024 * 1024;
+const OTHERS_KEPT_CAP: usize = 16 * 1024 * 1024;
+
+/// What processes have cost.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
+    time: Duration,
+    /// Bytes that are kept.
+    kept: usize,
+}
+
 /// Processes that wait, and what their users have cost.
 struct Queue {
     waiting: VecDeque<Visit>,
     /// The process that is being looked at.
-    current: Option<(u32, u32)>,
-    spent: std::collections::HashMap<u32, Duration>,
+    current: Option<(u32, Option<Payer>)>,
+    /// The worker that looks. Whoever was given up may come back, and has no say any more.
+    talker: Option<u32>,
+    spent: std::collections::HashMap<Payer, Cost>,
     user_limit: Duration,
 }
 
@@ -148,28 +169,52 @@ impl Queue {
         Self {
             waiting: visits.into(),
             current: None,
+            talker: None,
             spent: std::collections::HashMap::new(),
             user_limit: limits.user,
         }
     }
 
-    fn take(&mut self) -> Option<Visit> {
-        let visit = self.waiting.pop_front()?;
-        self.current = Some((visit.process.pid, visit.process.uid));
+    fn take(&mut self, talker: u32) -> Option<Visit> {
+        let visit = (self.talker == Some(talker)).then(|| self.waiting.pop_front())??;
+        self.current = Some((visit.process.pid, visit.payer));
         Some(visit)
     }
 
-    fn spend(&mut self, uid: u32, time: Duration) {
-        *self.spent.entry(uid).or_default() += time;
+    /// A process is over, whatever came of it.
+    fn finish(&mut self, talker: u32, cost: Cost) {
+        if self.talker == Some(talker)
+            && let Some((_, payer)) = self.current.take()
+        {
+            self.spend(payer, cost);
+        }
+    }
+
+    /// Takes the word from who has it, and says at which process that was.
+    fn give_up(&mut self) -> Option<(u32, Option<Payer>)> {
+        self.talker = None;
+        self.current.take()
+    }
+
+    fn spend(&mut self, payer: Option<Payer>, cost: Cost) {
+        if let Some(payer) = payer {
+            let spent = self.spent.entry(payer).or_default();
+            spent.time += cost.time;
+            spent.kept += cost.kept;
+        }
     }
 
     /// Takes away what waits of users that have cost too much.
     fn over_limit(&mut self) -> Vec<u32> {
         let (spent, limit) = (&self.spent, self.user_limit);
-        let over = |uid: u32| uid != 0 && spent.get(&uid).is_some_and(|&time| time > limit);
+        let kept: usize = spent.values().map(|cost| cost.kept).sum();
+        let is_over = |payer: Payer| {
+            let cost = spent.get(&payer).copied().unwrap_or_default();
+            cost.time > limit || cost.kept > USER_KEPT_CAP || kept > OTHERS_KEPT_CAP
+        };
         let (away, stay): (VecDeque<Visit>, _) = std::mem::take(&mut self.waiting)
             .into_iter()
-            .partition(|visit| over(visit.process.uid));
+            .partition(|visit| visit.payer.is_some_and(is_over));
         self.waiting = stay;
         away.iter().map(|visit| visit.process.pid).collect()
     }
@@ -233,8 +278,8 @@ fn listen(
             Ok(Event::Over) => return Next::Line,
             Ok(Event::Unusable(why)) => {
                 let mut queue = lock(queue);
-                let first = queue.take();
-                queue.current = None;
+                let first = queue.take(worker);
+                queue.give_up();
                 drop(queue);
                 visited.extend(first.map(|visit| Visited {
                     pid: visit.process.pid,
@@ -247,8 +292,8 @@ fn listen(
             Err(RecvTimeoutError::Disconnected) => Broken::Ended,
         };
         let mut waiting = lock(queue);
-        match waiting.current.take() {
-            Some((pid, uid)) => {
+        match waiting.give_up() {
+            Some((pid, payer)) => {
                 let why = broken.to_string();
                 let worker = Some(worker);
                 visited.push(Visited {
@@ -256,8 +301,11 @@ fn listen(
                     said: Err(Failure { why, worker }),
                 });
                 // One failure is what a user may cost.
-                let limit = waiting.user_limit;
-                waiting.spend(uid, limit + Duration::from_nanos(1));
+                let cost = Cost {
+                    time: waiting.user_limit + Duration::from_nanos(1),
+                    kept: 0,
+                };
+                waiting.spend(payer, cost);
                 drop(waiting);
                 pass_over_users(queue, visited);
                 return Next::Line;
@@ -304,6 +352,7 @@ fn talk_through(
     limits: Limits,
     events: &Sender<Event>,
 ) {
+    let worker = line.worker;
     let mut talk = Talk::new(line.socket);
     let mut known = Vec::new();
     let last = match greet(&mut talk, terms, limits) {
@@ -313,20 +362,22 @@ fn talk_through(
             if events.send(Event::Alive).is_err() {
                 return;
             }
-            let Some(visit) = lock(queue).take() else {
+            let Some(visit) = lock(queue).take(worker) else {
                 break Event::Over;
             };
-            let (pid, uid, begun) = (visit.process.pid, visit.process.uid, Instant::now());
+            let (pid, begun) = (visit.process.pid, Instant::now());
             talk.begin(limits.process);
             let event = match visit_one(&mut talk, visit, terms, &mut known) {
                 Ok(Ok(said)) => Event::Visited(pid, Box::new(said)),
                 Ok(Err(why)) => Event::Failed(pid, why),
                 Err(broken) => break Event::Broken(broken),
             };
-            let mut queue = lock(queue);
-            queue.spend(uid, begun.elapsed());
-            queue.current = None;
-            drop(queue);
+            let kept = match &event {
+                Event::Visited(_, said) => said.uses.iter().map(kept_of).sum(),
+                _ => 0,
+            };
+            let time = begun.elapsed();
+            lock(queue).finish(worker, Cost { time, kept });
             if events.send(event).is_err() {
                 return;
             }
@@ -363,6 +414,7 @@ fn visit_one(
     let (pid, files) = (visit.process.pid, visit.files);
     talk.say(&ToWorker::Inspect(Box::new(visit.process)), &[])?;
     let mut said = Saying::default();
+    let mut again = 0;
     loop {
         match talk.hear()? {
             FromWorker::Done { pid: done } if done == pid => return Ok(Ok(said.into_said())),
@@ -378,6 +430,10 @@ fn visit_one(
                     let Some(uses) = known.get(number as usize) else {
                         return Err(Broken::Nonsense("a number of nothing".to_owned()));
                     };
+                    again += kept_of(uses);
+                    if again > USER_KEPT_CAP {
+                        return Err(Broken::TooMuch);
+                    }
                     said.uses(uses.clone())?;
                 }
             }
@@ -400,6 +456,17 @@ fn visit_one(
             }
         }
     }
+}
+
+/// How many bytes a finding keeps, about.
+fn kept_of(uses: &Uses) -> usize {
+    let path = match &uses.what {
+        wire::What::File(path) => path.as_slice().len(),
+        wire::What::Link { link, was, .. } => link.as_slice().len() + was.as_slice().len(),
+        wire::What::Descriptor(_) | wire::What::Mapping(_) => 0,
+    };
+    let via = uses.via.as_ref().map_or(0, |via| via.as_slice().len());
+    size_of::<Uses>() + path + via
 }
 
 /// What a question is about.

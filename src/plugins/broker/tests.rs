@@ -53,6 +53,7 @@ fn visit(pid: u32, uid: u32) -> Visit {
             ..wire::Process::default()
         },
         files: Box::new(OneFile),
+        payer: (uid != 0).then_some((uid, 0)),
     }
 }
 
@@ -337,4 +338,63 @@ fn a_worker_that_cannot_be_started() {
         .collect();
     assert_eq!(failures.len(), 2);
     assert!(failures.iter().all(|failure| failure.worker == Some(7)));
+}
+
+#[test]
+fn who_was_given_up_has_no_say_any_more() {
+    let mut queue = Queue::new(vec![visit(1, 1000), visit(2, 1001)], LIMITS);
+    queue.talker = Some(7);
+    assert!(queue.take(7).is_some());
+    assert_eq!(queue.give_up(), Some((1, Some((1000, 0)))));
+    // It comes back from a file that did not answer, before there is a successor and after.
+    assert!(queue.take(7).is_none());
+    queue.talker = Some(8);
+    assert!(queue.take(8).is_some());
+    queue.finish(7, Cost::default());
+    assert!(queue.take(7).is_none());
+    assert_eq!(queue.give_up(), Some((2, Some((1001, 0)))));
+}
+
+#[test]
+fn root_of_a_container_pays_like_any_user() {
+    let mut inside = visit(2, 0);
+    inside.payer = Some((0, 4_026_532_000));
+    let mut again = visit(3, 0);
+    again.payer = inside.payer;
+    let act: Act = |pid, socket, _| pid != 2 && done(pid, socket);
+    let visited = run(2, act, vec![visit(1, 0), inside, again, visit(4, 0)]);
+    let failed: Vec<bool> = visited.iter().map(|(_, said)| said.is_err()).collect();
+    assert_eq!(failed, [false, true, true, false]);
+}
+
+/// Long paths that are said once, and by their numbers for one process after the other.
+#[test]
+fn what_is_said_again_is_paid_for_again() {
+    let act: Act = |pid, socket, _| {
+        let long = "x".repeat(3000);
+        if pid == 1 {
+            for n in 0..400 {
+                let uses = format!(
+                    r#"{{"uses":{{"file":"/{n}/{long}","role":"module","how":"loaded","via":"/{long}"}}}}"#
+                );
+                say(socket, &uses);
+            }
+        } else {
+            let numbers: Vec<String> = (0..400).map(|n| n.to_string()).collect();
+            say(socket, &format!(r#"{{"again":[{}]}}"#, numbers.join(",")));
+        }
+        done(pid, socket)
+    };
+    let mut visits: Vec<Visit> = (1..=20).map(|pid| visit(pid, 1000)).collect();
+    visits.push(visit(21, 1001));
+    visits.push(visit(22, 0));
+    let visited = run(1, act, visits);
+    let kept = visited
+        .iter()
+        .flat_map(|(_, said)| said)
+        .flat_map(|said| &said.uses);
+    assert!(kept.map(kept_of).sum::<usize>() < 2 * OTHERS_KEPT_CAP);
+    let passed = |(_, said): &&(u32, Result<Said, String>)| said.is_err();
+    assert!(visited[..20].iter().filter(passed).count() >= 10);
+    assert!(visited[21].1.is_ok());
 }
