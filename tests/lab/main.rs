@@ -12,7 +12,10 @@
 
 mod compare;
 mod debian;
+#[path = "../plugins.rs"]
+mod detectors;
 mod machine;
+mod plugins;
 mod report;
 mod rpm;
 mod truth;

@@ -13,6 +13,7 @@ use crate::hostile::call_of;
 use crate::interpreters::{
     Language, NODEJS, PERL, PHP, PYTHON, Program, RUBY, detectors, old_sources,
 };
+use crate::interpreters_java;
 use crate::support::{Holder, NOBODY, Scan, World, has_tool, live, settle, skip};
 
 /// How long a check may take, whatever anybody does.
@@ -76,6 +77,7 @@ impl<'a> Scene<'a> {
         let scan = self.w.scan_through(&time, &args);
         assert!(scan.took < LONGEST, "{:?}: {scan:#?}", scan.took);
         let peak: u64 = fs::read_to_string(peak).unwrap().trim().parse().unwrap();
+        eprintln!("{:?}, {peak} KiB", scan.took);
         assert!(peak < MOST_MEMORY, "{peak} KiB: {scan:#?}");
         assert!(!self.marker.exists(), "something was executed: {scan:#?}");
         let (acts, old) = old_sources(&scan, self.bystander.pid);
@@ -334,6 +336,56 @@ fn t11_02_package_file_of_brackets() {
         fs::write(program.dir.join("package.json"), mebibyte_of("{\"a\":")).unwrap();
         settle();
         scene.check();
+    });
+}
+
+/// Writes an archive whose manifest is `$2`, an expression of Python, packed.
+const ARCHIVE: &str = "import sys, zipfile\n\
+    with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as jar:\n\
+    \x20   for name, content in eval(sys.argv[2]): jar.writestr(name, content)\n";
+
+#[test]
+fn t11_17_archives_that_grow() {
+    if !interpreters_java::has_jdk() {
+        return;
+    }
+    scene(|scene| {
+        let program = interpreters_java::Program::new(scene.w);
+        let p = scene.keep(program.start_jar_as(&NOBODY));
+        for content in [
+            // 256 MiB, packed to 1/1000.
+            "[('META-INF/MANIFEST.MF', bytes(1 << 28))]",
+            "[('META-INF/MANIFEST.MF', 'Class-Path: ' + 'lib/helper.jar ' * 1000000)]",
+            "[('META-INF/MANIFEST.MF', 'Class-Path: main.jar lib/helper.jar .. / ../../../etc/\\n')]",
+            "[('META-INF/MANIFEST.MF', ('Class-Path: ' + ''.join(f'{n}/a.jar ' for n in range(50000))))]",
+            "[(f'{n}/META-INF/MANIFEST.MF', '') for n in range(100000)]",
+        ] {
+            for jar in [&program.main, &program.helper] {
+                let write = format!(
+                    "rm -f {0}; /usr/bin/python3 -c \"$1\" {0} \"$2\"",
+                    jar.display()
+                );
+                let mut command = scene.w.command("sh");
+                command.args(["-ec", &write, "sh", ARCHIVE, content]);
+                assert!(command.status().unwrap().success(), "{content}");
+            }
+            settle();
+            let scan = scene.check();
+            assert!(scan.judged(p).is_stale(), "{content}: {scan:#?}");
+        }
+        for line in [
+            "truncate -s 10G $F",
+            "mkfifo $F",
+            "head -c 1000000 /dev/urandom >$F",
+            "printf 'PK\\005\\006' >$F",
+        ] {
+            for jar in [&program.main, &program.helper] {
+                shell(scene, &format!("rm -f $F; {line}"), jar);
+            }
+            settle();
+            let scan = scene.check();
+            assert!(!scan.judged(p).is_clean(), "{line}: {scan:#?}");
+        }
     });
 }
 

@@ -49,15 +49,15 @@ fn run(dir: &Path, words: &[&str]) {
 }
 
 /// `app/main.jar`, `app/lib/helper.jar` and a stranger beside that.
-struct Program<'a> {
+pub(crate) struct Program<'a> {
     w: &'a World,
-    main: PathBuf,
-    helper: PathBuf,
+    pub(crate) main: PathBuf,
+    pub(crate) helper: PathBuf,
     stranger: PathBuf,
 }
 
 impl<'a> Program<'a> {
-    fn new(w: &'a World) -> Self {
+    pub(crate) fn new(w: &'a World) -> Self {
         w.subdir("app/lib");
         let program = Self {
             w,
@@ -87,7 +87,17 @@ impl<'a> Program<'a> {
 
     #[track_caller]
     fn start_jar(&self) -> Holder {
-        self.start(&[], &["-jar".to_owned(), self.main.display().to_string()])
+        self.start_jar_as(&[])
+    }
+
+    /// Behind `prefix`: `setpriv …`.
+    #[track_caller]
+    pub(crate) fn start_jar_as(&self, prefix: &[&str]) -> Holder {
+        let prefix: Vec<String> = prefix.iter().map(|&word| word.to_owned()).collect();
+        self.start(
+            &prefix,
+            &["-jar".to_owned(), self.main.display().to_string()],
+        )
     }
 
     fn replace(path: &Path, name: &str) {
@@ -121,13 +131,21 @@ impl<'a> Program<'a> {
     }
 }
 
+/// Whether programs can be built and run; says loudly if not.
+#[track_caller]
+pub(crate) fn has_jdk() -> bool {
+    let there = Path::new(JAVA).exists() && has_tool("javac") && has_tool("jar");
+    if !there {
+        skip("no JDK");
+    }
+    there
+}
+
 #[track_caller]
 fn with(test: impl FnOnce(&Program<'_>)) {
-    if !Path::new(JAVA).exists() || !has_tool("javac") || !has_tool("jar") {
-        skip("no JDK");
-        return;
+    if has_jdk() {
+        live(|w| test(&Program::new(w)));
     }
-    live(|w| test(&Program::new(w)));
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod hostile;
 mod hostile_scripts;
 mod interpreters;
 mod interpreters_java;
+mod interpreters_php;
 #[path = "../plugins.rs"]
 mod plugins;
 mod support;
