@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::detectors::Detectors;
 use super::explain::{self, Target};
+use super::roots;
 use crate::bundle::Bundle;
 use crate::detect::{Judge, WRITING_NS};
 use crate::model::{
@@ -58,34 +59,38 @@ pub(super) fn gather(
     });
     scanner.add_details(&wanted);
     detectors.look_at_owned(&mut scanner);
+    let roots = scanner.roots();
     let mut facts = scanner.into_facts();
     detectors.into_runs(&mut facts);
     if matches!(interest, Interest::Stale { .. }) {
         forget_current(&mut facts);
     }
-    let questions = match interest {
-        Interest::Stale { .. } | Interest::Everything => questions(&facts, &[]),
-        Interest::Target(target) => ask_about(&facts, root, target),
+    let (matters, files_of) = match interest {
+        Interest::Stale { .. } | Interest::Everything => (matters(&facts, &[]), None),
+        Interest::Target(target) => (about(&facts, root, target), target.package()),
     };
-    let (answers, problems) = packages::ask(root, &questions);
+    let mut questions = questions(&facts, &matters, |object| object.look.on_host);
+    questions.files_of.extend(files_of.map(str::to_owned));
+    let (mut answers, problems) = packages::ask(root, &questions);
     facts.problems.extend(problems);
+    answers.roots = roots::ask(roots, &facts, &matters);
     Ok(Bundle::new(facts, answers))
 }
 
-/// Takes away what detectors named and nothing has happened to: a check says nothing of it.
+/// Takes away what detectors named and nothing has happened to: a check says nothing of it. The script stays, it is the
+/// name of what runs.
 fn forget_current(facts: &mut Facts) {
     let answers = Answers::default();
     let judge = Judge::new(facts, &answers);
     let verdicts = facts.processes.iter().map(|process| {
         let verdicts = judge.verdicts_on_sources(process);
-        verdicts
-            .map(|finding| finding.verdict == Verdict::Current)
-            .collect()
+        let is_needed = |one: Finding| one.program || one.verdict != Verdict::Current;
+        verdicts.map(is_needed).collect()
     });
-    let current: Vec<Vec<bool>> = verdicts.collect();
-    for (process, current) in facts.processes.iter_mut().zip(current) {
-        let mut is_current = current.into_iter();
-        process.sources.retain(|_| is_current.next() != Some(true));
+    let needed: Vec<Vec<bool>> = verdicts.collect();
+    for (process, needed) in facts.processes.iter_mut().zip(needed) {
+        let mut needed = needed.into_iter();
+        process.sources.retain(|_| needed.next() == Some(true));
     }
 }
 
@@ -139,8 +144,8 @@ fn parents_of(facts: &Facts, keys: &BTreeSet<ProcessKey>) -> Vec<ProcessKey> {
     all.filter(|key| pids.contains(&key.pid)).collect()
 }
 
-/// Questions about everything that a target has mapped, current or not.
-fn ask_about(facts: &Facts, root: &Path, target: &Target) -> Questions {
+/// What to ask about everything that a target has mapped, current or not.
+fn about(facts: &Facts, root: &Path, target: &Target) -> Vec<Matter> {
     let (named, _) = match target.package() {
         Some(name) => packages::ask(
             root,
@@ -158,23 +163,32 @@ fn ask_about(facts: &Facts, root: &Path, target: &Target) -> Questions {
         .filter(|process| wanted.contains(&process.key))
         .flat_map(|process| process.uses.iter().map(|one| one.object))
         .collect();
-    Questions {
-        files_of: target.package().map(str::to_owned).into_iter().collect(),
-        ..questions(facts, &objects)
-    }
+    matters(facts, &objects)
 }
 
-/// What to ask the stores: the paths of stale objects, and of `also`. Nothing stale, nothing asked.
-fn questions(facts: &Facts, also: &[ObjectId]) -> Questions {
-    let none = Answers::default();
+/// An object that the stores are to be asked about.
+pub(super) struct Matter {
+    pub(super) object: ObjectId,
+    /// Whether the file at its path is to be compared with its package's digest.
+    in_place: bool,
+    /// The time from which changes of its package matter.
+    since: Option<Timestamp>,
+}
+
+/// What to ask one root's stores: about the objects that they speak for. Nothing stale, nothing asked.
+pub(super) fn questions(
+    facts: &Facts,
+    matters: &[Matter],
+    is_theirs: impl Fn(&Object) -> bool,
+) -> Questions {
     let mut questions = Questions::default();
-    let mut since: Option<Timestamp> = None;
-    let mut add = |id: ObjectId, in_place: bool, time: Option<Timestamp>| {
-        let Some(object) = facts.objects.get(id.0 as usize) else {
-            return;
+    for matter in matters {
+        let object = facts.objects.get(matter.object.0 as usize);
+        let Some(object) = object.filter(|object| is_theirs(object)) else {
+            continue;
         };
-        let Some(path) = object.path.as_ref().filter(|_| object.look.on_host) else {
-            return;
+        let Some(path) = &object.path else {
+            continue;
         };
         questions.paths.insert(path.clone());
         let started = object
@@ -183,12 +197,27 @@ fn questions(facts: &Facts, also: &[ObjectId]) -> Questions {
             .as_ref()
             .and_then(|start| start.found.as_ref().ok());
         questions.paths.extend(started.map(|led| led.path.clone()));
-        if in_place {
+        if matter.in_place {
             questions.digests.insert(path.clone());
         }
-        if let Some(time) = time {
-            since = Some(since.map_or(time, |since: Timestamp| since.min(time)));
-        }
+        questions.since = match (questions.since, matter.since) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+    questions
+}
+
+/// What is stale or touched, and `also`.
+fn matters(facts: &Facts, also: &[ObjectId]) -> Vec<Matter> {
+    let none = Answers::default();
+    let mut matters = Vec::new();
+    let mut add = |object: ObjectId, in_place: bool, since: Option<Timestamp>| {
+        matters.push(Matter {
+            object,
+            in_place,
+            since,
+        });
     };
     let judge = Judge::new(facts, &none);
     for judged in judge.all() {
@@ -220,7 +249,7 @@ fn questions(facts: &Facts, also: &[ObjectId]) -> Questions {
         add(id, true, Some(facts.host.clock.file_time(start)));
     }
     also.iter().for_each(|&id| add(id, false, None));
-    Questions { since, ..questions }
+    matters
 }
 
 fn replaced_at(facts: &Facts, id: ObjectId) -> Option<Timestamp> {

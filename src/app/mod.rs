@@ -7,6 +7,7 @@ mod exit;
 mod explain;
 mod gather;
 mod plugins;
+mod roots;
 mod try_plugin;
 mod worker;
 

@@ -8,15 +8,15 @@ use crate::model::{
 /// behind, and so in the second before.
 const GRAIN_SECS: i64 = 1;
 
-/// Whose an object's path is, and from which version the mapped object came.
+/// Whose an object's path is by the stores of its own root, and from which version the mapped object came.
 ///
 /// `started` is since when the process runs its code, for objects whose own times tell nothing.
 #[must_use]
 pub fn package_of(object: &Object, started: Timestamp, answers: &Answers) -> Package {
-    if !object.look.on_host {
+    let Some(said) = answers.for_object(object) else {
         return Package::Unknown;
-    }
-    let answer_of = |path: &Bytes| answers.paths.get(path);
+    };
+    let answer_of = |path: &Bytes| said.of(path);
     let own = object.path.as_ref().and_then(answer_of);
     // A file whose name holds its version goes with it: its package is that of what its SONAME leads to now.
     let by_start_name = || answer_of(&object.look.start_name.as_ref()?.found.as_ref().ok()?.path);
@@ -31,7 +31,7 @@ pub fn package_of(object: &Object, started: Timestamp, answers: &Answers) -> Pac
         backend: claim.backend.clone(),
         name: claim.name.clone(),
         arch: claim.arch.clone(),
-        running_version: running_version(unlinked_at(object), started, claim, answers),
+        running_version: running_version(unlinked_at(object), started, claim, said.changes),
         installed_version: Some(claim.version.clone()),
     };
     match answer {
@@ -58,14 +58,14 @@ fn running_version(
     unlinked: Option<Timestamp>,
     started: Timestamp,
     claim: &Claim,
-    answers: &Answers,
+    changes: &[PackageChange],
 ) -> Option<String> {
     let same = |change: &&PackageChange| {
         change.backend == claim.backend
             && change.name == claim.name
             && change.arch.as_ref().is_none_or(|arch| *arch == claim.arch)
     };
-    let mut changes = answers.changes.iter().filter(same);
+    let mut changes = changes.iter().filter(same);
     let change = match unlinked {
         Some(time) => {
             changes.rfind(|change| change.at.secs <= time.secs.saturating_add(GRAIN_SECS))
@@ -110,16 +110,12 @@ mod tests {
             change(300, "2", "3"),
         ];
         let changed = replaced_at.map(|secs| Timestamp { secs, nanos: 0 });
-        let answers = Answers {
-            changes,
-            ..Answers::default()
-        };
         let started = Timestamp {
             secs: started,
             nanos: 0,
         };
         assert_eq!(
-            running_version(changed, started, &claim(), &answers).as_deref(),
+            running_version(changed, started, &claim(), &changes).as_deref(),
             running
         );
     }
@@ -146,16 +142,13 @@ mod tests {
             arch: Some("i386".to_owned()),
             ..change(200, "x", "y")
         };
-        let answers = Answers {
-            changes: vec![change(100, "0", "1"), other],
-            ..Answers::default()
-        };
+        let changes = [change(100, "0", "1"), other];
         let at = Timestamp {
             secs: 201,
             nanos: 0,
         };
         assert_eq!(
-            running_version(Some(at), at, &claim(), &answers).as_deref(),
+            running_version(Some(at), at, &claim(), &changes).as_deref(),
             Some("0")
         );
     }

@@ -158,16 +158,16 @@ impl<'a> Judge<'a> {
             .collect()
     }
 
-    /// What the package stores say of an object's path, if the host's speak for it. A digest speaks for the version that is
+    /// What the package stores of its own root say of an object's path. A digest speaks for the version that is
     /// installed now: it says nothing of what a process mapped before its package changed.
     fn claims(&self, object: &Object, started_ns: i64) -> Option<Cow<'a, PathAnswer>> {
-        let path = object.path.as_ref().filter(|_| object.look.on_host)?;
-        let answer = self.answers.paths.get(path)?;
+        let said = self.answers.for_object(object)?;
+        let answer = said.of(object.path.as_ref()?)?;
         let PathAnswer::Owned(claims) = answer else {
             return Some(Cow::Borrowed(answer));
         };
         let changed = |claim: &Claim| {
-            self.answers.changes.iter().any(|change| {
+            said.changes.iter().any(|change| {
                 change.name == claim.name && change.at.nanos_since_epoch() > started_ns
             })
         };

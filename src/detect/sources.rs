@@ -7,7 +7,7 @@
 use super::replaced::GRAIN_NS;
 use crate::model::{
     Answers, Basis, Claim, FileKind, FileStat, Fresh, How, Kind, Object, PackageChange, PathAnswer,
-    Role, Source, Timestamp, Verdict, WhyNot,
+    Role, Said, Source, Timestamp, Verdict, WhyNot,
 };
 
 /// A package log is written in whole seconds.
@@ -31,9 +31,11 @@ pub(super) fn judge_path(
             (Verdict::Unknown(WhyNot::Failed(what.to_owned())), true)
         }
         Fresh::Found(stat) => {
-            let claims = claims_on(object, answers);
-            let judged = judge_file(stat, source.role, started_ns, claims, &answers.changes);
-            let moved = || judge_links(object, claims, started_ns, &answers.changes);
+            let said = answers.for_object(object);
+            let claims = claims_on(object, said);
+            let changes = said.map_or(&[][..], |said| said.changes);
+            let judged = judge_file(stat, source.role, started_ns, claims, changes);
+            let moved = || judge_links(object, claims, started_ns, changes);
             match judged.0 {
                 Verdict::Current => moved().unwrap_or(judged),
                 _ => judged,
@@ -79,9 +81,9 @@ pub(super) fn judge_link(object: &Object) -> Verdict {
     }
 }
 
-fn claims_on<'a>(object: &Object, answers: &'a Answers) -> &'a [Claim] {
-    let path = object.path.as_ref().filter(|_| object.look.on_host);
-    match path.and_then(|path| answers.paths.get(path)) {
+fn claims_on<'a>(object: &Object, said: Option<Said<'a>>) -> &'a [Claim] {
+    let answer = object.path.as_ref().and_then(|path| said?.of(path));
+    match answer {
         Some(PathAnswer::Owned(claims)) => claims,
         _ => &[],
     }

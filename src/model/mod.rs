@@ -19,7 +19,7 @@ pub use facts::{
 };
 pub use finding::{Basis, Finding, Kind, Rule, Verdict};
 pub use owner::{Owner, OwnerKind, Runtime, Scope, unescape_unit};
-pub use package::{Answers, Claim, PackageChange, PackageFact, PathAnswer};
+pub use package::{Answers, Claim, PackageChange, PackageFact, PathAnswer, RootAnswers, Said};
 pub use plan::{Action, Because, Item, Package, Plan, StaleObject, StaleProcess};
 pub use plugin::{
     Evidence, How, Instance, Part, PluginFailure, PluginLook, PluginRun, Role, Source,

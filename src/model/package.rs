@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bytes, Timestamp};
+use super::{Bytes, Object, Timestamp, ViewId};
 
 /// What the package stores said about the paths that matter. Part of a bundle, so that a judgement elsewhere needs no
 /// database.
@@ -19,6 +19,65 @@ pub struct Answers {
     pub changes: Vec<PackageChange>,
     /// Files of a package that was asked for by name.
     pub files: BTreeMap<String, Vec<Bytes>>,
+    /// What the stores of other roots said: each speaks for the processes that have that root, and for nobody else.
+    #[serde(default)]
+    pub roots: Vec<RootAnswers>,
+}
+
+/// What the package stores said that lie below a root other than the host's: a container's, a chroot's, that of a
+/// service with a root of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootAnswers {
+    /// The views that have this root.
+    pub views: Vec<ViewId>,
+    /// Stores that were asked, by name; empty if none is there.
+    pub stores: Vec<String>,
+    /// By path inside that root. A path that is not among them was not asked about: nothing there could tell.
+    #[serde(with = "by_path")]
+    pub paths: BTreeMap<Bytes, PathAnswer>,
+    /// Changes of the packages behind those paths, oldest first.
+    pub changes: Vec<PackageChange>,
+    /// What could not be read there. No problem of the check: the verdicts stand without.
+    pub notes: Vec<String>,
+}
+
+/// What was said by the stores that speak for one object.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    paths: &'a BTreeMap<Bytes, PathAnswer>,
+    /// Changes of packages, oldest first.
+    pub changes: &'a [PackageChange],
+    /// What could not be read, if the store is not the host's.
+    pub notes: &'a [String],
+}
+
+impl<'a> Said<'a> {
+    /// What was said of a path.
+    #[must_use]
+    pub fn of(&self, path: &Bytes) -> Option<&'a PathAnswer> {
+        self.paths.get(path)
+    }
+}
+
+impl Answers {
+    /// What the stores said that speak for an object: the host's for files of the host, and those of its own root for
+    /// all others.
+    #[must_use]
+    pub fn for_object(&self, object: &Object) -> Option<Said<'_>> {
+        if object.look.on_host {
+            return Some(Said {
+                paths: &self.paths,
+                changes: &self.changes,
+                notes: &[],
+            });
+        }
+        let own = |root: &&RootAnswers| root.views.contains(&object.view);
+        self.roots.iter().find(own).map(|root| Said {
+            paths: &root.paths,
+            changes: &root.changes,
+            notes: &root.notes,
+        })
+    }
 }
 
 /// What the stores said about one path.

@@ -2,18 +2,27 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::Read;
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2};
 use sha2::digest::{Digest as _, DynDigest};
-use unstale_packages::{Digest, DigestAlgorithm};
+use unstale_packages::{Digest, DigestAlgorithm, Foreign};
 
 /// Larger than any program or library that a package ships.
 const SIZE_CAP: u64 = 2 * 1024 * 1024 * 1024;
 
+/// Where a file is opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Root<'a> {
+    /// Below the reader's own root, or one that somebody named.
+    Host(&'a Path),
+    /// Below one that somebody else rules.
+    Foreign(&'a Foreign),
+}
+
 /// Compares; `None` if the file cannot be read or the function is not known.
-pub(super) fn is_digest_of(root: &Path, path: &Path, digest: &Digest) -> Option<bool> {
+pub(super) fn is_digest_of(root: Root<'_>, path: &Path, digest: &Digest) -> Option<bool> {
     let mut hasher: Box<dyn DynDigest> = match digest.algorithm {
         DigestAlgorithm::Md5 => Box::new(md5::Md5::new()),
         DigestAlgorithm::Sha1 => Box::new(sha1::Sha1::new()),
@@ -42,14 +51,21 @@ pub(super) fn is_digest_of(root: &Path, path: &Path, digest: &Digest) -> Option<
     Some(hex == digest.hex)
 }
 
-fn open_regular(root: &Path, path: &Path) -> Option<File> {
+fn open_regular(root: Root<'_>, path: &Path) -> Option<Box<dyn Read>> {
+    let root = match root {
+        Root::Host(root) => root,
+        Root::Foreign(root) => return Some(Box::new(root.open(&root.find(path).ok()?).ok()?)),
+    };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = open(root, flags, Mode::empty()).ok()?;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let inside = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let file = openat2(root, path, flags, Mode::empty(), inside).ok()?;
     let kind = FileType::from_raw_mode(fstat(&file).ok()?.st_mode);
-    (kind == FileType::RegularFile).then(|| File::from(file))
+    match kind {
+        FileType::RegularFile => Some(Box::new(File::from(file))),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -62,7 +78,7 @@ mod tests {
         std::fs::write(folder.path().join("a"), "abc").unwrap();
         let check = |algorithm, hex: &str, path: &str| {
             is_digest_of(
-                folder.path(),
+                Root::Host(folder.path()),
                 Path::new(path),
                 &Digest {
                     algorithm,

@@ -1,4 +1,4 @@
-//! Asks the package stores of the host, once, for all paths that matter.
+//! Asks the package stores of a root, the host's or another, once, for all paths that matter.
 //!
 //! Knows no process. What is damaged in a store becomes a [`Problem`], and the paths it may hide are answered *unknown*,
 //! never *unpackaged*.
@@ -7,13 +7,17 @@
 mod digest;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use unstale_packages::{DbError, FileKind, Owner, PackageDb};
+use unstale_packages::{DbError, FileKind, Foreign, Owner, PackageDb};
 
-use crate::model::{Answers, Bytes, Claim, PackageChange, PathAnswer, Timestamp, WhyNot};
+use crate::model::{
+    Answers, Bytes, Claim, PackageChange, PathAnswer, RootAnswers, Timestamp, WhyNot,
+};
 use crate::problem::Problem;
+use digest::Root;
 
 /// What to ask.
 #[derive(Debug, Clone, Default)]
@@ -31,12 +35,7 @@ pub struct Questions {
 /// Asks every store below `root`. Stores are told by what is there, not by the name of the distribution.
 #[must_use]
 pub fn ask(root: &Path, questions: &Questions) -> (Answers, Vec<Problem>) {
-    let mut asked = Asked {
-        answers: Answers::default(),
-        problems: Vec::new(),
-        hidden: None,
-        owners: BTreeMap::new(),
-    };
+    let mut asked = Asked::default();
     if questions.paths.is_empty() && questions.files_of.is_empty() {
         return (asked.answers, asked.problems);
     }
@@ -48,7 +47,7 @@ pub fn ask(root: &Path, questions: &Questions) -> (Answers, Vec<Problem>) {
             .map(|store| std::thread::Builder::new().spawn_scoped(scope, || store.unfinished()))
             .collect();
         for (store, state) in stores.iter().zip(states) {
-            asked.ask_store(&**store, questions, root);
+            asked.ask_store(&**store, questions, Root::Host(root));
             let state = match state {
                 Ok(thread) => thread.join().unwrap_or_else(|_| store.unfinished()),
                 Err(_) => store.unfinished(),
@@ -59,6 +58,58 @@ pub fn ask(root: &Path, questions: &Questions) -> (Answers, Vec<Problem>) {
     asked.finish(questions)
 }
 
+/// Asks every store below a root that somebody else rules, until `end`. Whether a transaction runs there is not asked;
+/// where there is no store, no path has an answer.
+#[must_use]
+pub fn ask_foreign(root: OwnedFd, end: Instant, questions: &Questions) -> RootAnswers {
+    let root = Foreign::new(root, end);
+    let mut asked = Asked::default();
+    let mut stores: Vec<Box<dyn PackageDb>> = Vec::new();
+    match unstale_dpkg::Dpkg::open_foreign(root.clone()) {
+        Ok(store) => stores.extend(store.map(|store| Box::new(store) as Box<dyn PackageDb>)),
+        Err(error) => asked.failed("dpkg", &error),
+    }
+    match unstale_rpm::Rpm::open_foreign(root.clone()) {
+        Ok(store) => stores.extend(store.map(|store| Box::new(store) as Box<dyn PackageDb>)),
+        Err(error) => asked.failed("rpm", &error),
+    }
+    for store in &stores {
+        asked.ask_store(&**store, questions, Root::Foreign(&root));
+    }
+    let nobody = stores.is_empty() && asked.hidden.is_none();
+    let (answers, problems) = asked.finish(questions);
+    let note = |problem: Problem| match problem.why {
+        WhyNot::Failed(what) => format!("{}: {what}", String::from_utf8_lossy(&problem.object.0)),
+        _ => problem.operation,
+    };
+    RootAnswers {
+        views: Vec::new(),
+        stores: answers.stores,
+        paths: if nobody {
+            BTreeMap::new()
+        } else {
+            answers.paths
+        },
+        changes: answers.changes,
+        notes: problems.into_iter().take(NOTES).map(note).collect(),
+    }
+}
+
+/// What is said of a root that could not be asked.
+#[must_use]
+pub fn unanswered(questions: &Questions, why: &str) -> RootAnswers {
+    let unknown = |path: &Bytes| (path.clone(), PathAnswer::Unknown(why.to_owned()));
+    RootAnswers {
+        paths: questions.paths.iter().map(unknown).collect(),
+        notes: vec![why.to_owned()],
+        ..RootAnswers::default()
+    }
+}
+
+/// Of what could not be read in a foreign root, so much is told.
+const NOTES: usize = 3;
+
+#[derive(Default)]
 struct Asked {
     answers: Answers,
     problems: Vec<Problem>,
@@ -83,7 +134,7 @@ fn open_all(root: &Path, asked: &mut Asked) -> Vec<Box<dyn PackageDb + Sync>> {
 }
 
 impl Asked {
-    fn ask_store(&mut self, store: &dyn PackageDb, questions: &Questions, root: &Path) {
+    fn ask_store(&mut self, store: &dyn PackageDb, questions: &Questions, root: Root<'_>) {
         let backend = store.backend();
         self.answers.stores.push(backend.to_owned());
         let paths: Vec<&Bytes> = questions.paths.iter().collect();

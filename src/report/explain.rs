@@ -138,6 +138,11 @@ fn print_finding(
     if let Some(owned) = package_words(assessment, object) {
         writeln!(out, "        package: {owned}")?;
     }
+    let said = assessment.bundle.answers.for_object(object);
+    for note in said.map_or(&[][..], |said| said.notes) {
+        let note = Escaped(note.as_bytes());
+        writeln!(out, "        the packages of its own root: {note}")?;
+    }
     let verdict = match (&finding.verdict, source) {
         (Verdict::Current, Some(_)) => "current: as it was when the process started".to_owned(),
         (verdict, _) => words::verdict(verdict),
@@ -199,7 +204,8 @@ fn package_words(assessment: &Assessment<'_>, object: &Object) -> Option<String>
     if let Some(stale) = same.next() {
         return Some(words::package(&stale.package));
     }
-    let answer = assessment.bundle.answers.paths.get(object.path.as_ref()?)?;
+    let said = assessment.bundle.answers.for_object(object)?;
+    let answer = said.of(object.path.as_ref()?)?;
     Some(match answer {
         PathAnswer::Owned(claims) => {
             let names: Vec<String> = claims

@@ -56,6 +56,12 @@ impl Base {
         }
     }
 
+    /// Whether its processes are of the reader's own user namespace.
+    pub(super) fn is_of_own_users(&self, proc: &ProcRoot) -> bool {
+        let theirs = self.ask(|task| proc.process(task)?.namespace(c"ns/user"));
+        theirs.is_ok() && theirs == proc.own().and_then(|own| own.namespace(c"ns/user"))
+    }
+
     /// The mounts that the view can see.
     pub(super) fn mounts(&self, proc: &ProcRoot) -> Mounts {
         let text = match self {

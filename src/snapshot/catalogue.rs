@@ -279,6 +279,11 @@ impl Catalogue {
         Arc::clone(&self.places[view.0 as usize])
     }
 
+    /// Where those of each view are, by its number.
+    pub(super) fn places(&self) -> Vec<Arc<Place>> {
+        self.places.clone()
+    }
+
     /// Where those of the host are.
     pub(super) fn host_place(&self) -> Arc<Place> {
         Arc::clone(&self.host_place)

@@ -19,6 +19,7 @@ pub mod mounts;
 mod procmap;
 mod rights;
 mod root;
+mod roots;
 mod scan;
 mod scanner;
 mod sources;
@@ -28,6 +29,7 @@ mod visits;
 
 pub use files::ProcessFiles;
 pub use root::ProcRoot;
+pub use roots::{Roots, Seat};
 pub use scan::MappingSource;
 pub use scanner::{Options, Scanner};
 pub use visits::{NewSource, SourceAt, Visit, Wants};

@@ -15,6 +15,7 @@ use super::look::{self, Handle, Job, Looked};
 use super::maps::Mapping;
 use super::rights::Rights;
 use super::root::{ProcRoot, stat_fields};
+use super::roots::Roots;
 use super::scan::{self, MappingSource, Outcome, Seen, device_of};
 use super::visits::SourceKey;
 use crate::model::{Bytes, Facts, Host, ObjectId, Pid, Process, ProcessKey, Use, ViewId, WhyNot};
@@ -248,6 +249,12 @@ impl Scanner {
         self.processes = facts.processes;
         self.problems = facts.problems;
         result
+    }
+
+    /// The roots of all views, to be asked when the facts are taken.
+    #[must_use]
+    pub fn roots(&self) -> Roots {
+        Roots::new(Arc::clone(&self.proc), self.catalogue.places())
     }
 
     /// The facts, whole, processes in the order of their keys.

@@ -24,7 +24,7 @@ const OWN_MOUNTS: [&str; 2] = ["unshare", "-m"];
 
 /// A process in a mount namespace with a root file system of its own, as in a container: `hold` and the old library
 /// at `lib` are in it (once more below `/ch`), and nothing else is mounted.
-fn contained(w: &World, lib: &Path, args: &[OsString]) -> Holder {
+pub(crate) fn contained(w: &World, lib: &Path, args: &[OsString]) -> Holder {
     let root = w.subdir("newroot");
     let (hold, old) = (Built::get().path("hold"), Built::get().path("old.so"));
     w.sh(&format!(
@@ -42,7 +42,7 @@ fn contained(w: &World, lib: &Path, args: &[OsString]) -> Holder {
 }
 
 /// Puts a library over one that only this process sees.
-fn replace_seen_by(w: &World, p: &Holder, path: &Path, name: &str) {
+pub(crate) fn replace_seen_by(w: &World, p: &Holder, path: &Path, name: &str) {
     let from = Built::get().path(name);
     let to = format!("/proc/{}/root{}", p.pid, path.display());
     w.sh(&format!(
@@ -298,14 +298,14 @@ fn t4_10_chroot_in_an_own_namespace() {
 }
 
 /// A directory with the program and the library in it, to change root to.
-fn jail(w: &World, name: &str) -> PathBuf {
+pub(crate) fn jail(w: &World, name: &str) -> PathBuf {
     w.subdir(&format!("{name}/opt"));
     w.lib_at(format!("{name}/opt/libtiny.so.1"));
     install("hold", &w.path(format!("{name}/hold")));
     w.path(name)
 }
 
-fn jailed(w: &World, jail: &Path) -> Holder {
+pub(crate) fn jailed(w: &World, jail: &Path) -> Holder {
     w.hold(&[
         arg("chroot", jail),
         "exec:/hold".into(),
@@ -405,7 +405,7 @@ fn t4_14_scan_from_inside_a_chroot() {
 }
 
 /// Mounts what never answers; the process keeps it so.
-fn dead_mount(w: &World, at: &Path) -> Holder {
+pub(crate) fn dead_mount(w: &World, at: &Path) -> Holder {
     w.hold(&[arg("fuse", at)])
 }
 

@@ -17,6 +17,7 @@ mod interpreters_java;
 mod interpreters_php;
 #[path = "../plugins.rs"]
 mod plugins;
+mod roots;
 mod support;
 
 /// Rows that no test here makes.

@@ -5,10 +5,14 @@
 //! writes, creates or removes a file. Paths are absolute *inside that root* and are bytes, not text.
 #![forbid(unsafe_code)]
 
+mod foreign;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+pub use foreign::{FOREIGN_FILE_CAP, Foreign, OpenFile};
 
 /// A store of installed packages below one root directory.
 pub trait PackageDb {

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use unstale_packages::{Answer, Change, DbError, Ownership, Package, PackageDb};
+use unstale_packages::{Answer, Change, DbError, Foreign, Ownership, Package, PackageDb};
 
 use crate::damage::Damages;
 use crate::record::Record;
@@ -50,6 +50,18 @@ impl Dpkg {
     /// [`DbError::Io`] if the root cannot be opened or the database's directory cannot be searched.
     pub fn open(root: &Path) -> Result<Option<Self>, DbError> {
         let root = Root::open(root).map_err(|source| io_error("/", source))?;
+        Self::below(root)
+    }
+
+    /// As [`Self::open`], below a root that somebody else rules.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_foreign(root: Foreign) -> Result<Option<Self>, DbError> {
+        Self::below(Root::foreign(root))
+    }
+
+    fn below(root: Root) -> Result<Option<Self>, DbError> {
         for file in [STATUS, STATUS_D] {
             let there = root
                 .stat(Path::new(file))

@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use unstale_packages::OpenFile;
+
 use crate::aliases::Aliases;
 use crate::damage::Damages;
 use crate::diversions::Diversions;
@@ -194,7 +196,7 @@ pub fn parse_stem(stem: &[u8]) -> Option<(&str, Option<&str>)> {
 }
 
 /// Opens `info/NAME`, or notes why not. A file that is gone was replaced or removed meanwhile.
-pub(crate) fn open(folder: &Folder, name: &[u8], damages: &mut Damages) -> Option<std::fs::File> {
+pub(crate) fn open(folder: &Folder, name: &[u8], damages: &mut Damages) -> Option<OpenFile> {
     match folder.open_regular(name) {
         Ok(regular) => regular.map(|regular| regular.file),
         Err(error) => {

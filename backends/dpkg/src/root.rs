@@ -11,19 +11,28 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
+use unstale_packages::{FOREIGN_FILE_CAP, Foreign, OpenFile};
 
 /// A root directory, held open.
 #[derive(Debug)]
 pub struct Root {
-    dir: OwnedFd,
+    top: Top,
     is_own: bool,
+}
+
+#[derive(Debug)]
+enum Top {
+    /// The reader's own root, or one that somebody named.
+    Own(OwnedFd),
+    /// A container's.
+    Foreign(Foreign),
 }
 
 /// One regular file, opened for reading.
 #[derive(Debug)]
 pub struct Regular {
     /// Positioned at the start.
-    pub file: File,
+    pub file: OpenFile,
     /// As it was when opened.
     pub stamp: Stamp,
 }
@@ -58,6 +67,8 @@ impl Stamp {
 
 /// Ten times those of a large desktop's `info`.
 const NAMES_CAP: usize = 250_000;
+/// Twice those.
+const FOREIGN_NAMES_CAP: usize = 50_000;
 
 const READ: OFlags = OFlags::RDONLY
     .union(OFlags::NONBLOCK)
@@ -79,7 +90,23 @@ impl Root {
         let here = rustix::fs::fstat(&dir)?;
         let own = rustix::fs::stat("/")?;
         let is_own = (here.st_dev, here.st_ino) == (own.st_dev, own.st_ino);
-        Ok(Self { dir, is_own })
+        Ok(Self {
+            top: Top::Own(dir),
+            is_own,
+        })
+    }
+
+    /// A root that somebody else rules.
+    pub fn foreign(root: Foreign) -> Self {
+        Self {
+            top: Top::Foreign(root),
+            is_own: false,
+        }
+    }
+
+    /// Whether somebody else rules it: then less is read of it.
+    pub fn is_foreign(&self) -> bool {
+        matches!(self.top, Top::Foreign(_))
     }
 
     /// Whether this is the root directory of the calling process.
@@ -92,7 +119,11 @@ impl Root {
     /// # Errors
     /// Whatever the system says, except that nothing is there.
     pub fn stat(&self, path: &Path) -> io::Result<Option<(FileType, Stamp)>> {
-        let Some(fd) = absent(self.resolve(path, OFlags::PATH | OFlags::CLOEXEC))? else {
+        let found = match &self.top {
+            Top::Own(dir) => self.resolve(dir, path, OFlags::PATH | OFlags::CLOEXEC),
+            Top::Foreign(root) => root.find(path),
+        };
+        let Some(fd) = absent(found)? else {
             return Ok(None);
         };
         let stat = rustix::fs::fstat(&fd)?;
@@ -107,12 +138,20 @@ impl Root {
     /// # Errors
     /// Whatever the system says; and anything that is not a regular file is one.
     pub fn open_regular(&self, path: &Path) -> io::Result<Option<Regular>> {
+        let dir = match &self.top {
+            Top::Own(dir) => dir,
+            Top::Foreign(root) => {
+                let found = absent(root.find(path))?;
+                return found.map(|found| regular(root.open(&found)?)).transpose();
+            }
+        };
         match self.stat(path)? {
             None => return Ok(None),
             Some((FileType::RegularFile, _)) => {}
             Some(_) => return Err(not_regular()),
         }
-        absent(self.resolve(path, READ))?.map(regular).transpose()
+        let opened = absent(self.resolve(dir, path, READ))?;
+        opened.map(|fd| regular(File::from(fd).into())).transpose()
     }
 
     /// Opens a directory; `None` where nothing is.
@@ -120,10 +159,14 @@ impl Root {
     /// # Errors
     /// Whatever the system says, also that it is not a directory.
     pub fn open_dir(&self, path: &Path) -> io::Result<Option<Folder>> {
-        let Some(fd) = absent(self.resolve(path, READ | OFlags::DIRECTORY))? else {
-            return Ok(None);
+        let (opened, foreign) = match &self.top {
+            Top::Own(dir) => (self.resolve(dir, path, READ | OFlags::DIRECTORY), None),
+            Top::Foreign(root) => {
+                let found = root.find(path);
+                (found.and_then(|fd| root.open_dir(&fd)), Some(root.clone()))
+            }
         };
-        Ok(Some(Folder { fd }))
+        Ok(absent(opened)?.map(|fd| Folder { fd, foreign }))
     }
 
     /// The whole of a regular file; `None` where nothing is.
@@ -135,28 +178,44 @@ impl Root {
             return Ok(None);
         };
         let stamp = regular.stamp;
+        let cap = match &self.top {
+            Top::Own(_) => cap,
+            Top::Foreign(root) => {
+                root.keep(stamp.size.min(FOREIGN_FILE_CAP))?;
+                cap.min(FOREIGN_FILE_CAP)
+            }
+        };
         Ok(Some((read_capped(regular, cap)?, stamp)))
     }
 
     /// Where the link at `path` points, unresolved; `None` if there is no link.
     pub fn link(&self, path: &str) -> Option<PathBuf> {
-        let target =
-            rustix::fs::readlinkat(&self.dir, path.trim_start_matches('/'), Vec::new()).ok()?;
+        let target = match &self.top {
+            Top::Own(dir) => {
+                rustix::fs::readlinkat(dir, path.trim_start_matches('/'), Vec::new()).ok()?
+            }
+            Top::Foreign(root) => {
+                let link = root.find_link(Path::new(path)).ok()?;
+                rustix::fs::readlinkat(&link, c"", Vec::new()).ok()?
+            }
+        };
         Some(PathBuf::from(std::ffi::OsString::from_vec(
             target.into_bytes(),
         )))
     }
 
-    fn resolve(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    fn resolve(&self, dir: &OwnedFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         let inside = path.strip_prefix("/").unwrap_or(path);
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        match rustix::fs::openat2(&self.dir, inside, flags, Mode::empty(), resolve) {
-            // Linux before 5.6, or a filter that does not know the call. Our own root needs no confinement.
-            Err(Errno::NOSYS | Errno::PERM) if self.is_own => {
-                rustix::fs::openat(&self.dir, inside, flags, Mode::empty())
-            }
-            result => result,
-        }
+        Ok(
+            match rustix::fs::openat2(dir, inside, flags, Mode::empty(), resolve) {
+                // Linux before 5.6, or a filter that does not know the call. Our own root needs no confinement.
+                Err(Errno::NOSYS | Errno::PERM) if self.is_own => {
+                    rustix::fs::openat(dir, inside, flags, Mode::empty())?
+                }
+                result => result?,
+            },
+        )
     }
 }
 
@@ -164,6 +223,7 @@ impl Root {
 #[derive(Debug)]
 pub struct Folder {
     fd: OwnedFd,
+    foreign: Option<Foreign>,
 }
 
 impl Folder {
@@ -173,10 +233,14 @@ impl Folder {
     /// Whatever the system says; more names than any such directory has.
     pub fn names(&self) -> io::Result<Vec<Vec<u8>>> {
         let mut names = Vec::new();
+        let cap = match self.foreign {
+            Some(_) => FOREIGN_NAMES_CAP,
+            None => NAMES_CAP,
+        };
         for entry in Dir::read_from(&self.fd)? {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
-            if names.len() == NAMES_CAP {
+            if names.len() == cap {
                 return Err(io::Error::new(
                     io::ErrorKind::FileTooLarge,
                     "too many names in it",
@@ -194,11 +258,14 @@ impl Folder {
     /// # Errors
     /// Whatever the system says, except that nothing is there.
     pub fn stat(&self, name: &[u8]) -> io::Result<Option<(FileType, Stamp)>> {
-        let stat = absent(rustix::fs::statat(
-            &self.fd,
-            name,
-            AtFlags::SYMLINK_NOFOLLOW,
-        ))?;
+        let stat = match &self.foreign {
+            None => rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(io::Error::from),
+            Some(root) => self
+                .find(root, name)
+                .and_then(|found| Ok(rustix::fs::fstat(found)?)),
+        };
+        let stat = absent(stat)?;
         Ok(stat.map(|stat| (FileType::from_raw_mode(stat.st_mode), Stamp::of(&stat))))
     }
 
@@ -207,6 +274,10 @@ impl Folder {
     /// # Errors
     /// Whatever the system says; and anything that is not a regular file is one.
     pub fn open_regular(&self, name: &[u8]) -> io::Result<Option<Regular>> {
+        if let Some(root) = &self.foreign {
+            let found = absent(self.find(root, name))?;
+            return found.map(|found| regular(root.open(&found)?)).transpose();
+        }
         match self.stat(name)? {
             None => return Ok(None),
             Some((FileType::RegularFile, _)) => {}
@@ -218,7 +289,15 @@ impl Folder {
             READ | OFlags::NOFOLLOW,
             Mode::empty(),
         );
-        absent(fd)?.map(regular).transpose()
+        let opened = absent(fd.map_err(io::Error::from))?;
+        opened.map(|fd| regular(File::from(fd).into())).transpose()
+    }
+
+    fn find(&self, root: &Foreign, name: &[u8]) -> io::Result<OwnedFd> {
+        root.find_in(
+            self.fd.as_fd(),
+            Path::new(std::ffi::OsStr::from_bytes(name)),
+        )
     }
 }
 
@@ -250,13 +329,13 @@ pub fn joined(dir: &str, name: &[u8]) -> PathBuf {
     Path::new(dir).join(std::ffi::OsStr::from_bytes(name))
 }
 
-fn regular(fd: OwnedFd) -> io::Result<Regular> {
-    let stat = rustix::fs::fstat(&fd)?;
+fn regular(file: OpenFile) -> io::Result<Regular> {
+    let stat = rustix::fs::fstat(file.as_fd())?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(not_regular());
     }
     Ok(Regular {
-        file: File::from(fd),
+        file,
         stamp: Stamp::of(&stat),
     })
 }
@@ -265,10 +344,12 @@ fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
-fn absent<T>(result: rustix::io::Result<T>) -> io::Result<Option<T>> {
+fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
-        Err(errno) => Err(errno.into()),
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            _ => Err(error),
+        },
     }
 }

@@ -11,12 +11,18 @@ use crate::lines::{Buffer, Limits, read_lines};
 use crate::root::{Folder, Root, joined};
 
 /// A line of apt's history names every package of a transaction. The whole is of the unpacked text.
-const LIMITS: Limits = Limits {
+pub const LIMITS: Limits = Limits {
     line: 4 << 20,
     total: 64 << 20,
 };
+/// Of a root that somebody else rules.
+const FOREIGN_LIMITS: Limits = Limits {
+    line: 1 << 20,
+    total: 4 << 20,
+};
 /// Years of monthly rotation.
 const PARTS_CAP: usize = 200;
+const FOREIGN_PARTS_CAP: usize = 3;
 /// logrotate makes one.
 const MEMBERS_CAP: u32 = 1000;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -51,6 +57,10 @@ pub fn read_parts(
     damages: &mut Damages,
 ) -> Parts {
     let mut parts = Vec::new();
+    let (limits, cap) = match root.is_foreign() {
+        true => (FOREIGN_LIMITS, FOREIGN_PARTS_CAP),
+        false => (LIMITS, PARTS_CAP),
+    };
     let folder = match root.open_dir(Path::new(dir)) {
         Ok(folder) => folder,
         Err(error) => {
@@ -62,6 +72,7 @@ pub fn read_parts(
         return Parts {
             folder: None,
             parts,
+            limits,
         };
     };
     let names = folder.names().unwrap_or_else(|error| {
@@ -92,13 +103,14 @@ pub fn read_parts(
         }
     }
     parts.sort_by(|a, b| (b.modified, &a.name).cmp(&(a.modified, &b.name)));
-    if parts.len() > PARTS_CAP {
+    if parts.len() > cap {
         damages.whole(Path::new(dir), "more rotated logs than are read");
-        parts.truncate(PARTS_CAP);
+        parts.truncate(cap);
     }
     Parts {
         folder: Some(folder),
         parts,
+        limits,
     }
 }
 
@@ -108,6 +120,7 @@ pub struct Parts {
     folder: Option<Folder>,
     /// Newest first.
     pub parts: Vec<Part>,
+    limits: Limits,
 }
 
 impl Parts {
@@ -134,7 +147,7 @@ impl Parts {
                 return false;
             }
         };
-        match read_packed(file, part.packing, buffer, each) {
+        match read_packed(file, part.packing, self.limits, buffer, each) {
             Ok(None) => true,
             Ok(Some((line, what))) => {
                 damages.line(&part.path, line, what);
@@ -155,12 +168,13 @@ impl Parts {
 pub fn read_packed(
     from: impl Read,
     packing: Packing,
+    limits: Limits,
     buffer: &mut Buffer,
     each: impl FnMut(u64, &[u8]),
 ) -> Result<Option<(u64, &'static str)>, (u64, io::Error)> {
     let end = match packing {
-        Packing::Gzip => read_lines(Members::new(from), buffer, LIMITS, each)?,
-        Packing::Plain | Packing::Other => read_lines(from, buffer, LIMITS, each)?,
+        Packing::Gzip => read_lines(Members::new(from), buffer, limits, each)?,
+        Packing::Plain | Packing::Other => read_lines(from, buffer, limits, each)?,
     };
     Ok(end.trouble())
 }

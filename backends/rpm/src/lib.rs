@@ -21,7 +21,9 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use unstale_packages::{Answer, Change, Damage, DbError, Ownership, Package, PackageDb, Place};
+use unstale_packages::{
+    Answer, Change, Damage, DbError, Foreign, Ownership, Package, PackageDb, Place,
+};
 
 use crate::aliases::Aliases;
 use crate::packages::Packages;
@@ -49,6 +51,18 @@ impl Rpm {
     /// [`DbError`] if there is a database that cannot be read: it does not pass for none.
     pub fn open(root: &Path) -> Result<Option<Self>, DbError> {
         let root = Root::open(root).map_err(|e| reading::io_error(Path::new("/"), e))?;
+        Self::below(root)
+    }
+
+    /// As [`Self::open`], below a root that somebody else rules.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_foreign(root: Foreign) -> Result<Option<Self>, DbError> {
+        Self::below(Root::foreign(root))
+    }
+
+    fn below(root: Root) -> Result<Option<Self>, DbError> {
         for directory in DIRECTORIES.map(Path::new) {
             let path = directory.join(SQLITE);
             if let Some(true) = read_settled(&root, &path, has_packages)? {

@@ -12,6 +12,8 @@ use crate::sqlite::{Database, Error, Flaw, Snapshot, beside};
 
 /// Attempts before a store is called busy; the pauses between them grow and sum up to about one second.
 const ATTEMPTS: u32 = 10;
+/// Where somebody else rules: there is little time, and it may be garbage for good.
+const FOREIGN_ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
@@ -24,7 +26,12 @@ pub(crate) fn read_settled<T>(
 ) -> Result<Option<T>, DbError> {
     let mut pause = FIRST_PAUSE;
     let mut last_error = None;
-    for _ in 0..ATTEMPTS {
+    let attempts = if root.is_foreign() {
+        FOREIGN_ATTEMPTS
+    } else {
+        ATTEMPTS
+    };
+    for _ in 0..attempts {
         match Snapshot::take(root, path) {
             Ok(None) => return Ok(None),
             Ok(Some(snapshot)) => {

@@ -5,13 +5,12 @@
 //! nothing of the version before: that is the one last installed under this name, where the log reaches back to it.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use unstale_packages::{Answer, Change, Damage, Place};
+use unstale_packages::{Answer, Change, Damage, OpenFile, Place};
 
 use super::{Since, system_time};
 use crate::root::Root;
@@ -64,7 +63,12 @@ fn read_zone(root: &Root) -> io::Result<TimeZone> {
 }
 
 /// Reads line by line: the log may go back for years.
-fn read(file: File, zone: &TimeZone, since: Since, changes: &mut Vec<Change>) -> io::Result<()> {
+fn read(
+    file: OpenFile,
+    zone: &TimeZone,
+    since: Since,
+    changes: &mut Vec<Change>,
+) -> io::Result<()> {
     let mut input = BufReader::new(file);
     let mut line = Vec::new();
     let mut installed = Installed::default();

@@ -17,10 +17,11 @@ mod tests;
 mod wal;
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
+
+use unstale_packages::OpenFile;
 
 pub(crate) use record::Value;
 pub(crate) use schema::Table;
@@ -141,7 +142,7 @@ pub(crate) struct Database {
 
 impl Database {
     /// Reads the header of the database, the index of the WAL, and the schema.
-    fn open(file: File, wal: Option<(File, Rc<WalIndex>)>) -> Result<Self, Error> {
+    fn open(file: OpenFile, wal: Option<(OpenFile, Rc<WalIndex>)>) -> Result<Self, Error> {
         let pages = Pages::open(file, wal)?;
         let mut flaws = Flaws::default();
         let entries = schema::read(&pages, &mut flaws)?;

@@ -2,8 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fs::File;
 use std::rc::Rc;
+
+use unstale_packages::{Foreign, OpenFile};
 
 use super::wal::WalIndex;
 use super::{Error, Flaw};
@@ -54,8 +55,8 @@ impl Page {
 
 /// All pages of a database, as of one moment.
 pub(super) struct Pages {
-    file: File,
-    wal: Option<(File, Rc<WalIndex>)>,
+    file: OpenFile,
+    wal: Option<(OpenFile, Rc<WalIndex>)>,
     page_size: usize,
     usable: usize,
     count: u32,
@@ -65,8 +66,14 @@ pub(super) struct Pages {
 
 impl Pages {
     /// Reads the file's header and finds the committed pages in the WAL.
-    pub(super) fn open(file: File, wal: Option<(File, Rc<WalIndex>)>) -> Result<Self, Error> {
-        let size = file.metadata()?.len();
+    pub(super) fn open(
+        file: OpenFile,
+        wal: Option<(OpenFile, Rc<WalIndex>)>,
+    ) -> Result<Self, Error> {
+        let size = rustix::fs::fstat(&file)
+            .map_err(std::io::Error::from)?
+            .st_size;
+        let size = u64::try_from(size).unwrap_or_default();
         let header = read_at(&file, 0, HEADER)?;
         let (page_size, reserved) = parse_header(&header)?;
         let wal = wal.filter(|(_, index)| index.page_count > 0);
@@ -160,6 +167,9 @@ impl Pages {
         self.read.set(read);
         if read > MOST_READ {
             return Err(page.flaw(0, "the trees lead in circles"));
+        }
+        if let Some(Err(late)) = self.file.foreign().map(Foreign::is_in_time) {
+            return Err(page.flaw(0, late.to_string()));
         }
         Ok(())
     }

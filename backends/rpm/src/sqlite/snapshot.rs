@@ -1,7 +1,6 @@
 //! A database as of one moment, without a lock: look before and after, and notice if it changed between.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use rustix::fs::Stat;
 use rustix::time::{ClockId, clock_gettime};
+use unstale_packages::OpenFile;
 
 use super::wal::WalIndex;
 use super::{Database, Error};
@@ -22,10 +22,10 @@ const TICK_NANOS: i128 = 20_000_000;
 pub(crate) struct Snapshot {
     /// The database.
     pub(crate) database: Database,
-    file: File,
+    file: OpenFile,
     before: Stamp,
     /// The log, empty or not.
-    wal: Option<(File, Rc<WalIndex>)>,
+    wal: Option<(OpenFile, Rc<WalIndex>)>,
 }
 
 impl Snapshot {
@@ -105,7 +105,7 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(file: &File) -> io::Result<Self> {
+    fn of(file: &OpenFile) -> io::Result<Self> {
         let stat = rustix::fs::fstat(file)?;
         Ok(Self {
             size: stat.st_size,
@@ -116,7 +116,7 @@ impl Stamp {
 
     /// The stamp, once it is old enough that the next change cannot leave the same one. Gives up waiting on a file
     /// that is written all the time: the reading itself then finds out whether it was disturbed.
-    fn settled(file: &File) -> io::Result<Self> {
+    fn settled(file: &OpenFile) -> io::Result<Self> {
         let mut stamp = Self::of(file)?;
         for _ in 0..4 {
             let now = clock_gettime(ClockId::Realtime);

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use proptest::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use unstale_packages::OpenFile;
 
 use super::{Database, Error, Flaw, Flaws, Snapshot, Value, WalIndex};
 use crate::root::Root;
@@ -391,7 +392,7 @@ fn read_all(bytes: &[u8], log: Option<&[u8]>) -> (Vec<String>, Vec<Flaw>) {
         fs::write(lab.dir.path().join("a.db-wal"), log).unwrap();
     }
     // Not by a snapshot: that would wait until the file is some milliseconds old.
-    let open = |path: PathBuf| fs::File::open(path).unwrap();
+    let open = |path: PathBuf| OpenFile::from(fs::File::open(path).unwrap());
     let database = || {
         let log = match log {
             Some(_) => {

@@ -4,9 +4,9 @@
 //! only up to the last frame that ends a transaction: the rules by which SQLite itself recovers after a crash.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufReader, Read};
-use std::os::unix::fs::FileExt;
+
+use unstale_packages::OpenFile;
 
 use super::{Error, Flaw};
 use crate::bytes::{be_u32, le_u32};
@@ -34,7 +34,7 @@ struct WalState {
 
 impl WalIndex {
     /// Reads the whole WAL once.
-    pub(super) fn read(wal: &File) -> Result<Self, Error> {
+    pub(super) fn read(wal: &OpenFile) -> Result<Self, Error> {
         let mut index = Self::default();
         let header = read_at(wal, 0, HEADER)?;
         let Some(parsed) = parse_header(&header)? else {
@@ -73,7 +73,7 @@ impl WalIndex {
 
     /// Whether the WAL neither was begun anew since, nor has commits that this index does not know. What is not yet
     /// committed does not matter.
-    pub(super) fn is_current(&self, wal: &File) -> Result<bool, Error> {
+    pub(super) fn is_current(&self, wal: &OpenFile) -> Result<bool, Error> {
         let header = read_at(wal, 0, HEADER)?;
         if header != self.state.header {
             return Ok(false);
@@ -105,7 +105,7 @@ struct Frame {
 
 /// Shows the valid frames after those of `from` to `visit`, until it has seen enough.
 fn walk(
-    wal: &File,
+    wal: &OpenFile,
     header: &Header,
     from: &WalState,
     visit: &mut dyn FnMut(&Frame) -> bool,
@@ -210,7 +210,7 @@ fn read_whole(input: &mut impl Read, buffer: &mut [u8]) -> Result<bool, Error> {
 }
 
 /// Reads from an offset on, without moving the file's own position.
-struct FromOffset<'a>(&'a File, u64);
+struct FromOffset<'a>(&'a OpenFile, u64);
 
 impl Read for FromOffset<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
