@@ -7,7 +7,8 @@ use crate::bundle::Bundle;
 use crate::decide::{self, Policy};
 use crate::detect::{Judge, Judged};
 use crate::model::{
-    Bytes, Facts, Owner, OwnerKind, Pid, Process, Scope, StaleObject, StaleProcess, Verdict, WhyNot,
+    Bytes, Facts, Owner, OwnerKind, Pid, Process, Role, Scope, StaleObject, StaleProcess, Verdict,
+    WhyNot,
 };
 use crate::problem::Problem;
 use crate::report::Assessment;
@@ -74,7 +75,11 @@ fn stale_process(
     if objects.is_empty() {
         return None;
     }
-    let owner = owner_of(facts, judged.process, by_pid);
+    let mut owner = owner_of(facts, judged.process, by_pid);
+    // Nobody started it but somebody with its script: two scripts of one interpreter are two things to end.
+    if let (OwnerKind::Process, Some(script)) = (owner.kind, script_of(facts, judged.process)) {
+        owner.name = script.clone();
+    }
     let look = instance_of(facts, judged.process, &owner);
     let (instance, restart) = look.map_or((None, None), |look| {
         (look.instance.clone(), look.restart.clone())
@@ -87,6 +92,13 @@ fn stale_process(
         restart,
         objects,
     })
+}
+
+/// The script that a process runs, as a detector tells.
+fn script_of<'a>(facts: &'a Facts, process: &Process) -> Option<&'a Bytes> {
+    let mut scripts = process.sources.iter();
+    let script = scripts.find(|source| source.role == Role::Script)?;
+    facts.objects.get(script.object.0 as usize)?.path.as_ref()
 }
 
 /// What a plugin said that the process is part of. Only the control group tells that it is part of something at all: to

@@ -191,12 +191,8 @@ impl Starter<'_> {
     }
 
     fn note(&mut self, worker: u32, end: impl FnOnce(Worker) -> Ended) {
-        let how = match self.workers.remove(&worker).map(end) {
-            Some(Ended::Exited(status)) => format!("it ended with status {status}"),
-            Some(Ended::Signal(signal)) => format!("it was ended by signal {signal}"),
-            Some(Ended::Killed | Ended::Held) => "it had to be killed".to_owned(),
-            None => return,
-        };
-        self.told.insert(worker, how);
+        if let Some(ended) = self.workers.remove(&worker).map(end) {
+            self.told.insert(worker, ended.to_string());
+        }
     }
 }

@@ -239,17 +239,15 @@ fn read_answer(
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(late(limit));
+        }
         let wait = Timespec {
             tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: left.subsec_nanos().into(),
         };
         match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&wait)) {
-            Ok(0) => {
-                return Err(Error::Scanner(format!(
-                    "no answer within {} seconds",
-                    limit.as_secs()
-                )));
-            }
+            Ok(0) => return Err(late(limit)),
             Err(Errno::INTR) => continue,
             Err(error) => return Err(failed("wait for the scanner", error)),
             Ok(_) => {}
@@ -275,6 +273,10 @@ fn read_answer(
             return Ok(Some(text.split_off(LENGTH_SIZE)));
         }
     }
+}
+
+fn late(limit: Duration) -> Error {
+    Error::Scanner(format!("no answer within {} seconds", limit.as_secs()))
 }
 
 /// The number that a child asks for, if that is what it says next.

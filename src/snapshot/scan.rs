@@ -330,9 +330,9 @@ pub(super) fn details(proc: &ProcRoot, key: ProcessKey, task: Pid) -> Result<Det
         return Err(Errno::SRCH);
     }
     let dir = proc.process(task)?;
-    let mut argv: Vec<Bytes> = match dir.read(c"cmdline", CMDLINE_CAP) {
+    let mut argv: Vec<Bytes> = match arguments(&dir) {
         Ok(text) => text.split(|&byte| byte == 0).map(Bytes::from).collect(),
-        Err(_) => Vec::new(), // 128 KiB and more, or hidden: no decision rests on it
+        Err(_) => Vec::new(), // 128 KiB and more, or hidden: no decision on what is mapped rests on it
     };
     if argv.last().is_some_and(|last| last.0.is_empty()) {
         argv.pop();
@@ -349,6 +349,11 @@ pub(super) fn details(proc: &ProcRoot, key: ProcessKey, task: Pid) -> Result<Det
         },
         cwd: dir.link(c"cwd").ok().map(Bytes),
     })
+}
+
+/// `/proc/PID/cmdline` as it is.
+pub(super) fn arguments(dir: &ProcDir<'_>) -> Result<Vec<u8>, Errno> {
+    dir.read(c"cmdline", CMDLINE_CAP)
 }
 
 /// `st_dev` of a result of statx.

@@ -106,6 +106,16 @@ pub enum SourceAt {
 /// What tells used files apart: what a process holds is asked through it.
 pub(super) type SourceKey = (ViewId, u32, SourceAt, Option<ProcessKey>);
 
+/// A process that is to be visited.
+struct Asked {
+    key: ProcessKey,
+    task: Pid,
+    /// Its root, as the kernel prints it.
+    root: Bytes,
+    exe: Option<Bytes>,
+    wants: Arc<Wants>,
+}
+
 /// What is read of one process for a visit.
 struct Close {
     details: Details,
@@ -122,31 +132,28 @@ impl Scanner {
         &mut self,
         wanted: &[(ProcessKey, Arc<Wants>)],
     ) -> Vec<Option<Result<Visit, WhyNot>>> {
-        let jobs: Vec<_> = wanted
-            .iter()
-            .map(|(key, wants)| {
-                let process = self.process(*key);
-                let root = process
-                    .map(|process| self.catalogue.views[process.view.0 as usize].root.clone());
-                (
-                    *key,
-                    self.task_of(*key),
-                    root.unwrap_or_default(),
-                    Arc::clone(wants),
-                )
-            })
-            .collect();
+        let jobs = wanted.iter().map(|(key, wants)| {
+            let process = self.process(*key);
+            let root = process.map(|one| self.catalogue.views[one.view.0 as usize].root.clone());
+            Asked {
+                key: *key,
+                task: self.task_of(*key),
+                root: root.unwrap_or_default(),
+                exe: process.and_then(|process| process.exe.clone()),
+                wants: Arc::clone(wants),
+            }
+        });
+        let jobs: Vec<Asked> = jobs.collect();
         let proc = Arc::clone(&self.proc);
         let user_ns = proc.own().and_then(|own| own.namespace(c"ns/user")).ok();
-        let work = move |(key, task, root, wants): &(ProcessKey, Pid, Bytes, Arc<Wants>)| {
-            look_closely(&proc, (*key, *task), root, wants, user_ns)
-        };
+        let work = move |asked: &Asked| look_closely(&proc, asked, user_ns);
         let done = deadline::run(jobs, threads(), LIMIT, self.left(STAGE_LIMIT), work);
         let mut visits = Vec::new();
         for ((key, _), close) in wanted.iter().zip(done.results) {
             visits.push(match close {
                 Some(Ok(close)) => self.visit(*key, close).map(Ok),
                 Some(Err(Errno::NOENT | Errno::SRCH)) => None,
+                Some(Err(Errno::AGAIN)) => Some(Err(WhyNot::Vanished)),
                 Some(Err(error)) => Some(Err(why(error))),
                 None => Some(Err(WhyNot::TimedOut)),
             });
@@ -345,15 +352,14 @@ impl Scanner {
     }
 }
 
-fn look_closely(
-    proc: &ProcRoot,
-    (key, task): (ProcessKey, Pid),
-    root: &Bytes,
-    wants: &Wants,
-    own_user_ns: Option<u64>,
-) -> Result<Close, Errno> {
+fn look_closely(proc: &ProcRoot, asked: &Asked, own_user_ns: Option<u64>) -> Result<Close, Errno> {
+    let (key, task, wants) = (asked.key, asked.task, &asked.wants);
     let details = scan::details(proc, key, task)?;
     let dir = proc.process(task)?;
+    if details.argv.is_empty() {
+        // A detector would see no script where there may be one: arguments that cannot be read are no arguments.
+        scan::arguments(&dir)?;
+    }
     let same_user_ns = own_user_ns.is_some() && details.namespaces.user == own_user_ns;
     let environ = match wants.environ.is_empty() {
         true => Some(Vec::new()),
@@ -363,16 +369,21 @@ fn look_closely(
             .map(|text| pick(&text, &wants.environ)),
     };
     let held = match wants.files {
-        true => held_files(&dir, root.as_slice()),
+        true => held_files(&dir, asked.root.as_slice()),
         false => Vec::new(),
     };
-    Ok(Close {
+    let close = Close {
         rights: Rights::of(&dir, same_user_ns)?,
         execfn: execfn(&dir),
         environ,
         held,
         details,
-    })
+    };
+    // Another program has other rights, and other arguments.
+    match scan::is_unchanged(proc, key, task, asked.exe.as_ref())? {
+        true => Ok(close),
+        false => Err(Errno::AGAIN),
+    }
 }
 
 /// The variables that are asked for; the last of each name, as getenv(3) would not, but shells do: both are the
