@@ -1,5 +1,6 @@
 //! What detectors want to know of single processes, and a look at the files that they say those run.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::CString;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,12 @@ const ENVIRON_CAP: usize = 2 * 1024 * 1024;
 const VALUES_CAP: usize = 64 * 1024;
 /// The files that a process holds, as far as they are listed.
 const HELD_CAP: usize = 4096;
+/// The names of those, together: each may have 4 KiB.
+const HELD_NAMES_CAP: usize = 256 * 1024;
+/// What is kept at once of one user's processes, and of all but those of the host's root: arguments, variables, names. The
+/// memory of the scanner is bounded, and nobody's processes may use it up.
+const USER_CAP: usize = 16 * 1024 * 1024;
+const OTHERS_CAP: usize = 128 * 1024 * 1024;
 /// `/proc/PID/maps` of a process whose data files are wanted.
 const MAPS_CAP: usize = 16 * 1024 * 1024;
 /// How long one process may keep a reader waiting, and all of them.
@@ -116,6 +123,35 @@ struct Asked {
     wants: Arc<Wants>,
 }
 
+/// Where mappings end, by the task that has them and their start.
+type MappingEnds = HashMap<(Pid, u64), u64>;
+
+/// What is kept of processes that are to be visited.
+#[derive(Default)]
+struct Kept {
+    by_user: HashMap<u32, usize>,
+    others: usize,
+}
+
+impl Kept {
+    /// Counts one more, if there is room for it.
+    fn has_room(&mut self, close: &Close, own_pids: Option<u64>) -> bool {
+        // Root of a container is a user like others.
+        let (uid, pids) = (close.details.uid, close.details.namespaces.pid);
+        if uid == 0 && pids == own_pids {
+            return true;
+        }
+        let size = close.size();
+        let user = self.by_user.entry(uid).or_default();
+        let room = *user + size <= USER_CAP && self.others + size <= OTHERS_CAP;
+        if room {
+            *user += size;
+            self.others += size;
+        }
+        room
+    }
+}
+
 /// What is read of one process for a visit.
 struct Close {
     details: Details,
@@ -123,6 +159,19 @@ struct Close {
     execfn: Option<Bytes>,
     environ: Option<Vec<(Bytes, Bytes)>>,
     held: Vec<(Bytes, HeldBy)>,
+}
+
+impl Close {
+    /// About so many bytes.
+    fn size(&self) -> usize {
+        let of = |bytes: &Bytes| size_of::<Bytes>() + bytes.as_slice().len();
+        let argv = self.details.argv.iter().map(of);
+        let environ = self.environ.iter().flatten();
+        let environ = environ.map(|(name, value)| of(name) + of(value));
+        let held = self.held.iter().map(|(path, _)| 16 + of(path));
+        let cgroup = self.details.cgroup.as_slice().len();
+        1024 + cgroup + argv.chain(environ).chain(held).sum::<usize>()
+    }
 }
 
 impl Scanner {
@@ -147,17 +196,24 @@ impl Scanner {
         let proc = Arc::clone(&self.proc);
         let user_ns = proc.own().and_then(|own| own.namespace(c"ns/user")).ok();
         let work = move |asked: &Asked| look_closely(&proc, asked, user_ns);
-        let done = deadline::run(jobs, threads(), LIMIT, self.left(STAGE_LIMIT), work);
-        let mut visits = Vec::new();
-        for ((key, _), close) in wanted.iter().zip(done.results) {
+        let (left, mut kept) = (self.left(STAGE_LIMIT), Kept::default());
+        let (mut visits, mut keys) = (Vec::new(), wanted.iter().map(|(key, _)| *key));
+        deadline::run_each(jobs, threads(), LIMIT, left, work, |close| {
+            let Some(key) = keys.next() else { return };
             visits.push(match close {
-                Some(Ok(close)) => self.visit(*key, close).map(Ok),
+                Some(Ok(close)) if kept.has_room(&close, self.host.reader_pid_ns) => {
+                    self.visit(key, close).map(Ok)
+                }
+                Some(Ok(_)) => {
+                    let what = "too much would be kept of processes of its user";
+                    Some(Err(WhyNot::Failed(what.to_owned())))
+                }
                 Some(Err(Errno::NOENT | Errno::SRCH)) => None,
                 Some(Err(Errno::AGAIN)) => Some(Err(WhyNot::Vanished)),
                 Some(Err(error)) => Some(Err(why(error))),
                 None => Some(Err(WhyNot::TimedOut)),
             });
-        }
+        });
         visits
     }
 
@@ -205,6 +261,7 @@ impl Scanner {
     /// Looks at the files that detectors named, each once, and notes for each process what it runs.
     pub fn add_sources(&mut self, named: Vec<(ProcessKey, Vec<NewSource>)>) {
         let before = self.catalogue.objects.len();
+        let ends = self.mapping_ends(&named);
         let mut jobs = Vec::new();
         for (key, list) in named {
             let Some(at) = self.processes.iter().position(|process| process.key == key) else {
@@ -212,7 +269,7 @@ impl Scanner {
             };
             let mut sources = Vec::with_capacity(list.len());
             for new in list {
-                let (object, evidence) = self.intern_source(at, &new.at, &mut jobs);
+                let (object, evidence) = self.intern_source(at, &new.at, &ends, &mut jobs);
                 sources.push(Source {
                     object,
                     role: new.role,
@@ -250,6 +307,7 @@ impl Scanner {
         &mut self,
         at: usize,
         source: &SourceAt,
+        ends: &MappingEnds,
         jobs: &mut Vec<(Job, Option<Named>)>,
     ) -> (ObjectId, Evidence) {
         let process = &self.processes[at];
@@ -276,7 +334,7 @@ impl Scanner {
                 (Evidence::Link, was, None, Some(named))
             }
             SourceAt::Held(by) => {
-                let handle = self.handle_of(key, *by);
+                let handle = self.handle_of(key, *by, ends);
                 let name = self.held_name(handle);
                 (Evidence::Object, name, Some(handle), None)
             }
@@ -299,30 +357,46 @@ impl Scanner {
         (object, evidence)
     }
 
-    fn handle_of(&self, key: ProcessKey, by: HeldBy) -> Handle {
+    fn handle_of(&self, key: ProcessKey, by: HeldBy, ends: &MappingEnds) -> Handle {
         let task = self.task_of(key);
         match by {
             HeldBy::Descriptor(number) => Handle::descriptor(task, number),
-            HeldBy::Mapping(start) => Handle::mapping(task, start, self.mapping_end(task, start)),
+            HeldBy::Mapping(start) => {
+                let end = ends.get(&(task, start)).copied().unwrap_or_default();
+                Handle::mapping(task, start, end)
+            }
         }
     }
 
-    fn mapping_end(&self, task: Pid, start: u64) -> u64 {
-        let text = self
-            .proc
-            .process(task)
-            .and_then(|dir| dir.read(c"maps", MAPS_CAP));
-        let mut end = 0;
-        if let Ok(text) = text {
-            for line in text.split(|&byte| byte == b'\n') {
-                if let Ok(Some(mapping)) = maps::parse_data_line(line)
-                    && mapping.start == start
-                {
-                    end = mapping.end;
-                }
+    /// Where the mappings end that detectors named. Each process is read once, and may keep nobody waiting: whoever has
+    /// many of them, or holds the lock of its address space, costs this much and no more.
+    fn mapping_ends(&self, named: &[(ProcessKey, Vec<NewSource>)]) -> MappingEnds {
+        let mut wanted: BTreeMap<Pid, BTreeSet<u64>> = BTreeMap::new();
+        for (key, list) in named {
+            let starts = list.iter().filter_map(|new| match new.at {
+                SourceAt::Held(HeldBy::Mapping(start)) => Some(start),
+                _ => None,
+            });
+            for start in starts {
+                wanted.entry(self.task_of(*key)).or_default().insert(start);
             }
         }
-        end
+        let proc = Arc::clone(&self.proc);
+        let ends = move |(task, starts): &(Pid, BTreeSet<u64>)| {
+            let text = proc
+                .process(*task)
+                .and_then(|dir| dir.read(c"maps", MAPS_CAP));
+            let text = text.unwrap_or_default();
+            let mappings = text.split(|&byte| byte == b'\n').filter_map(|line| {
+                let mapping = maps::parse_data_line(line).ok()??;
+                let wanted = starts.contains(&mapping.start);
+                wanted.then_some(((*task, mapping.start), mapping.end))
+            });
+            mappings.collect::<Vec<_>>()
+        };
+        let jobs = wanted.into_iter().collect();
+        let done = deadline::run(jobs, threads(), LIMIT, self.left(STAGE_LIMIT), ends);
+        done.results.into_iter().flatten().flatten().collect()
     }
 
     fn held_name(&self, handle: Handle) -> Bytes {
@@ -450,6 +524,8 @@ fn held_files(dir: &ProcDir<'_>, root: &[u8]) -> Vec<(Bytes, HeldBy)> {
         Some(Bytes::from(without_suffix(path).unwrap_or(path)))
     };
     let mut held = Vec::new();
+    let mut known = HashSet::new();
+    let mut size = 0;
     for number in dir
         .descriptors()
         .unwrap_or_default()
@@ -462,6 +538,11 @@ fn held_files(dir: &ProcDir<'_>, root: &[u8]) -> Vec<(Bytes, HeldBy)> {
         });
         let name = dir.link(&link).ok().filter(|_| regular);
         if let Some(path) = name.as_deref().and_then(path) {
+            size += path.as_slice().len();
+            if size > HELD_NAMES_CAP {
+                return held;
+            }
+            known.insert(path.clone());
             held.push((path, HeldBy::Descriptor(number)));
         }
     }
@@ -472,10 +553,74 @@ fn held_files(dir: &ProcDir<'_>, root: &[u8]) -> Vec<(Bytes, HeldBy)> {
         }
         if let Ok(Some(mapping)) = maps::parse_data_line(line)
             && let Some(path) = path(mapping.name)
-            && !held.iter().any(|(known, _)| *known == path)
+            && known.insert(path.clone())
         {
+            size += path.as_slice().len();
+            if size > HELD_NAMES_CAP {
+                return held;
+            }
             held.push((path, HeldBy::Mapping(mapping.start)));
         }
     }
     held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Namespaces;
+
+    const OWN: Option<u64> = Some(4_026_531_836);
+
+    fn close(uid: u32, pids: u64, size: usize) -> Close {
+        Close {
+            details: Details {
+                argv: vec![Bytes(vec![b'x'; size])],
+                uid,
+                namespaces: Namespaces {
+                    pid: Some(pids),
+                    ..Namespaces::default()
+                },
+                ..Details::default()
+            },
+            rights: Rights::all(),
+            execfn: None,
+            environ: None,
+            held: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn nobody_uses_up_what_may_be_kept() {
+        let mut kept = Kept::default();
+        let mut rooms = |uid, pids, count: usize| {
+            let one = close(uid, pids, 1024 * 1024);
+            (0..count).filter(|_| kept.has_room(&one, OWN)).count()
+        };
+        let own = 4_026_531_836;
+        assert_eq!(rooms(1000, own, 100), 15);
+        assert_eq!(rooms(0, 4_026_532_000, 100), 15, "root of a container");
+        assert_eq!(rooms(1001, own, 1), 1);
+        let others: usize = (2000..2100).map(|uid| rooms(uid, own, 100)).sum();
+        assert!(others < 128);
+        assert_eq!(rooms(0, own, 1000), 1000, "the host's root");
+    }
+
+    #[test]
+    fn names_of_what_is_held_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut path = dir.path().to_owned();
+        path.extend(std::iter::repeat_n("d".repeat(250), 12));
+        std::fs::create_dir_all(&path).unwrap();
+        let path = path.join("file");
+        std::fs::write(&path, "").unwrap();
+        let files: Vec<_> = (0..200)
+            .map(|_| std::fs::File::open(&path).unwrap())
+            .collect();
+        let proc = ProcRoot::open(std::path::Path::new("/proc")).unwrap();
+        let held = held_files(&proc.own().unwrap(), b"/");
+        let size: usize = held.iter().map(|(path, _)| path.as_slice().len()).sum();
+        assert!((1..=HELD_NAMES_CAP).contains(&size), "{size}");
+        drop(files);
+    }
 }
