@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use unstale_plugin::FileView;
 
 use super::manifest::Wants;
-use super::said::{Said, Saying};
+use super::said::{Said, Saying, size_of_uses};
 use super::talk::{Broken, Talk};
 use super::wire::{self, FromWorker, ToWorker, Uses};
 use crate::model::Bytes;
@@ -373,7 +373,7 @@ fn talk_through(
                 Err(broken) => break Event::Broken(broken),
             };
             let kept = match &event {
-                Event::Visited(_, said) => said.uses.iter().map(kept_of).sum(),
+                Event::Visited(_, said) => said.size(),
                 _ => 0,
             };
             let time = begun.elapsed();
@@ -430,7 +430,7 @@ fn visit_one(
                     let Some(uses) = known.get(number as usize) else {
                         return Err(Broken::Nonsense("a number of nothing".to_owned()));
                     };
-                    again += kept_of(uses);
+                    again += size_of_uses(uses);
                     if again > USER_KEPT_CAP {
                         return Err(Broken::TooMuch);
                     }
@@ -456,17 +456,6 @@ fn visit_one(
             }
         }
     }
-}
-
-/// How many bytes a finding keeps, about.
-fn kept_of(uses: &Uses) -> usize {
-    let path = match &uses.what {
-        wire::What::File(path) => path.as_slice().len(),
-        wire::What::Link { link, was, .. } => link.as_slice().len() + was.as_slice().len(),
-        wire::What::Descriptor(_) | wire::What::Mapping(_) => 0,
-    };
-    let via = uses.via.as_ref().map_or(0, |via| via.as_slice().len());
-    size_of::<Uses>() + path + via
 }
 
 /// What a question is about.

@@ -93,10 +93,13 @@ impl Saying {
         push(&mut self.said.unknown, what)
     }
 
-    /// Notes that a question was refused: the first few tell enough.
+    /// Notes that a question was refused: the first few tell enough. What is too long for a path, no file was asked for by.
     pub(super) fn refused(&mut self, what: Bytes, why: &str) {
         let one = (what, why.to_owned());
-        if self.said.refused.len() < REFUSED_CAP && !self.said.refused.contains(&one) {
+        if one.0.as_slice().len() <= PATH_CAP
+            && self.said.refused.len() < REFUSED_CAP
+            && !self.said.refused.contains(&one)
+        {
             self.said.refused.push(one);
         }
     }
@@ -104,6 +107,28 @@ impl Saying {
     pub(super) fn into_said(self) -> Said {
         self.said
     }
+}
+
+impl Said {
+    /// How many bytes it keeps, about.
+    pub(super) fn size(&self) -> usize {
+        let lines = self.notes.iter().chain(&self.unknown);
+        let refused = self.refused.iter();
+        let refused = refused.map(|(what, why)| what.as_slice().len() + why.len());
+        let texts: usize = lines.map(String::len).chain(refused).sum();
+        texts + self.uses.iter().map(size_of_uses).sum::<usize>()
+    }
+}
+
+/// How many bytes a finding keeps, about.
+pub(super) fn size_of_uses(uses: &Uses) -> usize {
+    let path = match &uses.what {
+        What::File(path) => path.as_slice().len(),
+        What::Link { link, was, .. } => link.as_slice().len() + was.as_slice().len(),
+        What::Descriptor(_) | What::Mapping(_) => 0,
+    };
+    let via = uses.via.as_ref().map_or(0, |via| via.as_slice().len());
+    size_of::<Uses>() + path + via
 }
 
 fn push(lines: &mut Vec<String>, text: &str) -> Result<(), Broken> {
@@ -145,6 +170,11 @@ mod tests {
         }
         assert_eq!(said.uses(file("/more")), Err(Broken::TooMuch));
         said.note("a\nb\u{1b}[31m").unwrap();
+        let before = said.said.size();
+        said.refused(Bytes(vec![b'a'; PATH_CAP + 1]), "not allowed");
+        assert_eq!(said.said.size(), before);
+        said.refused(Bytes(vec![b'a'; PATH_CAP]), "not allowed");
+        assert!(said.said.size() > before + PATH_CAP);
         assert_eq!(said.into_said().notes, ["a b [31m"]);
     }
 }
