@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli::SourceFlags;
 use crate::config::{self, Plugins};
@@ -21,6 +22,13 @@ use crate::problem::Problem;
 
 /// So many workers a plugin may use up.
 const WORKERS: u32 = 4;
+
+/// Sockets for the workers of all plugins are more than the 1024 descriptors that a process may usually have.
+const DESCRIPTORS: u64 = 8192;
+/// Those that are left for everything else.
+const SPARE: u64 = 48;
+/// What a worker takes in the child before it is started: both ends, and the one that the child keeps by another number.
+const PER_WORKER: u64 = 3;
 
 /// All plugins that may be used.
 pub(super) struct Crew {
@@ -64,10 +72,12 @@ impl Crew {
     pub(super) fn lines(&self) -> Result<(Lines, Starter<'_>), Error> {
         let mut lines = Lines::default();
         let mut ends = BTreeMap::new();
-        for place in 0..self.found.plugins.len() {
+        let plugins = self.found.plugins.len();
+        let workers = workers_each(descriptors(), plugins);
+        for place in 0..plugins {
             let first = u32::try_from(place).unwrap_or(u32::MAX) * WORKERS;
             let mut of_plugin = Vec::new();
-            for worker in first..first + WORKERS {
+            for worker in first..first + workers {
                 let (ours, theirs) = UnixStream::pair()?;
                 ours.set_nonblocking(true)?;
                 ends.insert(worker, theirs.into());
@@ -109,6 +119,32 @@ pub(super) fn directories(settings: &Plugins, flags: &[PathBuf]) -> Vec<Director
     all.chain([local, (PathBuf::from(find::SHIPPED), false)])
         .map(|(path, masks_only)| Directory { path, masks_only })
         .collect()
+}
+
+/// How many descriptors there may be: as many as may be needed, if that is allowed.
+fn descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let now = limit.current.unwrap_or(u64::MAX);
+    let wanted = limit
+        .maximum
+        .map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
+    let raised = Rlimit {
+        current: Some(wanted),
+        ..limit
+    };
+    match wanted > now && setrlimit(Resource::Nofile, raised).is_ok() {
+        true => wanted,
+        false => now,
+    }
+}
+
+/// How many workers each plugin may use up where so many descriptors are allowed. Without any, its processes are said not
+/// to have been looked at: better than no check at all.
+fn workers_each(descriptors: u64, plugins: usize) -> u32 {
+    let plugins = plugins as u64;
+    let free = descriptors.saturating_sub(SPARE + plugins);
+    let each = free.checked_div(PER_WORKER * plugins).unwrap_or_default();
+    u32::try_from(each).map_or(WORKERS, |each| each.min(WORKERS))
 }
 
 /// The child's ends of the sockets to workers, for each plugin.
@@ -194,5 +230,38 @@ impl Starter<'_> {
         if let Some(ended) = self.workers.remove(&worker).map(end) {
             self.told.insert(worker, ended.to_string());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(descriptors: u64, plugins: usize, workers: u32) {
+        assert_eq!(workers_each(descriptors, plugins), workers);
+        let taken = plugins as u64 * (1 + PER_WORKER * u64::from(workers));
+        assert!(workers == 0 || taken + SPARE <= descriptors);
+    }
+
+    #[test]
+    fn few_descriptors_are_fewer_workers() {
+        check(DESCRIPTORS, 128, 4);
+        check(1024, 15, 4);
+        check(1024, 128, 2);
+        check(256, 15, 4);
+        check(128, 15, 1);
+        check(64, 15, 0);
+        check(64, 0, 0);
+    }
+
+    #[test]
+    fn as_many_descriptors_as_may_be() {
+        let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        assert!(descriptors() >= most.min(DESCRIPTORS));
+        assert_eq!(
+            descriptors(),
+            getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+        );
     }
 }
