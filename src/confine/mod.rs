@@ -203,8 +203,13 @@ fn work_as_child<T: Serialize, S: Sockets>(
 /// Gives the sockets numbers in a row, so that the filter can tell them by two. Like the door, none of them can be closed
 /// after.
 fn line_up(sockets: &mut impl Sockets) -> Result<Option<(RawFd, RawFd)>, Errno> {
+    let mut count = 0;
+    sockets.renumber(&mut |socket| {
+        count += 1;
+        Ok(socket)
+    })?;
+    let above = free_row(taken_descriptors(), count);
     let mut row: Option<(RawFd, RawFd)> = None;
-    let above = highest_descriptor().saturating_add(1);
     sockets.renumber(&mut |socket| {
         let from = row.map_or(above, |(_, last)| last + 1);
         let copy = fcntl_dupfd_cloexec(&socket, from)?;
@@ -219,12 +224,26 @@ fn line_up(sockets: &mut impl Sockets) -> Result<Option<(RawFd, RawFd)>, Errno> 
     Ok(row)
 }
 
-/// The highest number that is taken: above it all are free, as far as the limit allows.
-fn highest_descriptor() -> RawFd {
+/// The numbers that are taken.
+fn taken_descriptors() -> Vec<RawFd> {
     let numbers = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
     let names = numbers.flatten().map(|entry| entry.file_name());
-    let numbers = names.filter_map(|name| name.to_str()?.parse().ok());
-    numbers.max().unwrap_or(libc::STDERR_FILENO)
+    names
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .collect()
+}
+
+/// From where on so many numbers are free. Not simply above all: a caller may have left the highest open that there may be.
+fn free_row(mut taken: Vec<RawFd>, count: RawFd) -> RawFd {
+    taken.sort_unstable();
+    let mut from = libc::STDERR_FILENO + 1;
+    for number in taken {
+        if number.saturating_sub(from) >= count {
+            break;
+        }
+        from = from.max(number.saturating_add(1));
+    }
+    from
 }
 
 /// The answer, if the child gave one. It is whole at its length: a thread that waits in the kernel holds the pipe open.
@@ -284,4 +303,22 @@ fn request(text: &[u8]) -> Option<u32> {
     let word = text.first_chunk().copied().map(u64::from_le_bytes)?;
     let number = word & REQUEST != 0;
     number.then(|| u32::try_from(word & !REQUEST).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_free_numbers() {
+        let check = |taken: &[RawFd], count, from| {
+            assert_eq!(free_row(taken.to_vec(), count), from, "{taken:?}");
+        };
+        check(&[], 4, 3);
+        check(&[2, 1, 0, 7, 3], 4, 8);
+        check(&[0, 1, 2, 3, 8], 4, 4);
+        check(&[0, 1, 2, 1023], 12, 3);
+        check(&[0, 1, 2, 3, 5, 1023], 12, 6);
+        check(&[0, 1, 2], 0, 3);
+    }
 }
