@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# How long a whole check takes, against `cat /proc/[0-9]*/maps` and against the programs that do the same job.
+# How long a whole check takes, against `cat /proc/[0-9]*/maps` and against the programs that do the same job; and what
+# detector plugins add to it.
 #
 #   benches/run.sh [-n TURNS] [-N TURNS] [-f] [-s] [-o FILE] [-b BINARY]
 #
@@ -15,6 +16,10 @@ cd "$(dirname "$0")/.."
 
 readonly UNITS_OF=5
 readonly STALE=400
+readonly SERVICES=40
+readonly QUIET=200
+# A check with plugins may cost so much of one without, where that many services are in Python.
+readonly BUDGET=3
 
 say() { printf 'bench: %s\n' "$*" >&2; }
 skip() { say "SKIPPED: $*"; }
@@ -87,6 +92,44 @@ others() {
     done
 }
 
+# A check with plugins and one without, in turn; and which detectors had something to look at.
+plugins() {
+    local work=$1 scene=$2 turns=$3 directory=$4
+    say "$scene: with plugins and without"
+    "$work/pace" "$turns" ++ plugins "$work/unstale" --plugin-dir "$directory" ++ plain "$work/unstale" |
+        sed "s/^/$scene\t/" >>"$work/results"
+    "$work/unstale" --json --plugin-dir "$directory" >"$work/$scene.detectors.json" || say "$scene: exit $?"
+}
+
+# Programs that no detector is for. This script runs in a shell, so that of shells is left out.
+quiet() {
+    local work=$1 turns=$2 number
+    mount -t proc proc /proc
+    for ((number = 0; number < QUIET; number++)); do
+        sleep 1000000 &
+    done
+    plugins "$work" no-interpreters "$turns" "$work/plugins-but-shell"
+}
+
+# Services in Python: alone, and among 1,000 processes of other kinds.
+services() {
+    local work=$1 turns=$2 number spawner
+    mount -t proc proc /proc
+    /usr/bin/python3 benches/services.py "$work/services" "$SERVICES"
+    for ((number = 0; number < SERVICES; number++)); do
+        /usr/bin/python3 "$work/services/$number/main.py" >>"$work/served" 2>&1 &
+    done
+    until [ "$(grep -c '^ready' "$work/served")" = "$SERVICES" ]; do
+        [ "$(jobs -r | wc -l)" = "$SERVICES" ] || die "a service ended: $(grep -v '^ready' "$work/served")"
+        sleep 0.2
+    done
+    plugins "$work" services "$turns" "$work/plugins"
+    "$work/spawn" -n 1000 -p "$UNITS_OF" -u 0 >"$work/spawned" 2>&1 &
+    spawner=$!
+    wait_for "$work/spawned" ready "$spawner"
+    plugins "$work" services-among-1000 "$turns" "$work/plugins"
+}
+
 # Makes the scene's own mounts, and starts over: what runs from here on has its files from them.
 enter() {
     local staged=yes
@@ -157,6 +200,11 @@ scene() (
     exec unshare --mount --pid --cgroup --fork --kill-child -- "$BASH" benches/run.sh --enter "$work" "$cgroup" "$@"
 )
 
+# A scene of no processes but those that the function of that name starts.
+small_scene() (
+    exec unshare --mount --pid --fork --kill-child -- "$BASH" benches/run.sh "--$1" "${@:2}"
+)
+
 # How much processor time of one command for that of another: medians.
 cpu_ratio() {
     awk -v a="$(took "$1" "$2" "$3" 7)" -v b="$(took "$1" "$2" "$4" 7)" 'BEGIN { if (b > 0) printf "%.2f", a / b }'
@@ -208,6 +256,30 @@ against() {
     done
 }
 
+# What plugins cost, against the budget where there is one.
+of_plugins() {
+    local work=$1 scene=$2 budget=$3 cells
+    cells=$(ratio "$work" "$scene" plugins plain)
+    [ -n "$cells" ] || return 0
+    printf '| %s | with plugins / without%s | %s | %s | %.1f | %.1f |\n' "$scene" "${budget:+ (budget $budget)}" \
+        "$(spread 2 <<<"$cells")" "$(cpu_ratio "$work" "$scene" plugins plain)" \
+        "$(took "$work" "$scene" plugins 5)" "$(took "$work" "$scene" plugins 8 | awk '{ print $1 / 1024 }')"
+    printf '| %s | without | | | %.1f | %.1f |\n' "$scene" "$(took "$work" "$scene" plain 5)" \
+        "$(took "$work" "$scene" plain 8 | awk '{ print $1 / 1024 }')"
+}
+
+who_looked() {
+    local work=$1 scene=$2 file=$1/$2.detectors.json
+    [ -s "$file" ] || return 0
+    python3 - "$file" "$scene" <<'PY' || true
+import json, sys
+plan = json.load(open(sys.argv[1]))
+looked = [f"{one['name']} at {one['processes']} processes, {one['failed']} failed" for one in plan["detectors"]]
+print(f"- {sys.argv[2]}, detectors that were started: {'; '.join(looked) or 'none'}; "
+      f"complete: {str(plan['complete']).lower()}")
+PY
+}
+
 what_was_stale() {
     local work=$1 scene=$2 file=$1/$2.json
     [ -s "$file" ] || return 0
@@ -238,6 +310,9 @@ table() {
     for scene in 1000-clean 1000-stale 10000-clean; do
         rows "$work" "$scene"
     done
+    of_plugins "$work" services "$BUDGET"
+    of_plugins "$work" services-among-1000 "$BUDGET"
+    of_plugins "$work" no-interpreters ''
     printf '\n'
     against "$work" 1000-clean 1000-stale "$STALE of 1,000 stale / nothing stale"
     against "$work" 1000-clean 10000-clean "10,000 processes / 1,000"
@@ -245,6 +320,9 @@ table() {
         [ ! -s "$work/${scene%-*}.lines" ] || [ "${scene#*-}" = stale ] ||
             printf -- '- %s: %s lines of maps\n' "$scene" "$(cat "$work/${scene%-*}.lines")"
         what_was_stale "$work" "$scene"
+    done
+    for scene in services services-among-1000 no-interpreters; do
+        who_looked "$work" "$scene"
     done
 }
 
@@ -267,15 +345,21 @@ main() {
         cargo build --release --locked --bin unstale
         binary=${CARGO_TARGET_DIR:-target}/release/unstale
     fi
+    make -s plugins
     work=$(mktemp -d "${TMPDIR:-/tmp}/unstale-bench.XXXXXX")
     chmod 755 "$work"
     cgroup=$(make_cgroup)
     # shellcheck disable=SC2064 # now, not later
     trap "[ '$cgroup' = none ] || rmdir '$cgroup' || true; rm -rf '$work'" EXIT
     cp "$binary" "$work/unstale"
+    cp -r "${CARGO_TARGET_DIR:-target}/plugins" "$work/plugins"
+    cp -r "$work/plugins" "$work/plugins-but-shell"
+    rm "$work/plugins-but-shell/shell.so"
     ${CC:-cc} -O2 -Wall -Wextra -o "$work/spawn" benches/spawn.c
     ${CC:-cc} -O2 -Wall -Wextra -o "$work/pace" benches/pace.c
     [ $with_fetch = no ] || fetch "$work/fetched" || skip "needrestart and checkrestart cannot be fetched"
+    small_scene services "$work" "$turns"
+    small_scene quiet "$work" "$turns"
     scene "$work" "$cgroup" 1000 "$turns" 5 "$STALE"
     if [ $small = yes ]; then
         skip "10,000 processes: -s"
@@ -288,5 +372,7 @@ main() {
 case ${1-} in
 --enter) enter "${@:2}" ;;
 --inside) inside "${@:2}" ;;
+--services) services "${@:2}" ;;
+--quiet) quiet "${@:2}" ;;
 *) main "$@" ;;
 esac

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 use crate::plugins;
-use crate::support::{Built, Holder, Scan, World, live, path_of, settle, skip};
+use crate::support::{Built, Holder, NOBODY, Scan, World, live, path_of, settle, skip};
 
 /// The detectors of interpreters, as this run has built them.
 pub(crate) fn detectors() -> &'static Path {
@@ -169,6 +169,26 @@ pub(crate) const PHP: Language = Language {
     search: &["env", "-", "/usr/bin/php", "-d", "include_path=@"],
 };
 
+const BASH: Language = Language {
+    detector: "shell",
+    interpreter: "/bin/bash",
+    beside: ". \"${0%/*}/helper.sh\"\n",
+    far: "",
+    body: "echo ready $$\nwhile read -r line; do :; done\n",
+    script: "main.sh",
+    module: "helper.sh",
+    far_module: "",
+    strangers: ["other.sh", "test.sh"],
+    old: "answer=1\n",
+    new: "answer=2\n",
+    search: &[],
+};
+
+const DASH: Language = Language {
+    interpreter: "/bin/dash",
+    ..BASH
+};
+
 /// A program, laid out in a world.
 pub(crate) struct Program<'a> {
     pub(crate) w: &'a World,
@@ -295,6 +315,14 @@ fn script_replaced(language: Language) {
     });
 }
 
+fn script_rewritten(language: Language) {
+    with(language, |program| {
+        let p = program.start();
+        program.rewrite(&program.script());
+        program.expect(&[p.pid], &program.script(), "script", "loaded");
+    });
+}
+
 fn script_removed(language: Language) {
     with(language, |program| {
         let p = program.start();
@@ -407,6 +435,9 @@ languages! {
         g9_changed_before_the_start: changed_before_the_start,
         g9_mode_changed: mode_changed,
         g9_touched_as_its_package_ships_it: touched_as_its_package_ships_it,
+        found_by_its_user: found_by_its_user,
+        found_in_its_own_view: found_in_its_own_view,
+        recorded_and_judged_elsewhere: recorded_and_judged_elsewhere,
         g10_forked_after_the_change: forked_after_the_change,
     }
     perl PERL {
@@ -419,6 +450,9 @@ languages! {
         g9_changed_before_the_start: changed_before_the_start,
         g9_mode_changed: mode_changed,
         g9_touched_as_its_package_ships_it: touched_as_its_package_ships_it,
+        found_by_its_user: found_by_its_user,
+        found_in_its_own_view: found_in_its_own_view,
+        recorded_and_judged_elsewhere: recorded_and_judged_elsewhere,
         g10_forked_after_the_change: forked_after_the_change,
     }
     ruby RUBY {
@@ -431,6 +465,9 @@ languages! {
         g9_changed_before_the_start: changed_before_the_start,
         g9_mode_changed: mode_changed,
         g9_touched_as_its_package_ships_it: touched_as_its_package_ships_it,
+        found_by_its_user: found_by_its_user,
+        found_in_its_own_view: found_in_its_own_view,
+        recorded_and_judged_elsewhere: recorded_and_judged_elsewhere,
         g10_forked_after_the_change: forked_after_the_change,
     }
     nodejs NODEJS {
@@ -443,6 +480,9 @@ languages! {
         g9_changed_before_the_start: changed_before_the_start,
         g9_mode_changed: mode_changed,
         g9_touched_as_its_package_ships_it: touched_as_its_package_ships_it,
+        found_by_its_user: found_by_its_user,
+        found_in_its_own_view: found_in_its_own_view,
+        recorded_and_judged_elsewhere: recorded_and_judged_elsewhere,
     }
     php PHP {
         t6_01_script_replaced: script_replaced,
@@ -454,8 +494,111 @@ languages! {
         g9_changed_before_the_start: changed_before_the_start,
         g9_mode_changed: mode_changed,
         g9_touched_as_its_package_ships_it: touched_as_its_package_ships_it,
+        found_by_its_user: found_by_its_user,
+        found_in_its_own_view: found_in_its_own_view,
+        recorded_and_judged_elsewhere: recorded_and_judged_elsewhere,
         g10_forked_after_the_change: forked_after_the_change,
     }
+    bash BASH {
+        t6_24_script_replaced: script_replaced,
+        t6_24_script_removed: script_removed,
+        t6_24_script_rewritten: script_rewritten,
+        t6_24_sourced_file_changed: sourced_file_changed,
+        t6_24_strangers_changed: strangers_changed,
+        g9_changed_before_the_start: changed_before_the_start,
+        g9_mode_changed: mode_changed,
+        g9_touched_as_its_package_ships_it: touched_as_its_package_ships_it,
+    }
+    dash DASH {
+        t6_24_script_replaced: script_replaced,
+        t6_24_script_removed: script_removed,
+        t6_24_script_rewritten: script_rewritten,
+        t6_24_sourced_file_changed: sourced_file_changed,
+        t6_24_strangers_changed: strangers_changed,
+        g9_changed_before_the_start: changed_before_the_start,
+        g9_mode_changed: mode_changed,
+        g9_touched_as_its_package_ships_it: touched_as_its_package_ships_it,
+    }
+}
+
+/// A shell keeps its script open; files that it sources are read and closed, and may not have been reached.
+fn sourced_file_changed(language: Language) {
+    with(language, |program| {
+        let p = program.start();
+        program.replace(&program.module());
+        let scan = check(program.w);
+        scan.assert_complete("sourced");
+        let (acts, old) = old_sources(&scan, p.pid);
+        assert!(!acts && old.iter().all(|old| !old.certain), "{scan:#?}");
+    });
+}
+
+/// Whoever may see no more than his own processes finds what they run.
+fn found_by_its_user(language: Language) {
+    with(language, |program| {
+        let p = program.start_as(&NOBODY);
+        program.replace(&program.module());
+        let args = ["--plugin-dir", detectors().to_str().unwrap()];
+        for args in [&args[..], &["--user", args[0], args[1]]] {
+            let scan = program.w.scan_through(&NOBODY, args);
+            let (acts, old) = old_sources(&scan, p.pid);
+            let paths: Vec<PathBuf> = old.into_iter().map(|old| old.path).collect();
+            assert_eq!((acts, paths), (true, vec![program.module()]), "{scan:#?}");
+        }
+    });
+}
+
+/// Paths mean what they mean to the process.
+fn found_in_its_own_view(language: Language) {
+    with(language, |program| {
+        let w = program.w;
+        w.sh("cp -a $D/app $D/inner");
+        let (app, inner) = (program.dir.display(), w.path("inner"));
+        let line = format!(
+            "mount --bind {} {app}; exec {} {}",
+            inner.display(),
+            language.interpreter,
+            program.script().display()
+        );
+        let p = w.hold_as(&["unshare", "-m", "sh", "-c"], &[line]);
+        program.replace(&program.module());
+        program.expect_clean();
+        program.replace(&inner.join(language.module));
+        program.expect(&[p.pid], &program.module(), "module", "imported");
+    });
+}
+
+/// What detectors said is in the record: elsewhere, without them, the same is said.
+fn recorded_and_judged_elsewhere(language: Language) {
+    with(language, |program| {
+        let p = program.start();
+        program.replace(&program.module());
+        let w = program.w;
+        let bundle = w.path("bundle.json");
+        let bundle = bundle.to_str().unwrap();
+        let output = w.run_through(
+            &[],
+            &[
+                "record",
+                "--plugin-dir",
+                detectors().to_str().unwrap(),
+                bundle,
+            ],
+        );
+        assert!(output.status.success(), "{output:?}");
+        let (here, there) = (check(w), w.scan(&["--bundle", bundle]));
+        assert_eq!(there.pids(), [p.pid], "{there:#?}");
+        assert_eq!(old_sources(&here, p.pid), old_sources(&there, p.pid));
+        let output = w.run_through(&[], &["explain", "--bundle", bundle, &p.pid.to_string()]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        for word in [
+            program.module().to_str().unwrap(),
+            "detector",
+            language.detector,
+        ] {
+            assert!(text.contains(word), "{word}: {text}");
+        }
+    });
 }
 
 #[test]
