@@ -35,7 +35,7 @@ pub(super) fn judge_path(
             let claims = claims_on(object, said);
             let changes = said.map_or(&[][..], |said| said.changes);
             let judged = judge_file(stat, source.role, started_ns, claims, changes);
-            let moved = || judge_links(object, claims, started_ns, changes);
+            let moved = || judge_way(object, claims, started_ns, changes);
             match judged.0 {
                 Verdict::Current => moved().unwrap_or(judged),
                 _ => judged,
@@ -44,9 +44,9 @@ pub(super) fn judge_path(
     }
 }
 
-/// The file itself is as it was; but a link on the way to it is younger than the process, which may have been led
-/// elsewhere.
-fn judge_links(
+/// The file itself is as it was; but a link or directory on the way to it came there later than the process, which may have
+/// been led elsewhere.
+fn judge_way(
     object: &Object,
     claims: &[Claim],
     started_ns: i64,
@@ -320,6 +320,62 @@ mod tests {
             Verdict::Current,
             true,
         );
+    }
+
+    /// A file that nobody touched, by a name that came to lead to it so many seconds after the start.
+    #[track_caller]
+    fn check_way(since: i64, alternatives: bool, judged: Option<(Verdict, bool)>) {
+        let found = stat(-5, -9, Some(-9));
+        let mut look = crate::model::Look {
+            mapped: Err(WhyNot::NotRecorded),
+            fresh: Fresh::Found(found.clone()),
+            mount: None,
+            mounted: None,
+            on_host: true,
+            mapped_build_id: None,
+            fresh_build_id: None,
+            content: crate::model::Compared::NotAsked,
+            start_name: None,
+        };
+        look.start_name = Some(crate::model::StartName {
+            path: "/app/x.py".into(),
+            found: Ok(crate::model::Led {
+                path: "/app/x.py".into(),
+                stat: found,
+                since_ns: at(since).nanos_since_epoch(),
+                alternatives,
+            }),
+            content: crate::model::Compared::NotAsked,
+        });
+        let object = Object {
+            view: crate::model::ViewId(0),
+            name: "/app/x.py".into(),
+            path: Some("/app/x.py".into()),
+            device: Device::default(),
+            inode: 0,
+            look,
+        };
+        let source = Source {
+            object: crate::model::ObjectId(0),
+            role: Role::Module,
+            how: How::Imported,
+            evidence: crate::model::Evidence::Path,
+            plugin: 0,
+            via: None,
+        };
+        let expected = judged.unwrap_or((Verdict::Current, true));
+        assert_eq!(
+            judge_path(&object, &source, START, &Answers::default()),
+            expected
+        );
+    }
+
+    #[test]
+    fn g2_a_directory_or_link_that_came_later_may_have_led_elsewhere() {
+        check_way(-3, false, None);
+        check_way(0, false, None);
+        check_way(3, false, Some((Verdict::Stale(Kind::PathChanged), false)));
+        check_way(3, true, Some((Verdict::Stale(Kind::Alternative), false)));
     }
 
     #[test]

@@ -274,6 +274,7 @@ fn finding(assessment: &Assessment<'_>, stale: &StaleObject) -> Value {
         .start_name
         .as_ref()
         .and_then(|start| start.found.as_ref().ok())
+        .filter(|led| Some(&led.path) != object.path.as_ref())
     {
         put(&mut value, "start_path", &led.path);
     }

@@ -238,7 +238,9 @@ pub(super) fn print_evidence(
     if let Some(text) = words::compared(&object.look) {
         writeln!(out, "{indent}content: {text}")?;
     }
-    if let Some(start) = &object.look.start_name {
+    let led_elsewhere =
+        |start: &&crate::model::StartName| Some(&start.path) != object.path.as_ref();
+    if let Some(start) = object.look.start_name.as_ref().filter(led_elsewhere) {
         let name = start.path.escaped();
         match &start.found {
             Ok(led) => writeln!(

@@ -79,6 +79,7 @@ impl Catalogue {
                 false => Base::Nowhere,
             },
             mounts: OnceLock::new(),
+            came: Default::default(),
             whole: false,
             host: true,
             host_path: None,
@@ -147,6 +148,7 @@ impl Catalogue {
         self.places.push(Arc::new(Place {
             base,
             mounts: OnceLock::new(),
+            came: Default::default(),
             whole: self.host.live && !self.host.named && key.root == b"/",
             host: view.host,
             // A service with a mount namespace of its own, and the host's files in it.

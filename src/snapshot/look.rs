@@ -1,8 +1,9 @@
 //! One look at one distinct object: what is mapped, and what a fresh open of its path gives now.
 
+use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{FileType, OFlags, Statx, StatxFlags};
 use rustix::io::Errno;
@@ -65,6 +66,8 @@ impl Handle {
 pub(super) struct Place {
     pub(super) base: Base,
     pub(super) mounts: OnceLock<Mounts>,
+    /// Since when directories are where they are, by their paths: many files share one.
+    pub(super) came: Mutex<HashMap<Vec<u8>, i64>>,
     /// Whether the root is that of its mount namespace: otherwise mountinfo shows only the mounts below it, and a
     /// missing one says nothing.
     pub(super) whole: bool,
@@ -78,6 +81,19 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn mounts(&self, proc: &ProcRoot) -> &Mounts {
         self.mounts.get_or_init(|| self.base.mounts(proc))
+    }
+
+    /// When a directory, or one above it, came to be where it is: a rename shows in no time of the files in it.
+    pub(super) fn came_ns(&self, proc: &ProcRoot, root: &OwnedFd, directory: &[u8]) -> i64 {
+        let known = |came: &HashMap<Vec<u8>, i64>| came.get(directory).copied();
+        if let Some(came) = known(&self.came.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return came;
+        }
+        let walked = view::follow(root, directory, self.mounts(proc));
+        let came_ns = walked.map_or(i64::MIN, |(_, trail)| trail.changed_ns);
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        came.insert(directory.to_vec(), came_ns);
+        came_ns
     }
 }
 

@@ -6,7 +6,7 @@ use super::look::{Place, empty_look, file_stat, is_on_host, led, take_fresh, why
 use super::root::ProcRoot;
 use super::scan::why;
 use super::view::{self, Lost};
-use crate::model::{Bytes, Compared, FileKind, Fresh, Look, StartName, WhyNot};
+use crate::model::{Bytes, Compared, FileKind, FileStat, Fresh, Led, Look, StartName, WhyNot};
 
 /// How a detector named a file.
 #[derive(Debug, Clone)]
@@ -47,7 +47,10 @@ fn look_at_path(proc: &ProcRoot, place: &Place, path: &Bytes) -> (Option<Bytes>,
     // Most have no link on their way, and are found in one call.
     if let Ok(found) = view::open_plain(&root, path.as_slice(), mounts) {
         let real = Bytes(unstale_plugin::join(b"/", path.as_slice()));
-        take_fresh(&mut look, file_stat(&found.stat), mounts);
+        let stat = file_stat(&found.stat);
+        let since_ns = place.came_ns(proc, &root, view::directory_of(real.as_slice()));
+        look.start_name = Some(way(path, &real, &stat, since_ns, false));
+        take_fresh(&mut look, stat, mounts);
         look.on_host = is_on_host(proc, place, &real, &look);
         return (Some(real), look);
     }
@@ -64,19 +67,37 @@ fn look_at_path(proc: &ProcRoot, place: &Place, path: &Bytes) -> (Option<Bytes>,
         Ok((found, trail)) => {
             let real = Bytes(trail.path.clone());
             let stat = file_stat(&found.stat);
-            if let Some(since_ns) = trail.links_ns {
-                let mut led = led(trail, stat.clone());
-                led.since_ns = since_ns;
-                look.start_name = Some(StartName {
-                    path: path.clone(),
-                    found: Ok(led),
-                    content: Compared::NotAsked,
-                });
-            }
+            let came_ns = place.came_ns(proc, &root, view::directory_of(real.as_slice()));
+            let since_ns = trail
+                .links_ns
+                .map_or(came_ns, |links_ns| links_ns.max(came_ns));
+            look.start_name = Some(way(path, &real, &stat, since_ns, trail.alternatives));
             take_fresh(&mut look, stat, mounts);
             look.on_host = is_on_host(proc, place, &real, &look);
             (Some(real), look)
         }
+    }
+}
+
+/// How a name leads to its file, and since when: by the links on the way, and by the directories. The file's own times tell
+/// nothing of either.
+fn way(
+    name: &Bytes,
+    real: &Bytes,
+    stat: &FileStat,
+    since_ns: i64,
+    alternatives: bool,
+) -> StartName {
+    let led = Led {
+        path: real.clone(),
+        stat: stat.clone(),
+        since_ns,
+        alternatives,
+    };
+    StartName {
+        path: name.clone(),
+        found: Ok(led),
+        content: Compared::NotAsked,
     }
 }
 

@@ -38,6 +38,7 @@ impl World {
         let place = Arc::new(Place {
             base: Base::Directory(self.dir.path().to_owned()),
             mounts: OnceLock::new(),
+            came: Default::default(),
             whole: false,
             host: true,
             host_path: None,
@@ -179,6 +180,7 @@ fn files_of_the_kernel_are_not_read() {
         let place = Arc::new(Place {
             base: Base::Directory("/".into()),
             mounts: OnceLock::new(),
+            came: Default::default(),
             whole: false,
             host: true,
             host_path: None,
