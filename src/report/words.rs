@@ -1,5 +1,7 @@
 //! Sentence parts that several forms share.
 
+use std::borrow::Cow;
+
 use crate::model::{
     Action, Basis, Bytes, Compared, Escaped, FileStat, How, Instance, Item, Kind, Look, Object,
     Owner, OwnerKind, Package, PackageFact, Part, Role, Rule, Runtime, Scope, Source, Timestamp,
@@ -129,10 +131,23 @@ pub(super) fn instance(item: &Item) -> Option<&Instance> {
     of(Part::Payload).or_else(|| of(Part::Helper))
 }
 
-/// The words of the command that restarts it, for people: none of them has a blank or a quote in it.
+/// The command that restarts it, for people, who may hand it to a shell: it has the same words there.
 pub(super) fn command(item: &Item) -> Option<String> {
-    let words = item.restart_command()?.join(" ");
-    Some(Escaped(words.as_bytes()).to_string())
+    let words: Vec<_> = item
+        .restart_command()?
+        .iter()
+        .map(|word| quoted(word))
+        .collect();
+    Some(Escaped(words.join(" ").as_bytes()).to_string())
+}
+
+/// A word as a shell takes it for one. Manifests may hold any, and so may a bundle that somebody else made.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte);
+    if !word.is_empty() && word.bytes().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
 }
 
 /// What a file is to a process that has no code of it mapped.
@@ -289,5 +304,20 @@ fn rule_words(rule: Rule) -> &'static str {
         Rule::OwnTemporaryFile => {
             "a temporary file that the running program made and removed itself"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_words_in_a_shell() {
+        let check = |word, shown| assert_eq!(quoted(word), shown);
+        check("/usr/bin/docker", "/usr/bin/docker");
+        check("--machine=1000@.host", "--machine=1000@.host");
+        check("", "''");
+        check("web; reboot", "'web; reboot'");
+        check("it's $(here)", r"'it'\''s $(here)'");
     }
 }
