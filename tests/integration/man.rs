@@ -265,6 +265,8 @@ The same on RPM systems (\fIrpmdb.sqlite\fR; older kinds of database are refused
 .PP
 A check that finds no file replaced, touched or beyond judging does not read them.
 They are read without locks, and never written.
+Of what runs in a container or chroot, the files of those names below its own root tell; if they cannot be read, the
+package is not known, and the result is no less complete.
 .SH ENVIRONMENT
 .TP
 .B NO_COLOR

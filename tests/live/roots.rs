@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::group4::{contained, dead_mount, jail, jailed, replace_seen_by};
-use crate::support::{Built, Holder, World, arg, live, replace, settle};
+use crate::support::{Built, Holder, World, arg, has_tool, live, replace, settle, skip};
 
 /// Makes a dpkg database below a root as this world sees it: `package` owns the file, in the newer version since now.
 fn dpkg_below(w: &World, root: &str, package: &str, file: &Path) {
@@ -69,6 +69,44 @@ fn t7_48_package_of_a_container() {
         assert_is(&package_of(w, &host), "hosts", None, "9");
         let text = explained(w, &p);
         assert!(text.contains("theirs"), "{text}");
+    });
+}
+
+#[test]
+fn t7_48_package_of_a_container_with_rpm() {
+    if !has_tool("rpmbuild") {
+        skip("no rpmbuild");
+        return;
+    }
+    live(|w| {
+        let lib = w.lib();
+        let p = contained(w, &lib, &[arg("x", &lib)]);
+        w.subdir("build");
+        fs::write(
+            w.path("a.spec"),
+            format!(
+                "%define _build_id_links none\nName: theirs\nVersion: 2\nRelease: 1\nSummary: s\nLicense: l\n\
+                 BuildArch: noarch\n%description\nd\n%install\nmkdir -p %{{buildroot}}{0}\n\
+                 touch %{{buildroot}}{1}\n%files\n{1}\n",
+                lib.parent().unwrap().display(),
+                lib.display(),
+            ),
+        )
+        .unwrap();
+        // Made in a directory of its own and copied: rpm takes a root by its name, and `/proc/PID/root` has none that
+        // leads there.
+        w.sh(&format!(
+            "export HOME=$D; rpmbuild -bb --quiet --define \"_topdir $D/build\" $D/a.spec >&2; \
+             mkdir -p $D/made/var/lib/rpm {0}/var/lib/rpm; \
+             rpm --root $D/made --dbpath /var/lib/rpm --force-debian -i --justdb --nodeps $D/build/RPMS/noarch/*.rpm >&2; \
+             cp $D/made/var/lib/rpm/rpmdb.sqlite* {0}/var/lib/rpm",
+            root_of(&p)
+        ));
+        replace_seen_by(w, &p, &lib, "new.so");
+        let package = package_of(w, &p);
+        assert_eq!(package["backend"], "rpm", "{package}: {}", explained(w, &p));
+        assert_eq!(package["name"], "theirs", "{package}");
+        assert_eq!(package["installed_version"], "2-1", "{package}");
     });
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use proptest::prelude::*;
 use unstale_dpkg::Dpkg;
@@ -391,4 +391,50 @@ fn hostile_repetition_is_bounded() {
         "{:?}",
         damage(&answer)
     );
+}
+
+#[test]
+fn t11_16_a_foreign_root_has_its_time() {
+    let mut store = Store::new();
+    store.installed("x", "1", "amd64");
+    store.list("x", &["/usr/bin/x"]);
+    let ends = Instant::now() + std::time::Duration::from_millis(300);
+    let foreign = store.open_until(ends).unwrap();
+    let path = [Path::new("/usr/bin/x")];
+    assert_eq!(foreign.owners(&path).unwrap().value[0].owners.len(), 1);
+    while Instant::now() < ends {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let late = foreign.owners(&path).unwrap_err().to_string();
+    assert!(late.contains("it takes too long to read"), "{late}");
+}
+
+#[test]
+fn t11_16_a_foreign_root_has_its_share() {
+    let mut store = Store::new();
+    store.installed("x", "1", "amd64");
+    let status = fs::read(store.path("/var/lib/dpkg/status")).unwrap();
+    let comment = format!("Package: y\nDescription: {}\n\n", "y".repeat(1000));
+    store.file(
+        "/var/lib/dpkg/status",
+        [status.as_slice(), &comment.repeat(8500).into_bytes()].concat(),
+    );
+    let path = [Path::new("/usr/bin/x")];
+    assert!(store.open().owners(&path).is_ok());
+    let large = store.open_foreign().unwrap().owners(&path).unwrap_err();
+    assert!(large.to_string().contains("larger than"), "{large}");
+}
+
+#[test]
+fn t8_19_a_foreign_root_is_not_left() {
+    let inner = Store::empty();
+    let mut outer = Store::new();
+    outer.installed("outer", "1", "amd64");
+    let target = outer.path("/var/lib/dpkg");
+    inner.link("/var/lib/dpkg", target.to_str().unwrap());
+    assert!(inner.open_foreign().is_none());
+    let up = format!("../../../../../..{}", target.display());
+    fs::remove_file(inner.path("/var/lib/dpkg")).unwrap();
+    inner.link("/var/lib/dpkg", &up);
+    assert!(inner.open_foreign().is_none());
 }

@@ -4,10 +4,12 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use rustix::fs::{Mode, OFlags};
 use tempfile::TempDir;
 use unstale_dpkg::Dpkg;
-use unstale_packages::{Answer, Ownership, PackageDb};
+use unstale_packages::{Answer, Foreign, Ownership, PackageDb};
 
 /// A root that is filled by hand.
 pub(crate) struct Store {
@@ -93,6 +95,17 @@ impl Store {
             .expect("a store was made")
     }
 
+    /// The same as a root that somebody else rules.
+    pub(crate) fn open_foreign(&self) -> Option<Dpkg> {
+        self.open_until(Instant::now() + Duration::from_secs(60))
+    }
+
+    pub(crate) fn open_until(&self, end: Instant) -> Option<Dpkg> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(self.dir.path(), flags, Mode::empty()).unwrap();
+        Dpkg::open_foreign(Foreign::new(dir, end)).unwrap()
+    }
+
     pub(crate) fn try_open(&self) -> Option<Dpkg> {
         Dpkg::open(self.dir.path()).unwrap()
     }
@@ -100,6 +113,10 @@ impl Store {
     /// `NAME:ARCH VERSION` of each owner of one path, and what was damaged.
     pub(crate) fn owners(&self, path: &str) -> (Vec<String>, Vec<String>) {
         let answer = self.open().owners(&[Path::new(path)]).unwrap();
+        // As the root of a container it says the same.
+        let foreign = self.open_foreign().expect("a store was made");
+        let same = foreign.owners(&[Path::new(path)]).unwrap();
+        assert_eq!(same, answer);
         (shown(&answer.value[0]), damage(&answer))
     }
 }

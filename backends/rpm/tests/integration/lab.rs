@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
+use unstale_packages::Foreign;
 use unstale_rpm::Rpm;
 
 /// Whether rpm's programs are here. Without them a test says so and passes, except in CI.
@@ -69,6 +71,14 @@ impl Lab {
 
     pub(crate) fn open(&self) -> Rpm {
         Rpm::open(&self.root()).unwrap().unwrap()
+    }
+
+    /// The same as a root that somebody else rules.
+    pub(crate) fn open_foreign(&self) -> Rpm {
+        let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::DIRECTORY;
+        let dir = rustix::fs::open(self.root(), flags, rustix::fs::Mode::empty()).unwrap();
+        let end = Instant::now() + Duration::from_secs(60);
+        Rpm::open_foreign(Foreign::new(dir, end)).unwrap().unwrap()
     }
 
     /// Builds a package and gives its file.

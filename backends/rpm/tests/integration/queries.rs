@@ -25,6 +25,9 @@ const LIBA: Spec<'static> = Spec {
 fn owners(lab: &Lab, path: &str) -> Vec<Owner> {
     let answer = lab.open().owners(&[Path::new(path)]).unwrap();
     assert_eq!(answer.damage, []);
+    // As the root of a container it says the same.
+    let foreign = lab.open_foreign().owners(&[Path::new(path)]).unwrap();
+    assert_eq!(foreign, answer);
     let mut value = answer.value;
     assert_eq!(value.len(), 1);
     value.remove(0).owners
