@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::assess::owner_of;
 use super::crew::Lines;
@@ -170,7 +171,10 @@ impl<'a> Detectors<'a> {
             }
         }
         let mut named: Vec<(ProcessKey, Vec<NewSource>)> = Vec::new();
-        for (place, keys, visited) in self.talk(by_plugin, &owners, own_pids) {
+        let begun = Instant::now();
+        let talked = self.talk(by_plugin, &owners, own_pids);
+        scanner.excuse(begun.elapsed());
+        for (place, keys, visited) in talked {
             for one in visited {
                 let Some(&key) = keys.get(&one.pid) else {
                     continue;

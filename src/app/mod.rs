@@ -36,8 +36,10 @@ use detectors::Detectors;
 use exit::Exit;
 use gather::Interest;
 
-/// A scan is given up after this long, whatever it waits for.
+/// A scan is given up after this long, whatever it waits for. Detectors have their own time besides, and look twice: at
+/// what interests them by its code, and by its owner.
 const SCAN_LIMIT: Duration = Duration::from_secs(90);
+const DETECTORS_LOOK: u32 = 2;
 
 /// Runs the program.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -164,7 +166,8 @@ fn look(source: &SourceFlags, interest: &Interest, crew: &Crew) -> Result<Bundle
         gather::gather(options, &root, interest, detectors)
     };
     let on_request = |worker| starter.borrow_mut().start(worker);
-    let seen = confine::run_with(SCAN_LIMIT, lines, on_request, work);
+    let limit = SCAN_LIMIT + DETECTORS_LOOK * crew.settings.total_deadline;
+    let seen = confine::run_with(limit, lines, on_request, work);
     let mut bundle = seen?.map_err(Error::Problem)?;
     starter.into_inner().tell(&mut bundle.facts);
     crew.tell(&mut bundle.facts);

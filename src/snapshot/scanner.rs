@@ -300,6 +300,11 @@ impl Scanner {
         self.look_at_new();
     }
 
+    /// Time that others took, by limits of their own, is not the scan's: what they found out is still to be looked at.
+    pub fn excuse(&mut self, time: Duration) {
+        self.end += time;
+    }
+
     /// What is left of the time for the whole scan, and of that of a stage.
     pub(super) fn left(&self, stage: Duration) -> Duration {
         stage.min(self.end.saturating_duration_since(Instant::now()))

@@ -569,6 +569,7 @@ fn held_files(dir: &ProcDir<'_>, root: &[u8]) -> Vec<(Bytes, HeldBy)> {
 mod tests {
     use super::*;
     use crate::model::Namespaces;
+    use crate::snapshot::{MappingSource, Options};
 
     const OWN: Option<u64> = Some(4_026_531_836);
 
@@ -604,6 +605,21 @@ mod tests {
         let others: usize = (2000..2100).map(|uid| rooms(uid, own, 100)).sum();
         assert!(others < 128);
         assert_eq!(rooms(0, own, 1000), 1000, "the host's root");
+    }
+
+    #[test]
+    fn time_that_detectors_take_is_not_the_scans() {
+        let mut scanner = Scanner::open(Options {
+            proc: "/proc".into(),
+            root: None,
+            source: MappingSource::Best,
+            reader_uid: 0,
+        })
+        .unwrap();
+        let whole = Duration::from_secs(3600);
+        let before = scanner.left(whole);
+        scanner.excuse(Duration::from_secs(300));
+        assert!(scanner.left(whole) > before + Duration::from_secs(200));
     }
 
     #[test]
