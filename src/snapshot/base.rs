@@ -8,7 +8,7 @@ use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::mounts::Mounts;
-use super::root::ProcRoot;
+use super::root::{ProcDir, ProcRoot};
 use super::scan::{device_of, is_vanished};
 use super::view::{O_PATH, stat_of};
 use crate::model::{Device, Pid};
@@ -23,12 +23,14 @@ const USER_MOUNTS_CAP: usize = 256 * 1024;
 /// Where a path of a view is opened.
 #[derive(Debug)]
 pub(super) enum Base {
-    /// Below `/proc/PID/root` of one of these processes, as long as it is the root of that identity.
+    /// Below `/proc/PID/root` of one of these processes, as long as it is the root of that identity, in that namespace.
     Tasks {
         /// The newest last.
         tasks: Mutex<Vec<Pid>>,
         /// `st_dev` and inode number of the root.
         root: Option<(Device, u64)>,
+        /// Inode number of the mount namespace.
+        mnt_ns: Option<u64>,
     },
     /// Below a directory of the reader's: its own root, or `--root`.
     Directory(std::path::PathBuf),
@@ -41,11 +43,11 @@ impl Base {
     pub(super) fn open(&self, proc: &ProcRoot) -> Result<OwnedFd, Errno> {
         match self {
             Self::Directory(path) => fs::open(path, O_PATH | OFlags::DIRECTORY, Mode::empty()),
-            Self::Tasks { root, .. } => self.ask(|task| {
-                let fd = proc
-                    .process(task)?
-                    .open_through(c"root", OFlags::PATH | OFlags::DIRECTORY)?;
+            Self::Tasks { root, mnt_ns, .. } => self.ask(|task| {
+                let dir = proc.process(task)?;
+                let fd = dir.open_through(c"root", OFlags::PATH | OFlags::DIRECTORY)?;
                 let stat = stat_of(&fd)?;
+                stays(&dir, *mnt_ns)?;
                 // Whoever called chroot(2) meanwhile does not speak for the view any more.
                 match *root == Some((device_of(&stat), stat.stx_ino)) {
                     true => Ok(fd),
@@ -71,7 +73,7 @@ impl Base {
             Self::Directory(_) => proc
                 .own()
                 .and_then(|own| own.read(c"mountinfo", OWN_MOUNTS_CAP)),
-            Self::Tasks { .. } => self.ask(|task| {
+            Self::Tasks { mnt_ns, .. } => self.ask(|task| {
                 let dir = proc.process(task)?;
                 // A mount namespace belongs to the user namespace it was made in: in the reader's own, root made it.
                 let theirs = dir.namespace(c"ns/user")?;
@@ -81,7 +83,9 @@ impl Base {
                 } else {
                     USER_MOUNTS_CAP
                 };
-                dir.read(c"mountinfo", cap)
+                let text = dir.read(c"mountinfo", cap)?;
+                stays(&dir, *mnt_ns)?;
+                Ok(text)
             }),
         };
         text.map_or_else(|_| Mounts::unreadable(), |text| Mounts::parse(&text).0)
@@ -103,5 +107,39 @@ impl Base {
             }
         }
         Err(Errno::SRCH)
+    }
+}
+
+/// Whoever called unshare(2) since has the same root, and mounts of its own in it: it is asked after the answer, for
+/// there is no way back.
+fn stays(dir: &ProcDir<'_>, mnt_ns: Option<u64>) -> Result<(), Errno> {
+    match mnt_ns.is_none() || dir.namespace(c"ns/mnt").ok() == mnt_ns {
+        true => Ok(()),
+        false => Err(Errno::SRCH),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_in_another_namespace_does_not_speak_for_a_view() {
+        let proc = ProcRoot::open(Path::new("/proc")).unwrap();
+        let own = proc.own().unwrap();
+        let stat = own.stat_through(c"root").unwrap();
+        let mnt_ns = own.namespace(c"ns/mnt").unwrap();
+        let base = |mnt_ns| Base::Tasks {
+            tasks: Mutex::new(vec![std::process::id()]),
+            root: Some((device_of(&stat), stat.stx_ino)),
+            mnt_ns,
+        };
+        for known in [None, Some(mnt_ns)] {
+            assert!(base(known).open(&proc).is_ok());
+            assert!(!base(known).mounts(&proc).is_unreadable());
+        }
+        let other = base(Some(mnt_ns + 1));
+        assert_eq!(other.open(&proc).err(), Some(Errno::SRCH));
+        assert!(other.mounts(&proc).is_unreadable());
     }
 }

@@ -138,6 +138,7 @@ impl Catalogue {
             (true, false, false) => Base::Tasks {
                 tasks: Mutex::new(vec![seen.task]),
                 root: seen.root_id,
+                mnt_ns: seen.mnt_ns,
             },
         };
         let view = View {
