@@ -144,6 +144,10 @@ impl<'a> Detectors<'a> {
         if wanted.is_empty() {
             return;
         }
+        // Root's first: should time run out, it runs out for processes of users.
+        let users = scanner.users();
+        let user = |key: &ProcessKey| users.get(key).copied().unwrap_or(u32::MAX);
+        wanted.sort_by_key(|(place, key)| (user(key), *place, *key));
         let wants: Vec<Arc<Wants>> = self
             .plugins
             .iter()

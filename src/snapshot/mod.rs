@@ -7,6 +7,7 @@
 
 mod base;
 mod catalogue;
+mod closely;
 mod content;
 mod deadline;
 mod files;
@@ -27,9 +28,10 @@ pub mod stat;
 mod view;
 mod visits;
 
+pub use closely::Wants;
 pub use files::ProcessFiles;
 pub use root::ProcRoot;
 pub use roots::{Roots, Seat};
 pub use scan::MappingSource;
 pub use scanner::{Options, Scanner};
-pub use visits::{NewSource, SourceAt, Visit, Wants};
+pub use visits::{NewSource, SourceAt, Visit};

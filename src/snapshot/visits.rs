@@ -1,22 +1,19 @@
 //! What detectors want to know of single processes, and a look at the files that they say those run.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ffi::CString;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::FileType;
 use rustix::io::Errno;
 use unstale_plugin::Handle as HeldBy;
 
+use super::closely::{Asked, Close, MAPS_CAP, Wants, look_closely};
 use super::deadline;
 use super::files::ProcessFiles;
 use super::inside;
 use super::look::{self, Handle, Job};
 use super::maps;
-use super::rights::Rights;
-use super::root::{ProcDir, ProcRoot};
-use super::scan::{self, why};
+use super::scan::why;
 use super::scanner::{Scanner, threads};
 use super::sources::{self, Named};
 use super::view::{path_in_root, without_suffix};
@@ -24,33 +21,13 @@ use crate::model::{
     Bytes, Details, Evidence, How, ObjectId, Pid, Process, ProcessKey, Role, Source, ViewId, WhyNot,
 };
 
-/// `/proc/PID/environ`: the kernel lets arguments and environment have 2 MiB together, with the usual limit of the stack
-/// (execve(2)).
-const ENVIRON_CAP: usize = 2 * 1024 * 1024;
-/// Values that are handed on, together.
-const VALUES_CAP: usize = 64 * 1024;
-/// The files that a process holds, as far as they are listed.
-const HELD_CAP: usize = 4096;
-/// The names of those, together: each may have 4 KiB.
-const HELD_NAMES_CAP: usize = 256 * 1024;
 /// What is kept at once of one user's processes, and of all but those of the host's root: arguments, variables, names. The
 /// memory of the scanner is bounded, and nobody's processes may use it up.
 const USER_CAP: usize = 16 * 1024 * 1024;
 const OTHERS_CAP: usize = 128 * 1024 * 1024;
-/// `/proc/PID/maps` of a process whose data files are wanted.
-const MAPS_CAP: usize = 16 * 1024 * 1024;
 /// How long one process may keep a reader waiting, and all of them.
 const LIMIT: Duration = Duration::from_secs(1);
 const STAGE_LIMIT: Duration = Duration::from_secs(5);
-
-/// What of a process is to be read beyond what every look reads.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wants {
-    /// Variables of its initial environment.
-    pub environ: Vec<String>,
-    /// Files that it holds without having code of them mapped.
-    pub files: bool,
-}
 
 /// A process as a detector gets to see it.
 #[derive(Debug)]
@@ -113,16 +90,6 @@ pub enum SourceAt {
 /// What tells used files apart: what a process holds is asked through it.
 pub(super) type SourceKey = (ViewId, u32, SourceAt, Option<ProcessKey>);
 
-/// A process that is to be visited.
-struct Asked {
-    key: ProcessKey,
-    task: Pid,
-    /// Its root, as the kernel prints it.
-    root: Bytes,
-    exe: Option<Bytes>,
-    wants: Arc<Wants>,
-}
-
 /// Where mappings end, by the task that has them and their start.
 type MappingEnds = HashMap<(Pid, u64), u64>;
 
@@ -152,28 +119,6 @@ impl Kept {
     }
 }
 
-/// What is read of one process for a visit.
-struct Close {
-    details: Details,
-    rights: Rights,
-    execfn: Option<Bytes>,
-    environ: Option<Vec<(Bytes, Bytes)>>,
-    held: Vec<(Bytes, HeldBy)>,
-}
-
-impl Close {
-    /// About so many bytes.
-    fn size(&self) -> usize {
-        let of = |bytes: &Bytes| size_of::<Bytes>() + bytes.as_slice().len();
-        let argv = self.details.argv.iter().map(of);
-        let environ = self.environ.iter().flatten();
-        let environ = environ.map(|(name, value)| of(name) + of(value));
-        let held = self.held.iter().map(|(path, _)| 16 + of(path));
-        let cgroup = self.details.cgroup.as_slice().len();
-        1024 + cgroup + argv.chain(environ).chain(held).sum::<usize>()
-    }
-}
-
 impl Scanner {
     /// Prepares visits to these processes. Of those that ended meanwhile there is none; of others that cannot be looked
     /// into, why.
@@ -181,8 +126,9 @@ impl Scanner {
         &mut self,
         wanted: &[(ProcessKey, Arc<Wants>)],
     ) -> Vec<Option<Result<Visit, WhyNot>>> {
+        let places = self.places();
         let jobs = wanted.iter().map(|(key, wants)| {
-            let process = self.process(*key);
+            let process = places.get(key).map(|&at| &self.processes[at]);
             let root = process.map(|one| self.catalogue.views[one.view.0 as usize].root.clone());
             Asked {
                 key: *key,
@@ -202,7 +148,7 @@ impl Scanner {
             let Some(key) = keys.next() else { return };
             visits.push(match close {
                 Some(Ok(close)) if kept.has_room(&close, self.host.reader_pid_ns) => {
-                    self.visit(key, close).map(Ok)
+                    places.get(&key).map(|&at| Ok(self.visit(at, close)))
                 }
                 Some(Ok(_)) => {
                     let what = "too much would be kept of processes of its user";
@@ -217,9 +163,9 @@ impl Scanner {
         visits
     }
 
-    fn visit(&mut self, key: ProcessKey, close: Close) -> Option<Visit> {
-        let process = self.process(key)?;
-        let view = process.view;
+    fn visit(&mut self, at: usize, close: Close) -> Visit {
+        let process = &self.processes[at];
+        let (view, key) = (process.view, process.key);
         let path = |object: ObjectId| self.catalogue.objects[object.0 as usize].path.clone();
         let code = process.uses.iter();
         let code = code.filter_map(|one| Some((path(one.object)?, one.start)));
@@ -244,7 +190,7 @@ impl Scanner {
             (place, self.catalogue.host_place()),
             close.rights,
         );
-        Some(Visit {
+        Visit {
             key,
             details: close.details,
             view: token,
@@ -255,16 +201,16 @@ impl Scanner {
             code,
             held: close.held,
             files,
-        })
+        }
     }
 
     /// Looks at the files that detectors named, each once, and notes for each process what it runs.
     pub fn add_sources(&mut self, named: Vec<(ProcessKey, Vec<NewSource>)>) {
         let before = self.catalogue.objects.len();
-        let ends = self.mapping_ends(&named);
+        let (places, ends) = (self.places(), self.mapping_ends(&named));
         let mut jobs = Vec::new();
         for (key, list) in named {
-            let Some(at) = self.processes.iter().position(|process| process.key == key) else {
+            let Some(&at) = places.get(&key) else {
                 continue;
             };
             let mut sources = Vec::with_capacity(list.len());
@@ -417,8 +363,23 @@ impl Scanner {
         Some(stat.stx_ino)
     }
 
-    fn process(&self, key: ProcessKey) -> Option<&Process> {
-        self.processes.iter().find(|process| process.key == key)
+    /// Where each process stands.
+    fn places(&self) -> HashMap<ProcessKey, usize> {
+        let processes = self.processes.iter().zip(0..);
+        processes.map(|(process, at)| (process.key, at)).collect()
+    }
+
+    /// Whose each process is, by the code that it has mapped.
+    #[must_use]
+    pub fn users(&self) -> HashMap<ProcessKey, u32> {
+        let user = |process: &Process| {
+            let first = process.uses.first()?;
+            Some((
+                process.key,
+                self.catalogue.jobs[first.object.0 as usize].uid,
+            ))
+        };
+        self.processes.iter().filter_map(user).collect()
     }
 
     fn task_of(&self, key: ProcessKey) -> Pid {
@@ -426,147 +387,9 @@ impl Scanner {
     }
 }
 
-fn look_closely(proc: &ProcRoot, asked: &Asked, own_user_ns: Option<u64>) -> Result<Close, Errno> {
-    let (key, task, wants) = (asked.key, asked.task, &asked.wants);
-    let details = scan::details(proc, key, task)?;
-    let dir = proc.process(task)?;
-    if details.argv.is_empty() {
-        // A detector would see no script where there may be one: arguments that cannot be read are no arguments.
-        scan::arguments(&dir)?;
-    }
-    let same_user_ns = own_user_ns.is_some() && details.namespaces.user == own_user_ns;
-    let environ = match wants.environ.is_empty() {
-        true => Some(Vec::new()),
-        false => dir
-            .read(c"environ", ENVIRON_CAP)
-            .ok()
-            .map(|text| pick(&text, &wants.environ)),
-    };
-    let held = match wants.files {
-        true => held_files(&dir, asked.root.as_slice()),
-        false => Vec::new(),
-    };
-    let close = Close {
-        rights: Rights::of(&dir, same_user_ns)?,
-        execfn: execfn(&dir),
-        environ,
-        held,
-        details,
-    };
-    // Another program has other rights, and other arguments.
-    match scan::is_unchanged(proc, key, task, asked.exe.as_ref())? {
-        true => Ok(close),
-        false => Err(Errno::AGAIN),
-    }
-}
-
-/// The variables that are asked for; the last of each name, as getenv(3) would not, but shells do: both are the
-/// process's own word.
-fn pick(environ: &[u8], names: &[String]) -> Vec<(Bytes, Bytes)> {
-    let mut picked = Vec::new();
-    let mut size = 0;
-    for pair in environ.split(|&byte| byte == 0) {
-        let Some(at) = pair.iter().position(|&byte| byte == b'=') else {
-            continue;
-        };
-        let (name, value) = (&pair[..at], &pair[at + 1..]);
-        let wanted = names.iter().any(|wanted| wanted.as_bytes() == name);
-        let known = picked
-            .iter()
-            .any(|(known, _): &(Bytes, Bytes)| known.as_slice() == name);
-        if wanted && !known && size + value.len() <= VALUES_CAP {
-            size += value.len();
-            picked.push((Bytes::from(name), Bytes::from(value)));
-        }
-    }
-    picked
-}
-
-/// `AT_EXECFN` of the auxiliary vector (getauxval(3)).
-const AT_EXECFN: u64 = 31;
-
-/// The name that the program was executed by: the vector tells where it lies in the process's memory.
-fn execfn(dir: &ProcDir<'_>) -> Option<Bytes> {
-    use std::os::unix::fs::FileExt as _;
-    let auxv = dir.read(c"auxv", 4096).ok()?;
-    let word = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_ne_bytes);
-    let half = |bytes: &[u8]| {
-        bytes
-            .try_into()
-            .ok()
-            .map(|bytes| u64::from(u32::from_ne_bytes(bytes)))
-    };
-    let find = |size: usize, word: &dyn Fn(&[u8]) -> Option<u64>| {
-        auxv.chunks_exact(2 * size)
-            .find_map(|pair| (word(&pair[..size])? == AT_EXECFN).then(|| word(&pair[size..]))?)
-    };
-    // A 32-bit program has words of 32 bits.
-    let address = find(8, &word).or_else(|| find(4, &half))?;
-    let memory = std::fs::File::from(dir.open(c"mem").ok()?);
-    let mut name = vec![0; 4096];
-    let mut filled = 0;
-    while filled < name.len() && !name[..filled].contains(&0) {
-        // The name lies at the upper end of the stack: a read over its end is cut short.
-        match memory.read_at(&mut name[filled..], address.checked_add(filled as u64)?) {
-            Ok(0) | Err(_) => break,
-            Ok(count) => filled += count,
-        }
-    }
-    let end = name[..filled].iter().position(|&byte| byte == 0)?;
-    name.truncate(end);
-    (!name.is_empty()).then_some(Bytes(name))
-}
-
-/// Regular files that a process has open, or mapped without code.
-fn held_files(dir: &ProcDir<'_>, root: &[u8]) -> Vec<(Bytes, HeldBy)> {
-    let path = |name: &[u8]| {
-        let path = path_in_root(name, root)?;
-        Some(Bytes::from(without_suffix(path).unwrap_or(path)))
-    };
-    let mut held = Vec::new();
-    let mut known = HashSet::new();
-    let mut size = 0;
-    for number in dir
-        .descriptors()
-        .unwrap_or_default()
-        .into_iter()
-        .take(HELD_CAP)
-    {
-        let link = CString::new(format!("fd/{number}")).expect("digits hold no NUL");
-        let regular = dir.stat_through(&link).is_ok_and(|stat| {
-            FileType::from_raw_mode(stat.stx_mode.into()) == FileType::RegularFile
-        });
-        let name = dir.link(&link).ok().filter(|_| regular);
-        if let Some(path) = name.as_deref().and_then(path) {
-            size += path.as_slice().len();
-            if size > HELD_NAMES_CAP {
-                return held;
-            }
-            known.insert(path.clone());
-            held.push((path, HeldBy::Descriptor(number)));
-        }
-    }
-    let maps = dir.read(c"maps", MAPS_CAP).unwrap_or_default();
-    for line in maps.split(|&byte| byte == b'\n') {
-        if held.len() >= HELD_CAP {
-            break;
-        }
-        if let Ok(Some(mapping)) = maps::parse_data_line(line)
-            && let Some(path) = path(mapping.name)
-            && known.insert(path.clone())
-        {
-            size += path.as_slice().len();
-            if size > HELD_NAMES_CAP {
-                return held;
-            }
-            held.push((path, HeldBy::Mapping(mapping.start)));
-        }
-    }
-    held
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::rights::Rights;
     use super::*;
     use crate::model::Namespaces;
     use crate::snapshot::{MappingSource, Options};
@@ -620,23 +443,5 @@ mod tests {
         let before = scanner.left(whole);
         scanner.excuse(Duration::from_secs(300));
         assert!(scanner.left(whole) > before + Duration::from_secs(200));
-    }
-
-    #[test]
-    fn names_of_what_is_held_are_bounded() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut path = dir.path().to_owned();
-        path.extend(std::iter::repeat_n("d".repeat(250), 12));
-        std::fs::create_dir_all(&path).unwrap();
-        let path = path.join("file");
-        std::fs::write(&path, "").unwrap();
-        let files: Vec<_> = (0..200)
-            .map(|_| std::fs::File::open(&path).unwrap())
-            .collect();
-        let proc = ProcRoot::open(std::path::Path::new("/proc")).unwrap();
-        let held = held_files(&proc.own().unwrap(), b"/");
-        let size: usize = held.iter().map(|(path, _)| path.as_slice().len()).sum();
-        assert!((1..=HELD_NAMES_CAP).contains(&size), "{size}");
-        drop(files);
     }
 }
