@@ -73,7 +73,9 @@ pub(super) fn select_from(facts: &Facts, answers: &Answers, target: &Target) -> 
                 .iter()
                 .filter(|(_, answer)| is_claimed(answer, name));
             files.extend(owned.map(|(path, _)| path.clone()));
-            let of_package = keys(&|process| maps_any(facts, process, &files));
+            let of_package = keys(&|process| {
+                maps_any(facts, process, &files) || has_foreign(facts, answers, process, name)
+            });
             if !of_package.is_empty() {
                 return of_package;
             }
@@ -134,6 +136,19 @@ fn maps_any(facts: &Facts, process: &Process, paths: &[Bytes]) -> bool {
                 .is_some_and(|path| paths.iter().any(|one| is_same_path(one, path)))
         })
     })
+}
+
+/// Whether a process has a file that a package of that name claims below the process's own root.
+fn has_foreign(facts: &Facts, answers: &Answers, process: &Process, name: &str) -> bool {
+    let objects = process.uses.iter().filter_map(|one| {
+        let object = facts.objects.get(one.object.0 as usize)?;
+        (!object.look.on_host).then_some(object)
+    });
+    let mut answers = objects.filter_map(|object| {
+        let said = answers.for_object(object)?;
+        said.of(object.path.as_ref()?)
+    });
+    answers.any(|answer| is_claimed(answer, name))
 }
 
 /// A package may list `/lib/x` for what the kernel calls `/usr/lib/x`.

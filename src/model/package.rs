@@ -179,3 +179,72 @@ mod by_path {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Compared, Device, Fresh, Look, WhyNot};
+
+    fn object(view: u32, on_host: bool) -> Object {
+        Object {
+            view: ViewId(view),
+            name: Bytes::from("/lib/x"),
+            path: Some(Bytes::from("/lib/x")),
+            device: Device::default(),
+            inode: 1,
+            look: Look {
+                mapped: Err(WhyNot::NotRecorded),
+                fresh: Fresh::Missing,
+                mount: None,
+                mounted: None,
+                on_host,
+                mapped_build_id: None,
+                fresh_build_id: None,
+                content: Compared::NotAsked,
+                start_name: None,
+            },
+        }
+    }
+
+    fn said(why: &str) -> BTreeMap<Bytes, PathAnswer> {
+        [(Bytes::from("/lib/x"), PathAnswer::Unknown(why.to_owned()))].into()
+    }
+
+    #[test]
+    fn t8_19_each_root_speaks_for_itself() {
+        let root = |views: &[u32], why: &str| RootAnswers {
+            views: views.iter().copied().map(ViewId).collect(),
+            paths: said(why),
+            ..RootAnswers::default()
+        };
+        let answers = Answers {
+            paths: said("host"),
+            roots: vec![root(&[1, 3], "one"), root(&[2], "two")],
+            ..Answers::default()
+        };
+        #[track_caller]
+        fn check(answers: &Answers, view: u32, on_host: bool, whose: Option<&str>) {
+            let object = object(view, on_host);
+            let said = answers.for_object(&object);
+            let answer = said.and_then(|said| said.of(object.path.as_ref()?));
+            let unknown = whose.map(|whose| PathAnswer::Unknown(whose.to_owned()));
+            assert_eq!(answer, unknown.as_ref());
+        }
+        check(&answers, 0, true, Some("host"));
+        check(&answers, 1, true, Some("host")); // a service with private mounts, and a file of the host
+        check(&answers, 1, false, Some("one"));
+        check(&answers, 3, false, Some("one"));
+        check(&answers, 2, false, Some("two"));
+        check(&answers, 4, false, None);
+        check(&answers, 0, false, None);
+    }
+
+    #[test]
+    fn t8_19_answers_of_before_are_of_the_host_alone() {
+        let text = r#"{"stores":["dpkg"],"paths":{},"changes":[],"files":{}}"#;
+        let answers: Answers = serde_json::from_str(text).unwrap();
+        assert_eq!(answers.roots, []);
+        let again = serde_json::to_string(&answers).unwrap();
+        assert_eq!(serde_json::from_str::<Answers>(&again).unwrap(), answers);
+    }
+}

@@ -67,8 +67,11 @@ fn t7_48_package_of_a_container() {
         replace(&lib, "new.so");
         assert_is(&package_of(w, &p), "theirs", Some("1"), "2");
         assert_is(&package_of(w, &host), "hosts", None, "9");
-        let text = explained(w, &p);
-        assert!(text.contains("theirs"), "{text}");
+        for target in [p.pid.to_string(), "theirs".to_owned()] {
+            let output = w.run_through(&[], &["explain", &target]);
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(text.contains("theirs 1 → 2"), "{target}: {output:?}");
+        }
     });
 }
 
