@@ -8,9 +8,10 @@ use unstale_plugin::{
     Detector, FileView, How, Kind, Process, Refused, Report, Role, base_name, join,
 };
 
+use crate::closure::Closure;
 use crate::command::{Command, Main, command_of, is_interpreter};
 use crate::finder::{Finder, Look, Origin, PathId, Place};
-use crate::graph::{Graph, GraphKey, NodeId};
+use crate::graph::{Graph, GraphKey, Head, NodeId};
 use crate::launcher::{Launched, embedded, launched};
 use crate::layout::{Layout, Layouts};
 use crate::loaded::{Loaded, Runtimes, Without};
@@ -190,12 +191,16 @@ impl Python {
         }
         let head = self.finder.path(look, head);
         let environ = self.finder.path(look, environ);
-        let key = self.graph((head, environ), layout, command);
-        let roots = self.roots(look, key, command, program, layout, launched.as_ref());
+        let program_ = (command, program, launched.as_ref());
+        let mut followed = self.follow(look, (head, environ, false), layout, program_);
+        if self.graphs.get(&followed.0).is_some_and(Graph::clashes) {
+            followed = self.follow(look, (head, environ, true), layout, program_);
+        }
+        let (key, roots, closure) = followed;
         if let Some(missing) = &roots.missing {
             saying.report.unknown(missing);
         }
-        let Some(graph) = self.graphs.get_mut(&key) else {
+        let Some(graph) = self.graphs.get(&key) else {
             return;
         };
         if let Program::Module(_) = program {
@@ -206,8 +211,6 @@ impl Python {
                 saying.file(path, Role::Script, How::Loaded, None);
             }
         }
-        let mind = (&mut self.finder, &mut self.sources);
-        let closure = graph.closure(look, mind, &roots.nodes, command.skip_first);
         say_closure(&closure, saying);
         for note in &layout.notes {
             saying.report.note(note);
@@ -217,19 +220,41 @@ impl Python {
             .note("modules: those that its sources import, as its path leads to them now");
     }
 
+    /// Goes through all that a program imports, in a graph that it shares with others or has alone.
+    fn follow(
+        &mut self,
+        look: Look<'_>,
+        path: (PathId, PathId, bool),
+        layout: &Layout,
+        (command, program, launched): (&Command<'_>, &Program, Option<&Launched>),
+    ) -> (GraphKey, Roots, Closure) {
+        let key = self.graph(look, path, layout, command);
+        let roots = self.roots(look, key, command, program, layout, launched);
+        let mind = (&mut self.finder, &mut self.sources);
+        let graph = self.graphs.get_mut(&key);
+        let closure =
+            graph.map(|graph| graph.closure(look, mind, &roots.nodes, command.skip_first));
+        (key, roots, closure.unwrap_or_default())
+    }
+
     fn graph(
         &mut self,
-        (head, environ): (PathId, PathId),
+        look: Look<'_>,
+        (head, environ, alone): (PathId, PathId, bool),
         layout: &Layout,
         command: &Command<'_>,
     ) -> GraphKey {
+        let names = self.finder.names(look, head);
         let key = GraphKey {
-            head,
+            alone: (alone || names.is_none()).then_some(head),
             environ,
             tail: layout.path,
             frozen: !command.no_frozen,
         };
-        self.graphs.entry(key).or_insert_with(|| Graph::new(key));
+        let head = Head { path: head, names };
+        let graph = self.graphs.entry(key);
+        let graph = graph.or_insert_with(|| Graph::new(key, head.clone()));
+        graph.enter(head);
         key
     }
 
@@ -383,7 +408,7 @@ impl Python {
         let head = self.with_launched(look, &launched, Vec::new());
         let head = self.finder.path(look, head);
         let environ = self.finder.path(look, Vec::new());
-        let key = self.graph((head, environ), &layout, &command);
+        let key = self.graph(look, (head, environ, true), &layout, &command);
         let Some(graph) = self.graphs.get_mut(&key) else {
             return;
         };

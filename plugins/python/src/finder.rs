@@ -3,7 +3,7 @@
 //! Says which file a name leads to; what is in the file is no concern here.
 #![forbid(unsafe_code)]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use unstale_plugin::{FileView, Kind, Listings, Process, Refused, directory_of};
@@ -68,6 +68,7 @@ struct Searched {
     view: u64,
     places: Rc<[Place]>,
     found: HashMap<Vec<u8>, Option<Rc<Found>>>,
+    names: Option<Option<Rc<HashSet<Vec<u8>>>>>,
 }
 
 /// Paths and answers of all processes.
@@ -110,9 +111,34 @@ impl Finder {
                 view: look.process.view,
                 places,
                 found: HashMap::new(),
+                names: None,
             });
         }
         id
+    }
+
+    /// All names that a search through a path may find, and perhaps some more; `None` if they cannot be told.
+    pub(crate) fn names(&mut self, look: Look<'_>, path: PathId) -> Option<Rc<HashSet<Vec<u8>>>> {
+        if let Some(known) = &self.paths[path.0].names {
+            return known.clone();
+        }
+        let places = Rc::clone(&self.paths[path.0].places);
+        let mut names = HashSet::new();
+        let mut all = true;
+        for place in places.iter() {
+            all &= self.kind(look, &place.path) == Ok(Kind::Directory);
+            all &= self
+                .listings
+                .each_name(look.process, look.files, &place.path, |name| {
+                    let stem = name.split(|&byte| byte == b'.').next().unwrap_or(name);
+                    names.insert(stem.to_vec());
+                });
+        }
+        let names = all.then(|| Rc::new(names));
+        if self.stopped.is_none() {
+            self.paths[path.0].names = Some(names.clone());
+        }
+        names
     }
 
     /// Searches a module by the last part of its name, through the lists of places in their order.

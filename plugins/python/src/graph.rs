@@ -14,8 +14,8 @@ use crate::version::{is_builtin, may_be_builtin};
 /// What a graph depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct GraphKey {
-    /// The program's part of the path: there only when the interpreter has started.
-    pub(crate) head: PathId,
+    /// The program's part of the path, where nothing can be shared with other programs.
+    pub(crate) alone: Option<PathId>,
     /// PYTHONPATH.
     pub(crate) environ: PathId,
     /// The rest.
@@ -25,22 +25,26 @@ pub(crate) struct GraphKey {
 }
 
 /// A module in a graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NodeId(usize);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct NodeId(pub(crate) usize);
 
 #[derive(Debug)]
 struct Node {
     name: Vec<u8>,
     found: Rc<Found>,
+    /// Whether the program's part of the path is searched for what it imports, before what all programs share.
+    own: bool,
     /// Whether it is the main program, and then the package that it belongs to.
     main: Option<Vec<u8>>,
     edges: Option<Rc<Edges>>,
 }
 
 #[derive(Debug, Default)]
-struct Edges {
-    to: Vec<(NodeId, bool)>,
-    trouble: Option<Trouble>,
+pub(crate) struct Edges {
+    /// Modules, and whether for sure.
+    pub(crate) to: Vec<(NodeId, bool)>,
+    /// Why these may not be all.
+    pub(crate) trouble: Option<Trouble>,
 }
 
 /// A source that could not be read, or not to its end.
@@ -60,51 +64,76 @@ enum Named {
     Missing,
 }
 
-/// The modules of one path.
+/// The program's part of the path: there only when the interpreter has started.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    /// The path.
+    pub(crate) path: PathId,
+    /// The names that may be found there; `None` if that cannot be told.
+    pub(crate) names: Option<Rc<HashSet<Vec<u8>>>>,
+}
+
+/// The modules of one path. Programs differ in the first part of theirs, and share the modules that are found behind it:
+/// as long as none of these asks for a name that the program's own part may answer. Where one does, the program has a
+/// graph alone.
 #[derive(Debug)]
 pub(crate) struct Graph {
     key: GraphKey,
     nodes: Vec<Node>,
+    /// What all programs share, or the one that is alone has.
     names: HashMap<Vec<u8>, Named>,
+    /// What is found by names of a program's part.
+    own: HashMap<PathId, HashMap<Vec<u8>, Named>>,
+    /// What shared modules ask for.
+    asked: HashSet<Vec<u8>>,
+    head: Head,
     /// Whether the program's part of the path is not there yet.
     early: bool,
-    mains: HashMap<(Vec<u8>, Vec<u8>), NodeId>,
+    mains: HashMap<(PathId, Vec<u8>, Vec<u8>), NodeId>,
 }
 
-/// One module on the way.
-#[derive(Debug)]
-pub(crate) struct Step {
-    /// What it is.
-    pub(crate) found: Rc<Found>,
-    /// Whether it is imported whenever the program runs.
-    pub(crate) sure: bool,
-    /// The file that asks for it.
-    pub(crate) via: Option<Vec<u8>>,
-}
-
-/// All that a program imports.
-#[derive(Debug, Default)]
-pub(crate) struct Closure {
-    /// In the order in which they were met.
-    pub(crate) steps: Vec<Step>,
-    /// Sources that could not be read.
-    pub(crate) troubles: Vec<Trouble>,
-}
-
-/// Modules that are followed for one process. The host's budget is lower; this bounds what comes from the cache.
-const STEPS: usize = 8192;
 /// Parts of a dotted name.
 const DEPTH: usize = 64;
 
 impl Graph {
     /// An empty graph.
-    pub(crate) fn new(key: GraphKey) -> Self {
+    pub(crate) fn new(key: GraphKey, head: Head) -> Self {
         Self {
             key,
             nodes: Vec::new(),
             names: HashMap::new(),
+            own: HashMap::new(),
+            asked: HashSet::new(),
+            head,
             early: false,
             mains: HashMap::new(),
+        }
+    }
+
+    /// How many modules are known.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether a module is a main program.
+    pub(crate) fn is_main(&self, node: NodeId) -> bool {
+        self.nodes[node.0].main.is_some()
+    }
+
+    /// Turns to a program.
+    pub(crate) fn enter(&mut self, head: Head) {
+        self.head = head;
+    }
+
+    /// Whether shared modules have asked for what the program's own part may answer.
+    pub(crate) fn clashes(&self) -> bool {
+        if self.key.alone.is_some() {
+            return false;
+        }
+        match &self.head.names {
+            None => true,
+            Some(names) if names.len() < self.asked.len() => !names.is_disjoint(&self.asked),
+            Some(names) => !self.asked.is_disjoint(names),
         }
     }
 
@@ -115,7 +144,7 @@ impl Graph {
             Origin::Member(archive, member) => below(archive, member),
             _ => Vec::new(),
         };
-        let key = (path, package.to_vec());
+        let key = (self.head.path, path, package.to_vec());
         if let Some(&known) = self.mains.get(&key) {
             return known;
         }
@@ -124,32 +153,59 @@ impl Graph {
             package: None,
             area: Area::App,
         };
-        let main = self.add(b"__main__", Rc::new(found), Some(package.to_vec()));
+        let main = self.add(b"__main__", Rc::new(found), true);
+        self.nodes[main.0].main = Some(package.to_vec());
         self.mains.insert(key, main);
         main
     }
 
-    fn add(&mut self, name: &[u8], found: Rc<Found>, main: Option<Vec<u8>>) -> NodeId {
+    fn add(&mut self, name: &[u8], found: Rc<Found>, own: bool) -> NodeId {
         self.nodes.push(Node {
             name: name.to_vec(),
             found,
-            main,
+            own,
+            main: None,
             edges: None,
         });
         NodeId(self.nodes.len() - 1)
     }
 
-    /// The modules that `import NAME` loads, outermost first, and whether all of them are there.
+    /// The modules that `import NAME` of the program loads, outermost first, and whether all of them are there.
     pub(crate) fn load(
         &mut self,
         look: Look<'_>,
         finder: &mut Finder,
         name: &[u8],
     ) -> (Vec<NodeId>, bool) {
+        let own = self.is_own(look, name, true);
+        self.load_in(look, finder, name, own)
+    }
+
+    /// Whether a name that the program, or else a shared module, asks for is searched in the program's own part first.
+    fn is_own(&mut self, look: Look<'_>, name: &[u8], by_program: bool) -> bool {
+        if self.key.alone.is_some() {
+            return false;
+        }
+        let top = name.split(|&byte| byte == b'.').next().unwrap_or(name);
+        let everybodys = self.key.frozen && look.version.is_frozen(top) || is_builtin(top);
+        if !by_program && !everybodys && !self.asked.contains(top) {
+            self.asked.insert(top.to_vec());
+        }
+        let names = self.head.names.as_ref();
+        by_program && !everybodys && names.is_some_and(|names| names.contains(top))
+    }
+
+    fn load_in(
+        &mut self,
+        look: Look<'_>,
+        finder: &mut Finder,
+        name: &[u8],
+        own: bool,
+    ) -> (Vec<NodeId>, bool) {
         let mut loaded = Vec::new();
         let ends = (0..name.len()).filter(|&at| name[at] == b'.');
         for end in ends.chain([name.len()]).take(DEPTH) {
-            match self.named(look, finder, &name[..end], loaded.last().copied()) {
+            match self.named(look, finder, (&name[..end], own), loaded.last().copied()) {
                 Named::Module(node) => loaded.push(node),
                 Named::Builtin => return (loaded, true),
                 Named::Missing => return (loaded, false),
@@ -166,7 +222,8 @@ impl Graph {
         name: &[u8],
     ) -> Vec<NodeId> {
         self.early = true;
-        let (loaded, _) = self.load(look, finder, name);
+        let own = self.is_own(look, name, false);
+        let (loaded, _) = self.load_in(look, finder, name, own);
         self.early = false;
         loaded
     }
@@ -181,21 +238,29 @@ impl Graph {
         &mut self,
         look: Look<'_>,
         finder: &mut Finder,
-        name: &[u8],
+        (name, own): (&[u8], bool),
         parent: Option<NodeId>,
     ) -> Named {
-        if let Some(&known) = self.names.get(name) {
+        let names = match own {
+            true => self.own.get(&self.head.path),
+            false => Some(&self.names),
+        };
+        if let Some(&known) = names.and_then(|names| names.get(name)) {
             return known;
         }
-        let named = match self.search(look, finder, name, parent) {
-            Some(found) => Named::Module(self.add(name, found, None)),
+        let named = match self.search(look, finder, (name, own), parent) {
+            Some(found) => Named::Module(self.add(name, found, own)),
             None if is_builtin(name) => Named::Builtin,
             None => Named::Missing,
         };
         // What is not there early may be there later.
         let lasts = !(self.early && matches!(named, Named::Missing));
         if lasts && finder.stopped().is_none() {
-            self.names.insert(name.to_vec(), named);
+            let names = match own {
+                true => self.own.entry(self.head.path).or_default(),
+                false => &mut self.names,
+            };
+            names.insert(name.to_vec(), named);
         }
         named
     }
@@ -204,7 +269,7 @@ impl Graph {
         &self,
         look: Look<'_>,
         finder: &mut Finder,
-        name: &[u8],
+        (name, own): (&[u8], bool),
         parent: Option<NodeId>,
     ) -> Option<Rc<Found>> {
         let last = name.rsplit(|&byte| byte == b'.').next().unwrap_or(name);
@@ -212,18 +277,14 @@ impl Graph {
         if last.is_empty() || is_builtin(name) {
             return None;
         }
-        let GraphKey {
-            head,
-            environ,
-            tail,
-            ..
-        } = self.key;
+        let GraphKey { environ, tail, .. } = self.key;
+        let shared = self.early || !(own || self.key.alone.is_some());
         let found = match parent {
             Some(parent) => finder.find(look, &[self.found(parent).package?], last),
             None if last.len() < name.len() => None,
             None if frozen => finder.find(look, &[tail], last),
-            None if self.early => finder.find(look, &[environ, tail], last),
-            None => finder.find(look, &[head, environ, tail], last),
+            None if shared => finder.find(look, &[environ, tail], last),
+            None => finder.find(look, &[self.head.path, environ, tail], last),
         };
         if !frozen {
             return found;
@@ -239,7 +300,8 @@ impl Graph {
         }))
     }
 
-    fn edges(
+    /// What a module imports.
+    pub(crate) fn edges(
         &mut self,
         look: Look<'_>,
         (finder, sources): (&mut Finder, &mut Sources),
@@ -275,6 +337,8 @@ impl Graph {
                     break;
                 }
             }
+            let mut seen = HashSet::new();
+            edges.to.retain(|edge| seen.insert(*edge));
         }
         let edges = Rc::new(edges);
         if finder.stopped().is_none() {
@@ -326,7 +390,8 @@ impl Graph {
         let Some(name) = self.absolute(node, import) else {
             return;
         };
-        let (mut loaded, complete) = self.load(look, finder, &name);
+        let own = self.is_own(look, &name, self.nodes[node.0].own);
+        let (mut loaded, complete) = self.load_in(look, finder, &name, own);
         let top = name.split(|&byte| byte == b'.').next().unwrap_or(&name);
         if !complete && sure && import.guard > 0 && !may_be_builtin(top) {
             failed.insert(import.guard);
@@ -347,7 +412,9 @@ impl Graph {
             if self.found(last).package.is_some() {
                 for part in names {
                     let whole = [&name[..], b".", &part].concat();
-                    if let Named::Module(child) = self.named(look, finder, &whole, Some(last)) {
+                    if let Named::Module(child) =
+                        self.named(look, finder, (&whole, own), Some(last))
+                    {
                         loaded.push(child);
                     }
                 }
@@ -358,65 +425,6 @@ impl Graph {
             if sure || self.found(to).area != Area::Library {
                 edges.push((to, sure));
             }
-        }
-    }
-
-    /// Goes through all that is imported from these modules on. `sure` says whether they are themselves.
-    pub(crate) fn closure(
-        &mut self,
-        look: Look<'_>,
-        (finder, sources): (&mut Finder, &mut Sources),
-        roots: &[(NodeId, bool, Option<Vec<u8>>)],
-        skip_first: bool,
-    ) -> Closure {
-        let mut closure = Closure::default();
-        let mut seen = HashSet::new();
-        let mut surely: Vec<(NodeId, Option<NodeId>)> = Vec::new();
-        let mut perhaps: Vec<(NodeId, Option<NodeId>)> = Vec::new();
-        let mut asked: HashMap<usize, &[u8]> = HashMap::new();
-        for (node, sure, via) in roots {
-            let list = if *sure { &mut surely } else { &mut perhaps };
-            list.push((*node, None));
-            asked.extend(via.as_deref().map(|via| (node.0, via)));
-        }
-        for sure in [true, false] {
-            let mut list = std::mem::take(if sure { &mut surely } else { &mut perhaps });
-            let mut at = 0;
-            while let Some(&(node, from)) = list.get(at) {
-                at += 1;
-                if !seen.insert(node.0) || closure.steps.len() >= STEPS {
-                    continue;
-                }
-                let found = Rc::clone(self.found(node));
-                let via = match from {
-                    Some(from) => self.file(from).map(<[u8]>::to_vec),
-                    None => asked.get(&node.0).map(|via| via.to_vec()),
-                };
-                let follow = sure || found.area == Area::App;
-                closure.steps.push(Step { found, sure, via });
-                if !follow || finder.stopped().is_some() {
-                    continue;
-                }
-                let skip = skip_first && self.nodes[node.0].main.is_some();
-                let edges = self.edges(look, (&mut *finder, &mut *sources), node, skip);
-                closure.troubles.extend(edges.trouble.clone());
-                for &(to, surely) in &edges.to {
-                    if sure && !surely {
-                        perhaps.push((to, Some(node)));
-                    } else if sure || self.found(to).area != Area::Library {
-                        list.push((to, Some(node)));
-                    }
-                }
-            }
-        }
-        closure
-    }
-
-    fn file(&self, node: NodeId) -> Option<&[u8]> {
-        match &self.found(node).origin {
-            Origin::Source(path) | Origin::Bytecode(path) | Origin::Member(path, _) => Some(path),
-            Origin::Frozen(path) => path.as_deref(),
-            Origin::Extension | Origin::Namespace => None,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod archive;
 mod block;
+mod closure;
 mod command;
 mod detector;
 mod elf;

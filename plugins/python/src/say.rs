@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use unstale_plugin::{How, Refused, Report, Role, Used, What};
 
+use crate::closure::Closure;
 use crate::finder::Origin;
-use crate::graph::Closure;
 
 /// What is said of one process: each file once.
 pub(crate) struct Saying<'a> {

@@ -1,5 +1,7 @@
 //! Rows of group 6, trees that the tests make: what is imported, and where that is.
 
+use unstale_python::Python;
+
 use crate::scene_rows::{EXE, app, check, check_note};
 use crate::support::{files, marked, with_library};
 
@@ -66,6 +68,41 @@ fn t6_08_search() {
     );
     let said = old.inspect("exe /usr/bin/python3.10\nargv python3\nargv /srv/app/main.py");
     assert!(files(&said).contains_key("/srv/app/os.py"));
+}
+
+/// Programs share what is found behind their own directories, unless one has a name there that the library asks for.
+#[test]
+fn t6_08_names_of_one_program_are_not_anothers() {
+    let tree = app(&[
+        ("/srv/plain/main.py", "import first"),
+        ("/srv/late/main.py", "import first, third"),
+        ("/srv/late/third.py", ""),
+        ("/srv/own/main.py", "import first"),
+        ("/srv/own/second.py", "import part"),
+        ("/srv/own/part.py", ""),
+        ("/usr/lib/python3.11/first.py", "import second"),
+        ("/usr/lib/python3.11/second.py", ""),
+    ]);
+    let programs = [
+        ("plain", &["main.py!"][..], &["first.py", "second.py"][..]),
+        ("own", &["main.py!", "part.py", "second.py"], &["first.py"]),
+        (
+            "late",
+            &["main.py!", "third.py"],
+            &["first.py", "second.py"],
+        ),
+    ];
+    for order in [[0, 1, 2], [1, 0, 2], [2, 1, 0], [1, 2, 1]] {
+        let mut detector = Python::default();
+        for (program, own, shared) in order.map(|at| programs[at]) {
+            let process = format!("{EXE}argv python3\nargv /srv/{program}/main.py");
+            let said = tree.scene(&process).inspect(&mut detector);
+            assert_eq!(marked(&said, &format!("/srv/{program}/")), own, "{order:?}");
+            let mut library = marked(&said, "/usr/lib/python3.11/");
+            library.retain(|name| matches!(name.as_str(), "first.py" | "second.py"));
+            assert_eq!(library, shared, "{order:?}");
+        }
+    }
 }
 
 #[test]

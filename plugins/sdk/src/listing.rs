@@ -9,7 +9,7 @@ use crate::{FileView, Kind, Process, Refused, Root, base_name, directory_of};
 /// directories for many names costs one question a directory.
 #[derive(Debug, Default)]
 pub struct Listings {
-    known: HashMap<(u64, Vec<u8>), Rc<Listing>>,
+    known: HashMap<u64, HashMap<Vec<u8>, Rc<Listing>>>,
     /// About how much memory `known` takes.
     bytes: usize,
 }
@@ -62,9 +62,23 @@ impl Listings {
         self.kind(process, files, path) == Ok(Kind::Directory)
     }
 
+    /// Tells all names in a directory, in no order. `false` if they cannot be told.
+    pub fn each_name(
+        &mut self,
+        process: &Process,
+        files: &dyn FileView,
+        directory: &[u8],
+        mut tell: impl FnMut(&[u8]),
+    ) -> bool {
+        let listing = self.of(process, files, directory);
+        let names = listing.iter().flat_map(HashMap::keys);
+        names.for_each(|name| tell(name.as_slice()));
+        listing.is_ok()
+    }
+
     fn of(&mut self, process: &Process, files: &dyn FileView, directory: &[u8]) -> Rc<Listing> {
-        let key = (process.view, directory.to_vec());
-        if let Some(listing) = self.known.get(&key) {
+        let known = self.known.get(&process.view);
+        if let Some(listing) = known.and_then(|known| known.get(directory)) {
             return Rc::clone(listing);
         }
         let listing = files.list(Root::Process, directory).map(|entries| {
@@ -74,7 +88,7 @@ impl Listings {
         let listing = Rc::new(listing);
         // A budget that is used up is this process's, and a file system may answer the next time.
         if !matches!(listing.as_ref(), Err(Refused::Budget | Refused::NoAnswer)) {
-            self.keep(key, Rc::clone(&listing));
+            self.keep((process.view, directory.to_vec()), Rc::clone(&listing));
         }
         listing
     }
@@ -88,7 +102,7 @@ impl Listings {
             self.bytes = 0;
         }
         self.bytes += bytes;
-        self.known.insert(key, listing);
+        self.known.entry(key.0).or_default().insert(key.1, listing);
     }
 }
 

@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::collections::HashMap;
 
 use super::{BYTES_CAP, ITEM_BYTES, Listings};
 use crate::{Entry, FileView, Kind, Process, Refused, Root, Stat};
@@ -130,6 +131,20 @@ fn views_do_not_share() {
 }
 
 #[test]
+fn all_names() {
+    let (mut listings, tree) = (Listings::default(), Tree::default());
+    let mut names = Vec::new();
+    let mut tell = |path: &[u8]| {
+        let process = Process::default();
+        listings.each_name(&process, &tree, path, |name| names.push(name.to_vec()))
+    };
+    assert!(tell(b"/d"));
+    assert!(!tell(b"/denied"));
+    names.sort();
+    assert_eq!(names, [b"d", b"f", b"l", b"o"]);
+}
+
+#[test]
 fn t11_memory_is_bounded() {
     let (mut listings, tree) = (Listings::default(), Tree::default());
     let process = Process::default();
@@ -139,6 +154,7 @@ fn t11_memory_is_bounded() {
         let names: usize = listings
             .known
             .values()
+            .flat_map(HashMap::values)
             .map(|listing| listing.as_ref().as_ref().map_or(0, |names| names.len()))
             .sum();
         assert!(names * (LONG + ITEM_BYTES) <= BYTES_CAP);
