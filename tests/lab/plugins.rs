@@ -80,11 +80,22 @@ fn assert_old(machine: &Machine, unit: &str, package: &Package, files: &[&str]) 
 }
 
 #[test]
-fn modules_of_services_upgraded_by_apt() {
-    if !lab_is_here() {
-        return;
+fn debian12_modules_of_services_upgraded_by_apt() {
+    if lab_is_here() {
+        modules_of_services_upgraded_by_apt("plugins12", Image::Bookworm, "3.11");
     }
-    let machine = Machine::boot("plugins", Image::Bookworm, Clock::OwnBoot);
+}
+
+/// From Python 3.13 on, its own list of modules is read.
+#[test]
+fn debian13_modules_of_services_upgraded_by_apt() {
+    if lab_is_here() {
+        modules_of_services_upgraded_by_apt("plugins13", Image::Trixie, "3.13");
+    }
+}
+
+fn modules_of_services_upgraded_by_apt(name: &str, image: Image, python: &str) {
+    let machine = Machine::boot(name, image, Clock::OwnBoot);
     // Where packages install them: nobody has to name that.
     let shipped = machine.root().join("usr/lib/unstale/plugins");
     detectors::build_into(&shipped, &["python", "perl"]);
@@ -132,16 +143,14 @@ fn modules_of_services_upgraded_by_apt() {
         machine.shell(&format!("systemctl restart {unit}"));
         assert_current(&machine, "after the restart");
     }
-    the_standard_library(&machine);
+    the_standard_library(&machine, python);
 }
 
 /// 6.14: what the archive has newer of Python itself; the interpreter goes with it.
-fn the_standard_library(machine: &Machine) {
-    let package = "libpython3.11-stdlib";
+fn the_standard_library(machine: &Machine, python: &str) {
+    let package = &*format!("libpython{python}-stdlib");
     let running = machine.versions()[package].clone();
-    machine.shell(
-        "DEBIAN_FRONTEND=noninteractive apt-get -y -q install --only-upgrade python3.11 >/dev/null",
-    );
+    machine.shell(&format!("DEBIAN_FRONTEND=noninteractive apt-get -y -q install --only-upgrade python{python} >/dev/null"));
     let installed = machine.versions()[package].clone();
     if installed == running {
         eprintln!("the archive has nothing newer than {package} {running} today");

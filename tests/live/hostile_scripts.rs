@@ -515,6 +515,10 @@ fn t11_10_nothing_is_run_but_workers() {
             scene.keep(program.start());
             fs::write(program.script(), scene.bait(language)).unwrap();
             program.replace(&program.module());
+            let mut control = w.command(language.interpreter);
+            control.arg(program.script()).status().unwrap();
+            assert!(scene.marker.exists(), "{}: no bait", language.detector);
+            fs::remove_file(&scene.marker).unwrap();
         }
         let out = w.path("trace");
         let calls = "trace=execve,execveat,socket,connect,open,openat,openat2,creat,truncate,unlink,unlinkat,rename,\
@@ -622,6 +626,80 @@ fn t11_10_programs_that_execute_each_other() {
         }
         racer.kill().unwrap();
         racer.wait().unwrap();
+    });
+}
+
+#[test]
+fn t11_11_interpreters_that_come_and_go() {
+    scene(|scene| {
+        for language in LANGUAGES {
+            let program = Program::in_dir(scene.w, language, language.detector);
+            fs::write(program.dir.join("brief"), language.old).unwrap();
+        }
+        let line =
+            "while :; do /usr/bin/perl $D/perl/brief; /usr/bin/python3 -S -E $D/python/brief; done";
+        let mut storms: Vec<_> = (0..4)
+            .map(|_| {
+                let mut command = scene.w.command("sh");
+                command.args(["-c", line]).env("D", scene.w.dir());
+                command.spawn().unwrap()
+            })
+            .collect();
+        for _ in 0..5 {
+            // Who ended meanwhile is neither stale nor a gap.
+            scene.check().assert_complete("a storm");
+        }
+        for storm in &mut storms {
+            storm.kill().unwrap();
+            storm.wait().unwrap();
+        }
+    });
+}
+
+/// What one user's processes cost is taken from that user's share.
+#[test]
+fn t11_20_many_costly_programs_of_one_user() {
+    scene(|scene| {
+        let w = scene.w;
+        let program = Program::in_dir(w, PYTHON, "costly");
+        let script = program.script();
+        let names: Vec<PathBuf> = (0..40)
+            .map(|n| program.dir.join(format!("{n}.py")))
+            .collect();
+        // All are started at once, and then all become long: each another one.
+        let line = format!(
+            "cd {0}; for n in $(seq 0 39); do cp {1} $n.py; /usr/bin/python3 -S -E $n.py </dev/zero >out$n & done; \
+             until [ $(cat out* | grep -c ready) = 40 ]; do sleep 0.1; done; echo ready $$; cat",
+            program.dir.display(),
+            script.display()
+        );
+        fs::write(
+            &script,
+            "import os, time\nprint('ready', flush=True)\ntime.sleep(1000)\n",
+        )
+        .unwrap();
+        w.sh(&format!("chmod 777 {}", program.dir.display()));
+        scene.keep(w.hold_as(&[&NOBODY[..], &["sh", "-c"]].concat(), &[line]));
+        for (n, name) in names.iter().enumerate() {
+            let lines = format!(
+                "import a{n}; x = [1, (2, {{3: '4'}})] # {n}\nif x:\n    from b{n} import c\n"
+            );
+            fs::write(name, mebibyte_of(&lines)).unwrap();
+        }
+        let other = Program::in_dir(w, PERL, "other");
+        let same = Program::in_dir(w, PYTHON, "same");
+        let user = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"];
+        let pids = [&other, &same].map(|program| {
+            let pid = scene.keep(program.start_as(&user));
+            program.replace(&program.module());
+            pid
+        });
+        let scan = scene.check();
+        for (pid, program) in pids.into_iter().zip([&other, &same]) {
+            let (acts, old) = old_sources(&scan, pid);
+            let paths: Vec<PathBuf> = old.into_iter().map(|old| old.path).collect();
+            assert_eq!((acts, paths), (true, vec![program.module()]), "{scan:#?}");
+        }
     });
 }
 
