@@ -22,6 +22,10 @@ use crate::plugins::manifest::{Filling, Manifest};
 use crate::plugins::wire;
 use crate::snapshot::{NewSource, Scanner, SourceAt, Visit, Wants};
 
+/// What is kept of what all plugins say of processes of others than the host's root: so much that hundreds of processes
+/// of a large application can be told of, and the memory of the child holds it, and once more as the answer.
+const KEPT_CAP: usize = 256 * 1024 * 1024;
+
 /// The plugins, as the child has them.
 pub(super) struct Detectors<'a> {
     plugins: &'a [Plugin],
@@ -214,6 +218,7 @@ impl<'a> Detectors<'a> {
         let limits = Limits {
             process: self.settings.process_deadline,
             total: self.settings.total_deadline,
+            kept: KEPT_CAP / talks.len().max(1),
             ..Limits::default()
         };
         std::thread::scope(|scope| {

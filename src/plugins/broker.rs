@@ -49,6 +49,9 @@ pub struct Limits {
     pub user: Duration,
     /// All processes.
     pub total: Duration,
+    /// So many bytes of what was said of all processes but those of the host's root are kept, and of one user's half of
+    /// it: worker after worker may say again, in a few bytes, what was long.
+    pub kept: usize,
 }
 
 impl Default for Limits {
@@ -58,6 +61,7 @@ impl Default for Limits {
             process: Duration::from_secs(1),
             user: Duration::from_secs(3),
             total: Duration::from_secs(10),
+            kept: 64 * 1024 * 1024,
         }
     }
 }
@@ -140,10 +144,8 @@ pub fn visit_all(
     (visited, lines.collect())
 }
 
-/// What one user may have kept of what was said, and all but the host's root together: worker after worker may say
-/// again, in a few bytes, what was long.
-const USER_KEPT_CAP: usize = 8 * 1024 * 1024;
-const OTHERS_KEPT_CAP: usize = 16 * 1024 * 1024;
+/// What may be said again of one process.
+const AGAIN_CAP: usize = 8 * 1024 * 1024;
 
 /// What processes have cost.
 #[derive(Debug, Clone, Copy, Default)]
@@ -161,7 +163,9 @@ struct Queue {
     /// The worker that looks. Whoever was given up may come back, and has no say any more.
     talker: Option<u32>,
     spent: std::collections::HashMap<Payer, Cost>,
-    user_limit: Duration,
+    /// Processes that are passed over, and not said to be yet.
+    aside: Vec<u32>,
+    limits: Limits,
 }
 
 impl Queue {
@@ -171,7 +175,8 @@ impl Queue {
             current: None,
             talker: None,
             spent: std::collections::HashMap::new(),
-            user_limit: limits.user,
+            aside: Vec::new(),
+            limits,
         }
     }
 
@@ -201,22 +206,24 @@ impl Queue {
             let spent = self.spent.entry(payer).or_default();
             spent.time += cost.time;
             spent.kept += cost.kept;
+            self.set_aside();
         }
     }
 
-    /// Takes away what waits of users that have cost too much.
-    fn over_limit(&mut self) -> Vec<u32> {
-        let (spent, limit) = (&self.spent, self.user_limit);
+    /// Takes away what waits of users that have cost too much, before anybody can take it.
+    fn set_aside(&mut self) {
+        let (spent, limits) = (&self.spent, self.limits);
         let kept: usize = spent.values().map(|cost| cost.kept).sum();
         let is_over = |payer: Payer| {
             let cost = spent.get(&payer).copied().unwrap_or_default();
-            cost.time > limit || cost.kept > USER_KEPT_CAP || kept > OTHERS_KEPT_CAP
+            cost.time > limits.user || cost.kept > limits.kept / 2 || kept > limits.kept
         };
         let (away, stay): (VecDeque<Visit>, _) = std::mem::take(&mut self.waiting)
             .into_iter()
             .partition(|visit| visit.payer.is_some_and(is_over));
         self.waiting = stay;
-        away.iter().map(|visit| visit.process.pid).collect()
+        let pids = away.iter().map(|visit| visit.process.pid);
+        self.aside.extend(pids);
     }
 }
 
@@ -302,7 +309,7 @@ fn listen(
                 });
                 // One failure is what a user may cost.
                 let cost = Cost {
-                    time: waiting.user_limit + Duration::from_nanos(1),
+                    time: waiting.limits.user + Duration::from_nanos(1),
                     kept: 0,
                 };
                 waiting.spend(payer, cost);
@@ -320,9 +327,9 @@ fn listen(
     }
 }
 
-/// Takes processes of users that have cost too much out of the queue.
+/// Says which processes of users that have cost too much were passed over.
 fn pass_over_users(queue: &Mutex<Queue>, visited: &mut Vec<Visited>) {
-    let over = lock(queue).over_limit();
+    let over = std::mem::take(&mut lock(queue).aside);
     let why = "passed over: another process of its user had cost too much";
     visited.extend(over.into_iter().map(|pid| Visited {
         pid,
@@ -334,6 +341,7 @@ fn pass_over_users(queue: &Mutex<Queue>, visited: &mut Vec<Visited>) {
 }
 
 fn pass_over_all(queue: &Mutex<Queue>, visited: &mut Vec<Visited>, why: &str, worker: Option<u32>) {
+    pass_over_users(queue, visited);
     let waiting = std::mem::take(&mut lock(queue).waiting);
     visited.extend(waiting.into_iter().map(|visit| Visited {
         pid: visit.process.pid,
@@ -431,7 +439,7 @@ fn visit_one(
                         return Err(Broken::Nonsense("a number of nothing".to_owned()));
                     };
                     again += size_of_uses(uses);
-                    if again > USER_KEPT_CAP {
+                    if again > AGAIN_CAP {
                         return Err(Broken::TooMuch);
                     }
                     said.uses(uses.clone())?;
