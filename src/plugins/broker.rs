@@ -5,7 +5,8 @@
 //! with the next process. That process, and others of the same user, are passed over: no user's files cost the findings
 //! on another's processes.
 
-use std::collections::VecDeque;
+mod queue;
+
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use super::said::{Said, Saying, size_of_uses};
 use super::talk::{Broken, Talk};
 use super::wire::{self, FromWorker, ToWorker, Uses};
 use crate::model::Bytes;
+use queue::{Cost, Queue};
 
 /// A process to look at.
 pub struct Visit {
@@ -146,86 +148,6 @@ pub fn visit_all(
 
 /// What may be said again of one process.
 const AGAIN_CAP: usize = 8 * 1024 * 1024;
-
-/// What processes have cost.
-#[derive(Debug, Clone, Copy, Default)]
-struct Cost {
-    time: Duration,
-    /// Bytes that are kept.
-    kept: usize,
-}
-
-/// Processes that wait, and what their users have cost.
-struct Queue {
-    waiting: VecDeque<Visit>,
-    /// The process that is being looked at.
-    current: Option<(u32, Option<Payer>)>,
-    /// The worker that looks. Whoever was given up may come back, and has no say any more.
-    talker: Option<u32>,
-    spent: std::collections::HashMap<Payer, Cost>,
-    /// Processes that are passed over, and not said to be yet.
-    aside: Vec<u32>,
-    limits: Limits,
-}
-
-impl Queue {
-    fn new(visits: Vec<Visit>, limits: Limits) -> Self {
-        Self {
-            waiting: visits.into(),
-            current: None,
-            talker: None,
-            spent: std::collections::HashMap::new(),
-            aside: Vec::new(),
-            limits,
-        }
-    }
-
-    fn take(&mut self, talker: u32) -> Option<Visit> {
-        let visit = (self.talker == Some(talker)).then(|| self.waiting.pop_front())??;
-        self.current = Some((visit.process.pid, visit.payer));
-        Some(visit)
-    }
-
-    /// A process is over, whatever came of it.
-    fn finish(&mut self, talker: u32, cost: Cost) {
-        if self.talker == Some(talker)
-            && let Some((_, payer)) = self.current.take()
-        {
-            self.spend(payer, cost);
-        }
-    }
-
-    /// Takes the word from who has it, and says at which process that was.
-    fn give_up(&mut self) -> Option<(u32, Option<Payer>)> {
-        self.talker = None;
-        self.current.take()
-    }
-
-    fn spend(&mut self, payer: Option<Payer>, cost: Cost) {
-        if let Some(payer) = payer {
-            let spent = self.spent.entry(payer).or_default();
-            spent.time += cost.time;
-            spent.kept += cost.kept;
-            self.set_aside();
-        }
-    }
-
-    /// Takes away what waits of users that have cost too much, before anybody can take it.
-    fn set_aside(&mut self) {
-        let (spent, limits) = (&self.spent, self.limits);
-        let kept: usize = spent.values().map(|cost| cost.kept).sum();
-        let is_over = |payer: Payer| {
-            let cost = spent.get(&payer).copied().unwrap_or_default();
-            cost.time > limits.user || cost.kept > limits.kept / 2 || kept > limits.kept
-        };
-        let (away, stay): (VecDeque<Visit>, _) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition(|visit| visit.payer.is_some_and(is_over));
-        self.waiting = stay;
-        let pids = away.iter().map(|visit| visit.process.pid);
-        self.aside.extend(pids);
-    }
-}
 
 fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
