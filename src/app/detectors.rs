@@ -15,7 +15,7 @@ use crate::model::{
     Bytes, Facts, Instance, Owner, OwnerKind, Pid, PluginFailure, PluginLook, PluginRun, Process,
     ProcessKey, Runtime, Scope,
 };
-use crate::plugins::broker::{self, Limits, Terms, Visited};
+use crate::plugins::broker::{self, Failure, Limits, Terms, Visited};
 use crate::plugins::find::Plugin;
 use crate::plugins::interest::{Interests, Mask};
 use crate::plugins::manifest::{Filling, Manifest};
@@ -171,7 +171,11 @@ impl<'a> Detectors<'a> {
         let (owners, own_pids) =
             scanner.with_facts(|facts| (containers(facts, &visits), facts.host.reader_pid_ns));
         let mut by_plugin: BTreeMap<usize, Vec<Visit>> = BTreeMap::new();
+        let mut hold_more = HashSet::new();
         for (&(place, key), visit) in wanted.iter().zip(visits) {
+            if matches!(&visit, Some(Ok(visit)) if visit.holds_more) {
+                hold_more.insert(key);
+            }
             match visit {
                 Some(Ok(visit)) => by_plugin.entry(place).or_default().push(visit),
                 Some(Err(why)) => self.note_failure(place, key, why.to_string()),
@@ -188,6 +192,10 @@ impl<'a> Detectors<'a> {
                     continue;
                 };
                 named.extend(self.take(place, key, one, &owners));
+                if hold_more.contains(&key) && self.plugins[place].manifest.wants.files {
+                    let what = "it holds more files than are shown";
+                    self.note_unknown(place, key, what);
+                }
             }
         }
         scanner.add_sources(named);
@@ -233,7 +241,16 @@ impl<'a> Detectors<'a> {
             }
             let mut done = Vec::new();
             for (place, keys, thread) in running {
-                let (visited, lines) = thread.join().unwrap_or_default();
+                let (visited, lines) = thread.join().unwrap_or_else(|_| {
+                    let failed = |&pid: &Pid| Visited {
+                        pid,
+                        said: Err(Failure {
+                            why: "the conversation with it broke off".to_owned(),
+                            worker: None,
+                        }),
+                    };
+                    (keys.keys().map(failed).collect(), Vec::new())
+                });
                 self.lines.0[place] = lines;
                 done.push((place, keys, visited));
             }
@@ -282,6 +299,13 @@ impl<'a> Detectors<'a> {
         }
         self.run_of(place).looks.push(look);
         (!sources.is_empty()).then_some((key, sources))
+    }
+
+    fn note_unknown(&mut self, place: usize, key: ProcessKey, what: &str) {
+        let mut looks = self.run_of(place).looks.iter_mut();
+        if let Some(look) = looks.rfind(|look| look.process == key) {
+            look.unknown.push(what.to_owned());
+        }
     }
 
     fn note_failure(&mut self, place: usize, key: ProcessKey, why: String) {

@@ -21,7 +21,6 @@ pub(super) fn judge_path(
     answers: &Answers,
 ) -> (Verdict, bool) {
     match &object.look.fresh {
-        Fresh::Unknown(WhyNot::Vanished) => (Verdict::Unknown(WhyNot::Vanished), true),
         Fresh::Unknown(why) => (Verdict::Unknown(why.clone()), true),
         // What the process itself shows was there; what its sources name may never have been.
         Fresh::Missing if source.how == How::Loaded => (Verdict::Stale(Kind::Gone), true),

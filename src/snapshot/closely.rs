@@ -21,9 +21,9 @@ const ENVIRON_CAP: usize = 2 * 1024 * 1024;
 /// Values that are handed on, together.
 const VALUES_CAP: usize = 64 * 1024;
 /// The files that a process holds, as far as they are listed.
-const HELD_CAP: usize = 4096;
+const HELD_CAP: usize = 16_384;
 /// The names of those, together: each may have 4 KiB.
-const HELD_NAMES_CAP: usize = 256 * 1024;
+const HELD_NAMES_CAP: usize = 1024 * 1024;
 /// `/proc/PID/maps` of a process whose data files are wanted.
 pub(super) const MAPS_CAP: usize = 16 * 1024 * 1024;
 
@@ -53,6 +53,8 @@ pub(super) struct Close {
     pub(super) execfn: Option<Bytes>,
     pub(super) environ: Option<Vec<(Bytes, Bytes)>>,
     pub(super) held: Vec<(Bytes, HeldBy)>,
+    /// Whether it holds files beyond these.
+    pub(super) holds_more: bool,
 }
 
 impl Close {
@@ -89,15 +91,19 @@ pub(super) fn look_closely(
             .ok()
             .map(|text| pick(&text, &wants.environ)),
     };
-    let held = match wants.files {
-        true => held_files(&dir, asked.root.as_slice()),
-        false => Vec::new(),
+    let (held, holds_more) = match wants.files {
+        true => {
+            let (held, whole) = held_files(&dir, asked.root.as_slice());
+            (held, !whole)
+        }
+        false => (Vec::new(), false),
     };
     let close = Close {
         rights: Rights::of(&dir, same_user_ns)?,
         execfn: execfn(&dir),
         environ,
         held,
+        holds_more,
         details,
     };
     // Another program has other rights, and other arguments.
@@ -163,8 +169,8 @@ fn execfn(dir: &ProcDir<'_>) -> Option<Bytes> {
     (!name.is_empty()).then_some(Bytes(name))
 }
 
-/// Regular files that a process has open, or mapped without code.
-fn held_files(dir: &ProcDir<'_>, root: &[u8]) -> Vec<(Bytes, HeldBy)> {
+/// Regular files that a process has open, or mapped without code; and whether these are all.
+fn held_files(dir: &ProcDir<'_>, root: &[u8]) -> (Vec<(Bytes, HeldBy)>, bool) {
     let path = |name: &[u8]| {
         let path = path_in_root(name, root)?;
         Some(Bytes::from(without_suffix(path).unwrap_or(path)))
@@ -172,12 +178,9 @@ fn held_files(dir: &ProcDir<'_>, root: &[u8]) -> Vec<(Bytes, HeldBy)> {
     let mut held = Vec::new();
     let mut known = HashSet::new();
     let mut size = 0;
-    for number in dir
-        .descriptors()
-        .unwrap_or_default()
-        .into_iter()
-        .take(HELD_CAP)
-    {
+    let descriptors = dir.descriptors();
+    let mut whole = descriptors.as_ref().is_ok_and(|all| all.len() <= HELD_CAP);
+    for number in descriptors.unwrap_or_default().into_iter().take(HELD_CAP) {
         let link = CString::new(format!("fd/{number}")).expect("digits hold no NUL");
         let regular = dir.stat_through(&link).is_ok_and(|stat| {
             FileType::from_raw_mode(stat.stx_mode.into()) == FileType::RegularFile
@@ -186,29 +189,27 @@ fn held_files(dir: &ProcDir<'_>, root: &[u8]) -> Vec<(Bytes, HeldBy)> {
         if let Some(path) = name.as_deref().and_then(path) {
             size += path.as_slice().len();
             if size > HELD_NAMES_CAP {
-                return held;
+                return (held, false);
             }
             known.insert(path.clone());
             held.push((path, HeldBy::Descriptor(number)));
         }
     }
-    let maps = dir.read(c"maps", MAPS_CAP).unwrap_or_default();
-    for line in maps.split(|&byte| byte == b'\n') {
-        if held.len() >= HELD_CAP {
-            break;
-        }
+    let maps = dir.read(c"maps", MAPS_CAP);
+    whole &= maps.is_ok();
+    for line in maps.unwrap_or_default().split(|&byte| byte == b'\n') {
         if let Ok(Some(mapping)) = maps::parse_data_line(line)
             && let Some(path) = path(mapping.name)
             && known.insert(path.clone())
         {
             size += path.as_slice().len();
-            if size > HELD_NAMES_CAP {
-                return held;
+            if size > HELD_NAMES_CAP || held.len() >= HELD_CAP {
+                return (held, false);
             }
             held.push((path, HeldBy::Mapping(mapping.start)));
         }
     }
-    held
+    (held, whole)
 }
 
 #[cfg(test)]
@@ -223,11 +224,12 @@ mod tests {
         std::fs::create_dir_all(&path).unwrap();
         let path = path.join("file");
         std::fs::write(&path, "").unwrap();
-        let files: Vec<_> = (0..200)
+        let files: Vec<_> = (0..500)
             .map(|_| std::fs::File::open(&path).unwrap())
             .collect();
         let proc = ProcRoot::open(std::path::Path::new("/proc")).unwrap();
-        let held = held_files(&proc.own().unwrap(), b"/");
+        let (held, whole) = held_files(&proc.own().unwrap(), b"/");
+        assert!(!whole);
         let size: usize = held.iter().map(|(path, _)| path.as_slice().len()).sum();
         assert!((1..=HELD_NAMES_CAP).contains(&size), "{size}");
         drop(files);

@@ -50,6 +50,8 @@ pub struct Visit {
     pub code: Vec<(Bytes, u64)>,
     /// Files that it holds otherwise.
     pub held: Vec<(Bytes, HeldBy)>,
+    /// Whether it holds files beyond these: they are too many.
+    pub holds_more: bool,
     /// Its files.
     pub files: ProcessFiles,
 }
@@ -200,6 +202,7 @@ impl Scanner {
             cwd,
             code,
             held: close.held,
+            holds_more: close.holds_more,
             files,
         }
     }
@@ -411,6 +414,7 @@ mod tests {
             execfn: None,
             environ: None,
             held: Vec::new(),
+            holds_more: false,
         }
     }
 
