@@ -56,16 +56,14 @@ pub(crate) enum Condition {
 }
 
 impl Header {
-    /// The header that a line begins with, and what follows its colon.
-    pub(crate) fn of<'a, 't>(tokens: &'t [Token<'a>]) -> Option<(Self, &'t [Token<'a>])> {
-        let (first, rest) = match tokens {
-            [Token::Name(b"async"), Token::Name(first), ..] => (first, &tokens[1..]),
-            [Token::Name(first), ..] => (first, tokens),
-            _ => return None,
-        };
-        let soft = matches!(*first, b"match" | b"case");
-        let known = matches!(
-            *first,
+    /// Whether a line whose first word is this may be a header.
+    pub(crate) fn may_begin(word: &[u8]) -> bool {
+        word == b"async" || Self::opens(word)
+    }
+
+    fn opens(word: &[u8]) -> bool {
+        matches!(
+            word,
             b"if"
                 | b"elif"
                 | b"else"
@@ -77,8 +75,20 @@ impl Header {
                 | b"def"
                 | b"for"
                 | b"while"
-        );
-        if !(known || soft && tokens.last() == Some(&Token::Op(b':'))) {
+                | b"match"
+                | b"case"
+        )
+    }
+
+    /// The header that a line begins with, and what follows its colon.
+    pub(crate) fn of<'a, 't>(tokens: &'t [Token<'a>]) -> Option<(Self, &'t [Token<'a>])> {
+        let (first, rest) = match tokens {
+            [Token::Name(b"async"), Token::Name(first), ..] => (first, &tokens[1..]),
+            [Token::Name(first), ..] => (first, tokens),
+            _ => return None,
+        };
+        let soft = matches!(*first, b"match" | b"case");
+        if !Self::opens(first) || soft && tokens.last() != Some(&Token::Op(b':')) {
             return None;
         }
         let colon = colon(rest)?;

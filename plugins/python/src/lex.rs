@@ -22,15 +22,6 @@ pub(crate) enum Token<'a> {
     Op(u8),
 }
 
-/// A logical line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Line<'a> {
-    /// Its indentation in columns, tabs to the next multiple of eight.
-    pub(crate) indent: usize,
-    /// Its tokens; never empty.
-    pub(crate) tokens: Vec<Token<'a>>,
-}
-
 /// Tokens of one logical line that are kept; a data table of a megabyte has many more, and no imports.
 const LINE_TOKENS: usize = 4096;
 /// Strings inside replacement fields inside strings.
@@ -53,28 +44,47 @@ impl<'a> Lexer<'a> {
         } else {
             0
         };
+        // A NUL ends a source: CPython refuses to compile it.
+        let end = memchr::memchr(0, source).unwrap_or(source.len());
         Self {
-            source,
-            at,
+            source: &source[..end],
+            at: at.min(end),
             double: is_double(&source[at..]),
         }
     }
 
-    /// The next logical line that has a token.
-    pub(crate) fn next_line(&mut self) -> Option<Line<'a>> {
+    /// Goes to the start of the next logical line; its indentation in columns, tabs to the next multiple of eight. It is to
+    /// be read or skipped then, and may turn out to have no token.
+    pub(crate) fn next_line(&mut self) -> Option<usize> {
         loop {
             let indent = self.indentation();
-            self.byte()?;
-            let tokens = self.logical_line();
-            if !tokens.is_empty() {
-                return Some(Line { indent, tokens });
+            match self.byte()? {
+                b'\n' | b'\r' => self.at += 1,
+                b'#' => self.comment(),
+                _ => return Some(indent),
             }
         }
     }
 
+    /// Where it stands.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Whether the line that begins here may have no token.
+    pub(crate) fn may_be_empty(&self) -> bool {
+        self.byte() == Some(b'\\')
+    }
+
+    /// The name that begins here; empty if none does.
+    pub(crate) fn name(&self) -> &'a [u8] {
+        let rest = &self.source[self.at..];
+        let end = rest.iter().position(|&byte| !is_name(byte));
+        &rest[..end.unwrap_or(rest.len())]
+    }
+
     fn byte(&self) -> Option<u8> {
-        // A NUL ends a source: CPython refuses to compile it.
-        self.source.get(self.at).copied().filter(|&byte| byte != 0)
+        self.source.get(self.at).copied()
     }
 
     fn peek(&self, ahead: usize) -> u8 {
@@ -104,8 +114,57 @@ impl<'a> Lexer<'a> {
         };
     }
 
-    fn logical_line(&mut self) -> Vec<Token<'a>> {
-        let mut tokens = Vec::new();
+    /// Where the logical line that begins here ends.
+    pub(crate) fn line_end(&self) -> usize {
+        let mut ahead = Self { ..*self };
+        ahead.skip_line();
+        ahead.at
+    }
+
+    fn skip_line(&mut self) {
+        let start = self.at;
+        let mut depth = 0_usize;
+        while let Some(ahead) = self.source[self.at..]
+            .iter()
+            .position(|&byte| ENDS[byte as usize])
+        {
+            self.at += ahead;
+            match self.source[self.at] {
+                b'\n' | b'\r' => {
+                    self.newline();
+                    if depth == 0 {
+                        return;
+                    }
+                }
+                b'#' => self.comment(),
+                b'\\' => {
+                    self.at += 1;
+                    if matches!(self.byte(), Some(b'\n' | b'\r')) {
+                        self.newline();
+                    }
+                }
+                b'"' | b'\'' => {
+                    let before = &self.source[start..self.at];
+                    let name = before.iter().rev().take_while(|&&byte| is_name(byte));
+                    let name = &before[before.len() - name.take(3).count()..];
+                    self.string(Prefix::of(name).unwrap_or_default(), 0);
+                }
+                b'(' | b'[' | b'{' => {
+                    depth += 1;
+                    self.at += 1;
+                }
+                _ => {
+                    depth = depth.saturating_sub(1);
+                    self.at += 1;
+                }
+            }
+        }
+        self.at = self.source.len();
+    }
+
+    /// Reads the logical line that begins here.
+    pub(crate) fn read_line(&mut self, tokens: &mut Vec<Token<'a>>) {
+        tokens.clear();
         let mut depth = 0_usize;
         while let Some(byte) = self.byte() {
             let token = match byte {
@@ -146,16 +205,16 @@ impl<'a> Lexer<'a> {
                 tokens.push(token);
             }
         }
-        tokens
+    }
+
+    /// Goes to a place that [`Self::line_end`] told.
+    pub(crate) fn go_to(&mut self, at: usize) {
+        self.at = at;
     }
 
     fn comment(&mut self) {
-        while self
-            .byte()
-            .is_some_and(|byte| !matches!(byte, b'\n' | b'\r'))
-        {
-            self.at += 1;
-        }
+        let rest = &self.source[self.at..];
+        self.at += memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
     }
 
     fn number(&mut self) -> Token<'a> {
@@ -190,7 +249,11 @@ impl<'a> Lexer<'a> {
         self.at += if triple { 3 } else { 1 };
         let start = self.at;
         let mut end = self.source.len();
-        while let Some(byte) = self.byte() {
+        loop {
+            if !prefix.fields && !self.double {
+                self.skip_text(quote, triple);
+            }
+            let Some(byte) = self.byte() else { break };
             if byte == quote && (!triple || (self.peek(1) == quote && self.peek(2) == quote)) {
                 end = self.at;
                 self.at += if triple { 3 } else { 1 };
@@ -207,6 +270,19 @@ impl<'a> Lexer<'a> {
             text: &self.source[start..end.min(self.source.len())],
             plain: !prefix.bytes && !prefix.fields,
         }
+    }
+
+    /// Goes to what may end a string that has neither fields nor characters of two bytes, or to an escape.
+    fn skip_text(&mut self, quote: u8, triple: bool) {
+        let rest = &self.source[self.at..];
+        let ahead = match triple {
+            true => memchr::memchr2(quote, b'\\', rest),
+            // Most are too short for more than this.
+            false => rest
+                .iter()
+                .position(|&byte| byte == quote || matches!(byte, b'\\' | b'\n' | b'\r')),
+        };
+        self.at += ahead.unwrap_or(rest.len());
     }
 
     /// Steps over one character of a string, an escape, or a whole replacement field.
@@ -296,6 +372,18 @@ impl<'a> Lexer<'a> {
         }
     }
 }
+
+/// Bytes that a line which is skipped is stopped at.
+const ENDS: [bool; 256] = {
+    let mut ends = [false; 256];
+    let bytes = b"\n\r#\\\"'()[]{}";
+    let mut at = 0;
+    while at < bytes.len() {
+        ends[bytes[at] as usize] = true;
+        at += 1;
+    }
+    ends
+};
 
 /// What the letters before a quote say.
 #[derive(Debug, Clone, Copy, Default)]

@@ -82,18 +82,36 @@ fn parse_with_never(text: &[u8]) -> Source {
     let mut lexer = Lexer::new(text);
     let mut blocks = Blocks::default();
     let mut source = Source::default();
-    while let Some(line) = lexer.next_line() {
-        if source.imports.len() >= IMPORTS {
-            break;
+    let mut words = Words::new(text);
+    let mut line = Vec::new();
+    while let Some(indent) = lexer.next_line()
+        && source.imports.len() < IMPORTS
+    {
+        let start = lexer.at();
+        if !lexer.may_be_empty() && !Header::may_begin(lexer.name()) {
+            let end = lexer.line_end();
+            match words.next(start) {
+                None => break,
+                Some(word) if word >= end => {
+                    blocks.place(indent);
+                    lexer.go_to(end);
+                    continue;
+                }
+                Some(_) => {}
+            }
         }
-        let mut tokens = line.tokens.as_slice();
-        let mut place = blocks.place(line.indent);
+        lexer.read_line(&mut line);
+        if line.is_empty() {
+            continue;
+        }
+        let mut tokens = line.as_slice();
+        let mut place = blocks.place(indent);
         if let Some((header, rest)) = Header::of(tokens) {
-            place = blocks.open(line.indent, header);
+            place = blocks.open(indent, header);
             tokens = rest;
-            let around = blocks.around(line.indent);
+            let around = blocks.around(indent);
             let first = source.imports.len();
-            expressions(&line.tokens[..line.tokens.len() - rest.len()], &mut source);
+            expressions(&line[..line.len() - rest.len()], &mut source);
             for import in &mut source.imports[first..] {
                 import.when = import.when.min(around);
             }
@@ -108,6 +126,39 @@ fn parse_with_never(text: &[u8]) -> Source {
         }
     }
     source
+}
+
+/// Where the words are without which a line says nothing here.
+struct Words<'a> {
+    all: [Word<'a>; 4],
+}
+
+struct Word<'a> {
+    places: memchr::memmem::FindIter<'a, 'static>,
+    next: Option<usize>,
+}
+
+impl<'a> Words<'a> {
+    fn new(text: &'a [u8]) -> Self {
+        let word = |word: &'static str| {
+            let mut places = memchr::memmem::find_iter(text, word);
+            let next = places.next();
+            Word { places, next }
+        };
+        Self {
+            all: ["import", "__all__", "sys", "load_entry_point"].map(word),
+        }
+    }
+
+    /// The first at or after a place; places are asked for in their order.
+    fn next(&mut self, from: usize) -> Option<usize> {
+        for word in &mut self.all {
+            while word.next.is_some_and(|next| next < from) {
+                word.next = word.places.next();
+            }
+        }
+        self.all.iter().filter_map(|word| word.next).min()
+    }
 }
 
 fn simple(tokens: &[Token<'_>], source: &mut Source) {
