@@ -10,6 +10,7 @@ use unstale_plugin::{
 
 use crate::closure::Closure;
 use crate::command::{Command, Main, command_of, is_interpreter};
+use crate::entry::Entry;
 use crate::finder::{Finder, Look, Origin, PathId, Place};
 use crate::graph::{Graph, GraphKey, Head, NodeId};
 use crate::launcher::{Launched, embedded, launched};
@@ -37,6 +38,8 @@ struct Roots {
     nodes: Vec<(NodeId, bool, Option<Vec<u8>>)>,
     /// Something that was named and is not there.
     missing: Option<String>,
+    /// Something to say of them.
+    note: Option<String>,
 }
 
 impl Detector for Python {
@@ -200,6 +203,9 @@ impl Python {
         if let Some(missing) = &roots.missing {
             saying.report.unknown(missing);
         }
+        if let Some(note) = &roots.note {
+            saying.report.note(note);
+        }
         let Some(graph) = self.graphs.get(&key) else {
             return;
         };
@@ -312,7 +318,14 @@ impl Python {
         let mut roots = Roots {
             nodes: Vec::new(),
             missing: None,
+            note: None,
         };
+        let script = origin_of(program);
+        let via = script.as_ref().and_then(file_of);
+        let entry = via.and_then(|script| {
+            let entry = Entry::of_script(look, &mut self.finder, script)?;
+            entry.module(look, &mut self.finder, layout.path)
+        });
         let Some(graph) = self.graphs.get_mut(&key) else {
             return roots;
         };
@@ -335,16 +348,22 @@ impl Python {
                 }
             }
         }
-        let mut load = |graph: &mut Graph, name: &[u8], via: Option<&[u8]>| {
+        let mut load = |graph: &mut Graph, name: &[u8], sure: bool, via: Option<&[u8]>| {
             let (nodes, complete) = graph.load(look, finder, name);
-            let root = |node| (node, true, via.map(<[u8]>::to_vec));
+            let root = |node| (node, sure, via.map(<[u8]>::to_vec));
             let roots: Vec<_> = nodes.into_iter().map(root).collect();
             (roots, complete)
         };
-        let script = origin_of(program);
-        let via = script.as_ref().and_then(file_of);
+        if let Some(name) = &entry {
+            roots.nodes.extend(load(graph, name, true, via).0);
+        }
+        let sure = launched.is_none_or(|launched| launched.sure);
+        if !sure {
+            let text = "its application may be loaded by workers, newly after each reload: it is not certain how old";
+            roots.note = Some(text.to_owned());
+        }
         for name in launched.iter().flat_map(|launched| &launched.modules) {
-            let (nodes, complete) = load(graph, name, via);
+            let (nodes, complete) = load(graph, name, sure, via);
             if !complete
                 && nodes.is_empty()
                 && Some(name) == launched.and_then(|l| l.modules.first())
@@ -353,19 +372,23 @@ impl Python {
                     "module {} that its arguments name was not found",
                     name.escape_ascii()
                 );
-                roots.missing = Some(text);
+                *(if sure {
+                    &mut roots.missing
+                } else {
+                    &mut roots.note
+                }) = Some(text);
             }
             roots.nodes.extend(nodes);
         }
         if let Some(origin) = script {
             roots.nodes.push((graph.main(origin, b""), true, None));
         } else if let Program::Module(name) = program {
-            let (mut nodes, mut complete) = load(graph, name, None);
+            let (mut nodes, mut complete) = load(graph, name, true, None);
             let mut package = name.as_slice();
             let last = nodes.last().map(|(node, ..)| Rc::clone(graph.found(*node)));
             if complete && last.is_some_and(|last| last.package.is_some()) {
                 let main = [name, &b".__main__"[..]].concat();
-                (nodes, complete) = load(graph, &main, None);
+                (nodes, complete) = load(graph, &main, true, None);
             } else {
                 let dot = name.iter().rposition(|&byte| byte == b'.');
                 package = dot.map_or(&b""[..], |dot| &name[..dot]);

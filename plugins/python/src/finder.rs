@@ -141,6 +141,23 @@ impl Finder {
         names
     }
 
+    /// The names in the directories of a path, each with its directory.
+    pub(crate) fn each_name(
+        &mut self,
+        look: Look<'_>,
+        path: PathId,
+        mut each: impl FnMut(&[u8], &[u8]),
+    ) {
+        for place in Rc::clone(&self.paths[path.0].places).iter() {
+            if self.kind(look, &place.path) == Ok(Kind::Directory) {
+                self.listings
+                    .each_name(look.process, look.files, &place.path, |name| {
+                        each(&place.path, name);
+                    });
+            }
+        }
+    }
+
     /// Searches a module by the last part of its name, through the lists of places in their order.
     pub(crate) fn find(
         &mut self,

@@ -13,6 +13,9 @@ pub(crate) struct Launched {
     pub(crate) directory: Option<Vec<u8>>,
     /// More directories.
     pub(crate) paths: Vec<Vec<u8>>,
+    /// Whether this very process loads it, and does so once: masters of servers leave that to the workers that they fork,
+    /// and fork new ones when they are told to reload.
+    pub(crate) sure: bool,
 }
 
 /// Options that name the directory.
@@ -41,7 +44,19 @@ pub(crate) fn launched(program: &[u8], arguments: &[Vec<u8>]) -> Option<Launched
     let name = name.strip_suffix(b".py").unwrap_or(name);
     let mut launched = directories(arguments);
     if takes_object(name) {
-        let (module, _) = arguments.iter().find_map(|argument| object(argument))?;
+        let plain = arguments.iter().find_map(|argument| object(argument));
+        let module = plain.map(|(module, _)| module);
+        let module = module.or_else(|| whole_module(name, arguments))?;
+        launched.sure = plain.is_some() && !in_workers(name, arguments);
+        launched.modules.push(module.to_vec());
+    } else if name == b"flask" {
+        let app = value(arguments, &[b"-A", b"--app"])?;
+        let module = object(app).map_or(app, |(module, _)| module);
+        let module = module.strip_suffix(b".py").unwrap_or(module);
+        if !is_dotted(module) {
+            return None;
+        }
+        launched.sure = !any(arguments, &[b"--debug", b"--debugger", b"--reload"]);
         launched.modules.push(module.to_vec());
     } else if name == b"celery" {
         let app = value(arguments, &[b"-A", b"--app"])?;
@@ -51,6 +66,7 @@ pub(crate) fn launched(program: &[u8], arguments: &[Vec<u8>]) -> Option<Launched
         }
         launched.modules.push(module.to_vec());
         launched.modules.push([module, b".celery"].concat());
+        launched.sure = true;
     } else {
         return None;
     }
@@ -67,6 +83,36 @@ pub(crate) fn embedded(arguments: &[Vec<u8>]) -> Option<Launched> {
     };
     launched.modules.push(module.to_vec());
     is_dotted(module).then_some(launched)
+}
+
+/// Whether a server leaves it to other processes to load the application.
+fn in_workers(name: &[u8], arguments: &[Vec<u8>]) -> bool {
+    match name {
+        b"gunicorn" | b"gunicorn3" => !any(arguments, &[b"--preload"]),
+        b"uvicorn" => any(arguments, &[b"--workers", b"--reload"]),
+        b"hypercorn" | b"granian" => true,
+        _ => false,
+    }
+}
+
+/// Whether one of these options is given.
+fn any(arguments: &[Vec<u8>], options: &[&[u8]]) -> bool {
+    arguments.iter().any(|argument| {
+        let name = argument.split(|&byte| byte == b'=').next();
+        name.is_some_and(|name| options.contains(&name))
+    })
+}
+
+/// A module without an object, which gunicorn takes behind its options: the last word, unless it may belong to an option.
+fn whole_module<'a>(name: &[u8], arguments: &'a [Vec<u8>]) -> Option<&'a [u8]> {
+    if !matches!(name, b"gunicorn" | b"gunicorn3") {
+        return None;
+    }
+    let (last, before) = arguments.split_last()?;
+    let free = before
+        .last()
+        .is_none_or(|word| !word.starts_with(b"-") || word.contains(&b'='));
+    (free && is_dotted(last)).then_some(last)
 }
 
 fn directories(arguments: &[Vec<u8>]) -> Launched {

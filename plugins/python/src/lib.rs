@@ -13,6 +13,7 @@ mod closure;
 mod command;
 mod detector;
 mod elf;
+mod entry;
 mod finder;
 mod graph;
 mod launcher;

@@ -27,23 +27,43 @@ fn web() -> Tree {
 fn t6_12_launchers() {
     let tree = web();
     let found = ["shop/__init__.py", "shop/cart.py", "shop/wsgi.py"];
+    let perhaps = found.map(|path| format!("{path}?"));
+    let perhaps = perhaps.each_ref().map(String::as_str);
     let gunicorn = "argv /usr/bin/python3\nargv /usr/bin/gunicorn\nargv -b\nargv 127.0.0.1:8000";
     check(
         &tree,
-        &format!("cwd /srv/app\n{gunicorn}\nargv shop.wsgi:app"),
+        &format!("cwd /srv/app\n{gunicorn}\nargv --preload\nargv shop.wsgi:app"),
         &found,
+    );
+    // The master leaves it to its workers, of which a reload makes new ones.
+    for app in ["shop.wsgi:app", "shop.wsgi"] {
+        let process = format!("cwd /srv/app\n{gunicorn}\nargv {app}");
+        check(&tree, &process, &perhaps);
+        check_note(&tree, &process, "workers");
+    }
+    // What follows an option may be its value.
+    check(
+        &tree,
+        &format!("cwd /srv/app\n{gunicorn}\nargv -c\nargv shop.wsgi"),
+        &[],
     );
     check(
         &tree,
         &format!("cwd /\n{gunicorn}\nargv --chdir\nargv /srv/app\nargv shop.wsgi:make()"),
-        &found,
+        &perhaps,
     );
     check(
         &tree,
         &format!("cwd /\n{gunicorn}\nargv --pythonpath=/x,/srv/app\nargv shop.wsgi:app"),
-        &found,
+        &perhaps,
     );
     check_unknown(
+        &tree,
+        &format!("cwd /\n{gunicorn}\nargv --preload\nargv shop.wsgi:app"),
+        "shop.wsgi",
+    );
+    // Its configuration may lead there.
+    check_note(
         &tree,
         &format!("cwd /\n{gunicorn}\nargv shop.wsgi:app"),
         "shop.wsgi",
@@ -53,6 +73,13 @@ fn t6_12_launchers() {
     let uvicorn =
         "cwd /\nargv python3\nargv -m\nargv uvicorn\nargv --app-dir=/srv/app\nargv shop.wsgi:app";
     check(&tree, uvicorn, &found);
+    check(&tree, &format!("{uvicorn}\nargv --workers=2"), &perhaps);
+    let flask =
+        "cwd /srv/app\nargv python3\nargv -m\nargv flask\nargv --app\nargv shop.wsgi\nargv run";
+    tree.file("/usr/lib/python3/dist-packages/flask/__main__.py", b"");
+    tree.file("/usr/lib/python3/dist-packages/flask/__init__.py", b"");
+    check(&tree, flask, &found);
+    check(&tree, &format!("{flask}\nargv --debug"), &perhaps);
     tree.file("/usr/bin/celery", b"");
     for app in [
         "-A\nargv shop",
@@ -63,6 +90,53 @@ fn t6_12_launchers() {
         let process =
             format!("cwd /srv/app\nargv python3\nargv /usr/bin/celery\nargv {app}\nargv worker");
         check(&tree, &process, &["shop/__init__.py", "shop/celery.py"]);
+    }
+}
+
+#[test]
+fn t6_12_scripts_of_entry_points() {
+    // As Debian's supervisor has it, shortened.
+    let script = |call: &str| {
+        format!(
+            "#!/usr/bin/python3\n# EASY-INSTALL-ENTRY-SCRIPT: 'shop==1.2'\n__requires__ = 'shop==1.2'\n\
+             def importlib_load_entry_point(spec, group, name):\n    return next(matches).load()\n\
+             if __name__ == '__main__':\n    sys.exit({call}())\n"
+        )
+    };
+    let points = "[other]\nshopd = shop.other:main\n[console_scripts]\nctl = shop.ctl:main\nshopd = shop.daemon:main [x]\n";
+    let site = "/usr/lib/python3/dist-packages";
+    let shop = [
+        ("Shop-1.2.egg-info", "shop"),
+        ("my_shop-1.2.dist-info", "My.Shop==1.2"),
+    ];
+    for (metadata, package) in shop {
+        for (name, expected) in [
+            ("shopd", &["shop/__init__.py", "shop/daemon.py"][..]),
+            ("none", &[]),
+        ] {
+            let tree = app(&[]);
+            for module in ["__init__", "daemon", "ctl", "other"] {
+                tree.file(&format!("{site}/shop/{module}.py"), b"");
+            }
+            tree.file(
+                &format!("{site}/shopping-1.egg-info/entry_points.txt"),
+                points.as_bytes(),
+            );
+            tree.file(
+                &format!("{site}/{metadata}/entry_points.txt"),
+                points.as_bytes(),
+            );
+            let call = format!("load_entry_point('{package}', 'console_scripts', '{name}')");
+            tree.file("/usr/bin/shopd", script(&call).as_bytes());
+            let said = tree.inspect(&format!("{EXE}cwd /\nargv python3\nargv /usr/bin/shopd\n"));
+            let below = format!("{site}/");
+            assert_eq!(
+                marked(&said, &below),
+                expected,
+                "{package} {name}: {said:#?}"
+            );
+            assert!(said.unknown.is_empty(), "{said:#?}");
+        }
     }
 }
 
