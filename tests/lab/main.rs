@@ -11,6 +11,7 @@
 )]
 
 mod compare;
+mod containers;
 mod debian;
 #[path = "../plugins.rs"]
 mod detectors;
