@@ -17,6 +17,7 @@ use crate::launcher::{Launched, embedded, launched};
 use crate::layout::{Layout, Layouts};
 use crate::loaded::{Loaded, Runtimes, Without};
 use crate::program::{Program, find_program, head_of, origin_of, places};
+use crate::remember::{Remembering, Stats};
 use crate::say::{Saying, file_of, is_compiled_cache, is_source_name, reason, say_closure};
 use crate::source::{Names, When};
 use crate::sources::Sources;
@@ -30,6 +31,7 @@ pub struct Python {
     sources: Sources,
     graphs: HashMap<GraphKey, Graph>,
     runtimes: Runtimes,
+    stats: Stats,
 }
 
 /// What the imports start from.
@@ -53,6 +55,20 @@ impl Detector for Python {
             return;
         }
         self.finder.begin();
+        let files = Remembering::new(process, files, std::mem::take(&mut self.stats));
+        self.look(process, &files, report, interpreter);
+        self.stats = files.into_stats();
+    }
+}
+
+impl Python {
+    fn look(
+        &mut self,
+        process: &Process,
+        files: &dyn FileView,
+        report: &mut dyn Report,
+        interpreter: bool,
+    ) {
         let version = version_of(process);
         let look = Look {
             process,
@@ -76,9 +92,7 @@ impl Detector for Python {
             None => {}
         }
     }
-}
 
-impl Python {
     /// The process's own list of modules, where there is one.
     fn loaded(
         &mut self,

@@ -22,6 +22,7 @@ mod lex;
 mod loaded;
 mod memory;
 mod program;
+mod remember;
 mod say;
 mod site;
 mod source;

@@ -72,7 +72,7 @@ fn services_share_what_was_read() {
                 begun.elapsed()
             );
         }
-        assert!(other.questions() < 30, "{}", other.questions());
+        assert!(other.questions() < 6, "{}", other.questions());
     }
     // Another view: nothing is taken over.
     let other = tree.scene(&format!("{}\nview 2", process(0)));
