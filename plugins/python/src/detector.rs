@@ -16,9 +16,11 @@ use crate::graph::{Graph, GraphKey, Head, NodeId};
 use crate::launcher::{Launched, embedded, launched};
 use crate::layout::{Layout, Layouts};
 use crate::loaded::{Loaded, Runtimes, Without};
-use crate::program::{Program, find_program, head_of, origin_of, places};
+use crate::program::{Program, find_program, head_of, origin_of, places, startup};
 use crate::remember::{Remembering, Stats};
-use crate::say::{Saying, file_of, is_compiled_cache, is_source_name, reason, say_closure};
+use crate::say::{
+    Saying, doubt_deployed, file_of, is_compiled_cache, is_source_name, reason, say_closure,
+};
 use crate::source::{Names, When};
 use crate::sources::Sources;
 use crate::version::{V3_11, Version, version_of};
@@ -42,6 +44,8 @@ struct Roots {
     missing: Option<String>,
     /// Something to say of them.
     note: Option<String>,
+    /// Which of the modules only workers load.
+    in_workers: std::ops::Range<usize>,
 }
 
 impl Detector for Python {
@@ -251,10 +255,18 @@ impl Python {
         let key = self.graph(look, path, layout, command);
         let roots = self.roots(look, key, command, program, layout, launched);
         let mind = (&mut self.finder, &mut self.sources);
-        let graph = self.graphs.get_mut(&key);
-        let closure =
-            graph.map(|graph| graph.closure(look, mind, &roots.nodes, command.skip_first));
-        (key, roots, closure.unwrap_or_default())
+        let Some(graph) = self.graphs.get_mut(&key) else {
+            return (key, roots, Closure::default());
+        };
+        let skip_first = command.skip_first;
+        let mut closure = graph.closure(look, (mind.0, mind.1), &roots.nodes, skip_first);
+        if !roots.in_workers.is_empty() {
+            let mut own = roots.nodes.clone();
+            own.drain(roots.in_workers.clone());
+            let own = graph.closure(look, mind, &own, skip_first);
+            doubt_deployed(&mut closure, &own);
+        }
+        (key, roots, closure)
     }
 
     fn graph(
@@ -333,6 +345,7 @@ impl Python {
             nodes: Vec::new(),
             missing: None,
             note: None,
+            in_workers: 0..0,
         };
         let script = origin_of(program);
         let via = script.as_ref().and_then(file_of);
@@ -362,22 +375,23 @@ impl Python {
                 }
             }
         }
-        let mut load = |graph: &mut Graph, name: &[u8], sure: bool, via: Option<&[u8]>| {
+        let mut load = |graph: &mut Graph, name: &[u8], via: Option<&[u8]>| {
             let (nodes, complete) = graph.load(look, finder, name);
-            let root = |node| (node, sure, via.map(<[u8]>::to_vec));
+            let root = |node| (node, true, via.map(<[u8]>::to_vec));
             let roots: Vec<_> = nodes.into_iter().map(root).collect();
             (roots, complete)
         };
         if let Some(name) = &entry {
-            roots.nodes.extend(load(graph, name, true, via).0);
+            roots.nodes.extend(load(graph, name, via).0);
         }
         let sure = launched.is_none_or(|launched| launched.sure);
         if !sure {
             let text = "its application may be loaded by workers, newly after each reload: it is not certain how old";
             roots.note = Some(text.to_owned());
         }
+        let first = roots.nodes.len();
         for name in launched.iter().flat_map(|launched| &launched.modules) {
-            let (nodes, complete) = load(graph, name, sure, via);
+            let (nodes, complete) = load(graph, name, via);
             if !complete
                 && nodes.is_empty()
                 && Some(name) == launched.and_then(|l| l.modules.first())
@@ -386,23 +400,25 @@ impl Python {
                     "module {} that its arguments name was not found",
                     name.escape_ascii()
                 );
-                *(if sure {
-                    &mut roots.missing
-                } else {
-                    &mut roots.note
-                }) = Some(text);
+                match sure {
+                    true => roots.missing = Some(text),
+                    false => roots.note = Some(text),
+                }
             }
             roots.nodes.extend(nodes);
+        }
+        if !sure {
+            roots.in_workers = first..roots.nodes.len();
         }
         if let Some(origin) = script {
             roots.nodes.push((graph.main(origin, b""), true, None));
         } else if let Program::Module(name) = program {
-            let (mut nodes, mut complete) = load(graph, name, true, None);
+            let (mut nodes, mut complete) = load(graph, name, None);
             let mut package = name.as_slice();
             let last = nodes.last().map(|(node, ..)| Rc::clone(graph.found(*node)));
             if complete && last.is_some_and(|last| last.package.is_some()) {
                 let main = [name, &b".__main__"[..]].concat();
-                (nodes, complete) = load(graph, &main, true, None);
+                (nodes, complete) = load(graph, &main, None);
             } else {
                 let dot = name.iter().rposition(|&byte| byte == b'.');
                 package = dot.map_or(&b""[..], |dot| &name[..dot]);
@@ -466,25 +482,4 @@ fn launch(command: &Command<'_>, program: &Program) -> Option<Launched> {
         (Program::Script(path), Main::Operand(_)) => launched(path, command.arguments),
         _ => None,
     }
-}
-
-/// What every interpreter imports before its program.
-fn startup(version: Version, command: &Command<'_>, program: &Program) -> Vec<&'static [u8]> {
-    let mut names: Vec<&[u8]> = vec![b"encodings", b"encodings.aliases", b"encodings.utf_8"];
-    if version < V3_11 {
-        names.extend([&b"codecs"[..], b"io", b"abc"]);
-    }
-    if !command.no_site {
-        names.extend([&b"site"[..], b"sitecustomize"]);
-        if !command.no_user_site {
-            names.push(b"usercustomize");
-        }
-    }
-    if matches!(
-        program,
-        Program::Module(_) | Program::Directory(..) | Program::Archive(..)
-    ) {
-        names.push(b"runpy");
-    }
-    names
 }

@@ -5,6 +5,7 @@ use unstale_plugin::{Kind, Refused, Root, base_name, directory_of, join};
 
 use crate::command::{Command, Main, is_interpreter};
 use crate::finder::{Area, Finder, Look, Origin, Place, below};
+use crate::version::{V3_11, Version};
 
 /// What runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,4 +216,29 @@ fn in_archive(look: Look<'_>, finder: &mut Finder, path: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// What every interpreter imports before its program.
+pub(crate) fn startup(
+    version: Version,
+    command: &Command<'_>,
+    program: &Program,
+) -> Vec<&'static [u8]> {
+    let mut names: Vec<&[u8]> = vec![b"encodings", b"encodings.aliases", b"encodings.utf_8"];
+    if version < V3_11 {
+        names.extend([&b"codecs"[..], b"io", b"abc"]);
+    }
+    if !command.no_site {
+        names.extend([&b"site"[..], b"sitecustomize"]);
+        if !command.no_user_site {
+            names.push(b"usercustomize");
+        }
+    }
+    if matches!(
+        program,
+        Program::Module(_) | Program::Directory(..) | Program::Archive(..)
+    ) {
+        names.push(b"runpy");
+    }
+    names
 }

@@ -46,6 +46,22 @@ fn plain(path: &[u8]) -> Vec<u8> {
     })
 }
 
+/// Leaves it open how old the files are that only workers load: a deployment ends with a reload, which makes new workers.
+/// After an upgrade of what the system itself ships there is none.
+pub(crate) fn doubt_deployed(closure: &mut Closure, own: &Closure) {
+    let own: HashSet<&[u8]> = own
+        .steps
+        .iter()
+        .filter_map(|step| file_of(&step.found.origin))
+        .collect();
+    let system: [&[u8]; 3] = [b"/usr/lib/", b"/usr/lib64/", b"/usr/share/"];
+    for step in &mut closure.steps {
+        let path = file_of(&step.found.origin).unwrap_or_default();
+        let shipped = system.iter().any(|prefix| path.starts_with(prefix));
+        step.sure &= shipped || own.contains(path);
+    }
+}
+
 /// Says what a program imports.
 pub(crate) fn say_closure(closure: &Closure, saying: &mut Saying<'_>) {
     let mut unread = false;

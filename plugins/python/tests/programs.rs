@@ -17,7 +17,12 @@ fn web() -> Tree {
         ("/usr/lib/python3/dist-packages/gunicorn/app/wsgiapp.py", ""),
         ("/srv/app/shop/__init__.py", ""),
         ("/srv/app/shop/wsgi.py", "from .cart import x\n"),
-        ("/srv/app/shop/cart.py", ""),
+        ("/srv/app/shop/cart.py", "import flask\n"),
+        (
+            "/usr/lib/python3/dist-packages/flask/__init__.py",
+            "import werk\n",
+        ),
+        ("/usr/lib/python3/dist-packages/werk.py", ""),
         ("/srv/app/shop/celery.py", ""),
         ("/srv/app/shop/unused.py", ""),
     ])
@@ -40,6 +45,17 @@ fn t6_12_launchers() {
         let process = format!("cwd /srv/app\n{gunicorn}\nargv {app}");
         check(&tree, &process, &perhaps);
         check_note(&tree, &process, "workers");
+        // After an upgrade of packages nobody reloads.
+        let said = tree.inspect(&format!("{EXE}{process}"));
+        assert_eq!(
+            marked(&said, "/usr/lib/python3/dist-packages/"),
+            [
+                "flask/__init__.py",
+                "gunicorn/__init__.py",
+                "gunicorn/app/wsgiapp.py",
+                "werk.py"
+            ]
+        );
     }
     // What follows an option may be its value.
     check(
@@ -77,7 +93,6 @@ fn t6_12_launchers() {
     let flask =
         "cwd /srv/app\nargv python3\nargv -m\nargv flask\nargv --app\nargv shop.wsgi\nargv run";
     tree.file("/usr/lib/python3/dist-packages/flask/__main__.py", b"");
-    tree.file("/usr/lib/python3/dist-packages/flask/__init__.py", b"");
     check(&tree, flask, &found);
     check(&tree, &format!("{flask}\nargv --debug"), &perhaps);
     tree.file("/usr/bin/celery", b"");
