@@ -9,7 +9,7 @@ use crate::interpreters::{Old, check, old_sources};
 use crate::support::{Built, Holder, World, has_tool, live, settle, skip};
 
 const JAVA: &str = "/usr/bin/java";
-const MAIN: &str = "public class Main { public static void main(String[] words) throws Exception {\n\
+const MAIN: &str = "public class Main { static String version = \"VERSION\"; public static void main(String[] words) throws Exception {\n\
                     Helper.help(); System.out.println(\"ready \" + ProcessHandle.current().pid());\n\
                     while (System.in.read() >= 0); } }\n";
 
@@ -24,7 +24,9 @@ fn built() -> &'static Path {
             let helper =
                 format!("public class Helper {{ static int help() {{ return {answer}; }} }}\n");
             fs::write(dir.join("Helper.java"), helper).unwrap();
-            fs::write(dir.join("Main.java"), MAIN).unwrap();
+            // The same content would be the same code.
+            let main = MAIN.replace("VERSION", version);
+            fs::write(dir.join("Main.java"), main).unwrap();
             fs::write(
                 dir.join("manifest"),
                 "Main-Class: Main\nClass-Path: lib/helper.jar\n",
