@@ -26,6 +26,7 @@ const NAMES: usize = 8;
 
 mod bundler;
 mod finding;
+mod rack;
 
 /// The detector. Sources are read once for all processes that see the same files.
 #[derive(Debug, Default)]
@@ -143,6 +144,7 @@ impl Walk<'_> {
         if bundled {
             self.bundle(How::Imported);
         }
+        self.push_application();
         if let Some((read, path)) = main {
             self.stack.push(Open {
                 read,

@@ -441,3 +441,43 @@ fn t11_02_large_and_endless() {
         1501
     );
 }
+
+#[test]
+fn t6_19_rackup_files_of_servers() {
+    let files = [
+        ("/usr/bin/thin", "require 'server'"),
+        ("/usr/bin/unicorn", "require 'server'"),
+        ("/usr/bin/other", ""),
+        ("/usr/lib/ruby/vendor_ruby/server.rb", ""),
+        ("/srv/config.ru", "require_relative 'app'\nrun App"),
+        ("/srv/app.rb", "require './lib'"),
+        ("/srv/lib.rb", ""),
+        ("/srv/b.ru", ""),
+    ];
+    let server = "=/usr/lib/ruby/vendor_ruby/server.rb";
+    for (process, expected) in [
+        (
+            "cwd /srv\nargv ruby\nargv /usr/bin/thin\nargv start",
+            format!("/usr/bin/thin {server} =/srv/config.ru =/srv/app.rb =/srv/lib.rb"),
+        ),
+        (
+            "cwd /srv\nargv ruby\nargv /usr/bin/thin\nargv -R\nargv b.ru\nargv start",
+            format!("/usr/bin/thin {server} =/srv/b.ru"),
+        ),
+        // Its workers load it, and a reload makes new ones. The title is all that is left of its arguments.
+        (
+            "cwd /srv\nargv unicorn master -c u.rb\nexecfn /usr/bin/unicorn",
+            format!("/usr/bin/unicorn {server} ?/srv/config.ru ?/srv/app.rb ?/srv/lib.rb"),
+        ),
+        (
+            "cwd /nowhere\nargv ruby\nargv /usr/bin/thin",
+            format!("/usr/bin/thin {server}"),
+        ),
+        (
+            "cwd /srv\nargv ruby\nargv /usr/bin/other",
+            "/usr/bin/other".to_owned(),
+        ),
+    ] {
+        check(&files, process, &expected);
+    }
+}
