@@ -106,11 +106,21 @@ pub(super) fn look_closely(
         holds_more,
         details,
     };
-    // Another program has other rights, and other arguments.
-    match scan::is_unchanged(proc, key, task, asked.exe.as_ref())? {
+    // Another program has other rights, and other arguments: it was started since, as those of a shell's loop are.
+    match runs_still(proc, &dir, asked)? {
         true => Ok(close),
-        false => Err(Errno::AGAIN),
+        false => Err(Errno::SRCH),
     }
+}
+
+/// Whether a process still runs the program that was seen. That its file was removed meanwhile is no other program.
+fn runs_still(proc: &ProcRoot, dir: &ProcDir<'_>, asked: &Asked) -> Result<bool, Errno> {
+    let Some(seen) = &asked.exe else {
+        return scan::is_unchanged(proc, asked.key, asked.task, None);
+    };
+    let plain = |name: &[u8]| without_suffix(name).unwrap_or(name).to_vec();
+    let same = plain(&dir.link(c"exe")?) == plain(seen.as_slice());
+    Ok(same && scan::start_of(proc, asked.key.pid)? == asked.key.started)
 }
 
 /// The variables that are asked for, the first of each name, as getenv(3) finds it.

@@ -157,7 +157,6 @@ impl Scanner {
                     Some(Err(WhyNot::Failed(what.to_owned())))
                 }
                 Some(Err(Errno::NOENT | Errno::SRCH)) => None,
-                Some(Err(Errno::AGAIN)) => Some(Err(WhyNot::Vanished)),
                 Some(Err(error)) => Some(Err(why(error))),
                 None => Some(Err(WhyNot::TimedOut)),
             });
