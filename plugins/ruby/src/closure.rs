@@ -28,6 +28,8 @@ mod bundler;
 mod finding;
 mod rack;
 
+use rack::Workers;
+
 /// The detector. Sources are read once for all processes that see the same files.
 #[derive(Debug, Default)]
 pub struct Ruby {
@@ -71,6 +73,7 @@ impl Detector for Ruby {
             later: Vec::new(),
             missing: Vec::new(),
             unread: 0,
+            workers: Workers::None,
         };
         walk.run(script, &mut options);
     }
@@ -104,6 +107,7 @@ struct Walk<'a> {
     later: Vec<Later>,
     missing: Vec<Vec<u8>>,
     unread: u32,
+    workers: Workers,
 }
 
 impl Walk<'_> {
@@ -220,6 +224,7 @@ impl Walk<'_> {
                 continue;
             };
             let via = open.path.clone();
+            self.workers.enter(self.stack.len());
             if reference.sure {
                 self.load(&reference.target, via, How::Imported);
             } else {
@@ -368,7 +373,12 @@ impl Walk<'_> {
         if !self.seen.insert(path.clone()) {
             return;
         }
-        self.say(path.clone(), Role::Module, how, via);
+        self.say(
+            path.clone(),
+            Role::Module,
+            self.workers.how(how, &path),
+            via,
+        );
         match self.read(&path, false) {
             Ok(read) => self.stack.push(Open {
                 read,

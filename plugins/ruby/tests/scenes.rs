@@ -450,24 +450,28 @@ fn t6_19_rackup_files_of_servers() {
         ("/usr/bin/other", ""),
         ("/usr/lib/ruby/vendor_ruby/server.rb", ""),
         ("/srv/config.ru", "require_relative 'app'\nrun App"),
-        ("/srv/app.rb", "require './lib'"),
+        ("/usr/lib/ruby/vendor_ruby/sinatra.rb", ""),
+        ("/srv/app.rb", "require 'sinatra'\nrequire './lib'"),
         ("/srv/lib.rb", ""),
         ("/srv/b.ru", ""),
     ];
     let server = "=/usr/lib/ruby/vendor_ruby/server.rb";
+    let shipped = "=/usr/lib/ruby/vendor_ruby/sinatra.rb";
     for (process, expected) in [
         (
             "cwd /srv\nargv ruby\nargv /usr/bin/thin\nargv start",
-            format!("/usr/bin/thin {server} =/srv/config.ru =/srv/app.rb =/srv/lib.rb"),
+            format!("/usr/bin/thin {server} =/srv/config.ru =/srv/app.rb {shipped} =/srv/lib.rb"),
         ),
         (
             "cwd /srv\nargv ruby\nargv /usr/bin/thin\nargv -R\nargv b.ru\nargv start",
             format!("/usr/bin/thin {server} =/srv/b.ru"),
         ),
-        // Its workers load it, and a reload makes new ones. The title is all that is left of its arguments.
+        // Its workers load it, and a reload makes new ones, which no upgrade of packages is followed by. The title is all that is left of its arguments.
         (
             "cwd /srv\nargv unicorn master -c u.rb\nexecfn /usr/bin/unicorn",
-            format!("/usr/bin/unicorn {server} ?/srv/config.ru ?/srv/app.rb ?/srv/lib.rb"),
+            format!(
+                "/usr/bin/unicorn {server} ?/srv/config.ru ?/srv/app.rb {shipped} ?/srv/lib.rb"
+            ),
         ),
         (
             "cwd /nowhere\nargv ruby\nargv /usr/bin/thin",

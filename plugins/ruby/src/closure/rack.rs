@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use unstale_plugin::{base_name, join};
+use unstale_plugin::{How, base_name, join};
 
 use super::{Open, Read, Walk};
 use crate::source::{Reference, Source, Target};
@@ -19,6 +19,37 @@ const SERVERS: [(&[u8], bool); 6] = [
     (b"unicorn", false),
     (b"unicorn_rails", false),
 ];
+
+/// Whether what is looked at is loaded by workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Workers {
+    /// The process itself loads all.
+    None,
+    /// They load the application, which is at the bottom of the stack.
+    Later,
+    /// They load this.
+    Now,
+}
+
+impl Workers {
+    pub(super) fn enter(&mut self, stack: usize) {
+        if *self == Self::Later && stack == 1 {
+            *self = Self::Now;
+        }
+    }
+
+    /// A deployment ends with a reload, which makes new workers, so it is open how old its files are. After an upgrade of
+    /// what the system itself ships there is none.
+    pub(super) fn how(self, how: How, path: &[u8]) -> How {
+        let system: [&[u8]; 3] = [b"/usr/lib/", b"/usr/lib64/", b"/usr/share/"];
+        let shipped = system.iter().any(|prefix| path.starts_with(prefix));
+        if self == Self::Now && how == How::Imported && !shipped {
+            How::Possible
+        } else {
+            how
+        }
+    }
+}
 
 impl Walk<'_> {
     /// The application of a server, to be looked at after all that the server itself loads.
@@ -38,10 +69,10 @@ impl Walk<'_> {
             return;
         }
         let target = Target::Found(path);
-        let references = vec![Reference {
-            target,
-            sure: *sure,
-        }];
+        let references = vec![Reference { target, sure: true }];
+        if !sure {
+            self.workers = Workers::Later;
+        }
         let read = Read {
             source: Source { references },
             switches: None,
