@@ -121,7 +121,8 @@ impl<'a> Lexer<'a> {
         ahead.at
     }
 
-    fn skip_line(&mut self) {
+    /// Goes to the end of the logical line that begins here.
+    pub(crate) fn skip_line(&mut self) {
         let start = self.at;
         let mut depth = 0_usize;
         while let Some(ahead) = self.source[self.at..]

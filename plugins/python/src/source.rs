@@ -84,6 +84,7 @@ fn parse_with_never(text: &[u8]) -> Source {
     let mut source = Source::default();
     let mut words = Words::new(text);
     let mut line = Vec::new();
+    let mut bodies = Bodies::new(text);
     while let Some(indent) = lexer.next_line()
         && source.imports.len() < IMPORTS
     {
@@ -107,6 +108,10 @@ fn parse_with_never(text: &[u8]) -> Source {
         let mut tokens = line.as_slice();
         let mut place = blocks.place(indent);
         if let Some((header, rest)) = Header::of(tokens) {
+            if rest.is_empty() {
+                let word = words.next(lexer.at());
+                bodies.pass_over(&mut lexer, indent, word);
+            }
             place = blocks.open(indent, header);
             tokens = rest;
             let around = blocks.around(indent);
@@ -128,9 +133,44 @@ fn parse_with_never(text: &[u8]) -> Source {
     source
 }
 
-/// Where the words are without which a line says nothing here.
+/// Bodies of compound statements, of which those without a word of interest are passed over as a whole.
+struct Bodies {
+    /// How much may still be looked at in vain: bodies lie in bodies.
+    spare: usize,
+}
+
+impl Bodies {
+    fn new(text: &[u8]) -> Self {
+        let spare = text.len().saturating_mul(4);
+        Self { spare }
+    }
+
+    /// Goes behind the lines that are indented deeper, if the word comes after them.
+    fn pass_over(&mut self, lexer: &mut Lexer<'_>, indent: usize, word: Option<usize>) {
+        let start = lexer.at();
+        let word = word.unwrap_or(usize::MAX);
+        let mut end = start;
+        while self.spare > end - start
+            && end <= word
+            && let Some(deeper) = lexer.next_line()
+        {
+            if deeper <= indent {
+                // Back to where the line begins, blanks and all.
+                return lexer.go_to(end);
+            }
+            lexer.skip_line();
+            end = lexer.at();
+        }
+        if end > word || self.spare <= end - start {
+            self.spare = self.spare.saturating_sub(end - start);
+            lexer.go_to(start);
+        }
+    }
+}
+
+/// Where the words are without which a line says nothing here. `sys . path` with blanks nobody writes.
 struct Words<'a> {
-    all: [Word<'a>; 4],
+    all: [Word<'a>; 3],
 }
 
 struct Word<'a> {
@@ -146,7 +186,7 @@ impl<'a> Words<'a> {
             Word { places, next }
         };
         Self {
-            all: ["import", "__all__", "sys", "load_entry_point"].map(word),
+            all: ["import", "__all__", "sys.path"].map(word),
         }
     }
 
