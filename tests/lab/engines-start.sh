@@ -2,10 +2,6 @@
 # Starts containers and a virtual machine of each engine, from files of this machine alone: no registry. For each engine
 # there is one called …web. Run inside a machine that has the engines' packages; tests/lab/containers.rs does.
 
-# The daemons set these as they need them, which they can on a real machine.
-mount -o remount,bind,rw /proc/sys
-mount -o remount,rw /sys
-
 # The control groups of a lab machine have no controllers.
 mkdir -p /etc/containers/containers.conf.d
 printf '[containers]\npids_limit = 0\n' >/etc/containers/containers.conf.d/lab.conf
