@@ -8,6 +8,7 @@ mod cli; // options, exit statuses, streams, colour
 mod confine; // what the scanner can do and cannot, and how its end is waited for
 mod man; // the manual page, against the definitions of the options
 mod names; // names that would steer a terminal or forge a line
+mod plugins_check;
 mod plugins_find; // which plugins there are, and how one does when it is tried
 mod plugins_wall; // what a plugin can do behind its wall, and what it costs when it is bad
 mod properties; // the pure parts, on anything
