@@ -155,7 +155,7 @@ fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
 
 /// What the thread that talks has to tell.
 enum Event {
-    /// The plugin is loaded, or a process was begun: it lives.
+    /// The plugin is loaded: it lives.
     Alive,
     /// A process is done.
     Visited(u32, Box<Said>),
@@ -287,11 +287,9 @@ fn talk_through(
     let mut known = Vec::new();
     let last = match greet(&mut talk, terms, limits) {
         Err(event) => event,
+        // Whoever listens may have given this one up.
+        Ok(()) if events.send(Event::Alive).is_err() => return,
         Ok(()) => loop {
-            // Whoever listens may have given this one up.
-            if events.send(Event::Alive).is_err() {
-                return;
-            }
             let Some(visit) = lock(queue).take(worker) else {
                 break Event::Over;
             };

@@ -1,6 +1,6 @@
 //! What a worker said of one process, checked as it comes in.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use super::talk::Broken;
 use super::wire::{Uses, What};
@@ -33,7 +33,7 @@ pub struct Said {
 #[derive(Debug, Default)]
 pub(super) struct Saying {
     said: Said,
-    known: BTreeSet<Vec<u8>>,
+    known: HashSet<Vec<u8>>,
 }
 
 impl Saying {
