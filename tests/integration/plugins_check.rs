@@ -131,3 +131,98 @@ fn a_good_guest_is_complete() {
         assert_eq!(document["detectors"][0]["processes"], 1, "{document:#}");
     });
 }
+
+/// The examples for authors, built as the guide says.
+fn examples(world: &World) -> [(&'static str, String); 3] {
+    let place = |name: &str| {
+        let dir = world.path(name);
+        fs::create_dir(&dir).unwrap();
+        fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
+        dir
+    };
+    let run = |command: &mut Command| assert!(command.status().unwrap().success(), "{command:?}");
+    let c = place("c");
+    run(Command::new("cc")
+        .args([
+            "-std=c11",
+            "-shared",
+            "-fPIC",
+            "-fvisibility=hidden",
+            "-Wl,-z,now",
+            "-I",
+        ])
+        .arg(of_repository("plugins/sdk/include"))
+        .arg("-o")
+        .args([
+            c.join("awk-c.so"),
+            of_repository("plugins/examples/c/awk.c"),
+        ]));
+    let rust = place("rust");
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .unwrap();
+    run(Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--locked",
+            "--quiet",
+            "-p",
+            "unstale-example-awk",
+            "--target-dir",
+        ])
+        .arg(target)
+        .current_dir(env!("CARGO_MANIFEST_DIR")));
+    let built = target.join("debug/libunstale_example_awk.so");
+    fs::copy(built, rust.join("awk.so")).unwrap();
+    let python = place("python");
+    for (name, mode) in [("awk-python", 0o755), ("awk-python.toml", 0o644)] {
+        let to = python.join(name);
+        fs::copy(of_repository("plugins/examples/python").join(name), &to).unwrap();
+        fs::set_permissions(to, Permissions::from_mode(mode)).unwrap();
+    }
+    [("awk-c", c), ("awk-rust", rust), ("awk-python", python)]
+        .map(|(name, dir)| (name, dir.display().to_string()))
+}
+
+#[test]
+fn the_examples_for_authors() {
+    in_world(|world| {
+        let script = world.path("program.awk");
+        fs::write(&script, "{ print }\n").unwrap();
+        let awk = world
+            .command("sh")
+            .args(["-c", "sleep 600 | exec gawk -f \"$0\""])
+            .arg(&script)
+            .spawn()
+            .unwrap();
+        let _awk = Victim(awk);
+        crate::support::settle();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let examples = examples(world);
+        let listed = |dir: &str| {
+            let document = world.run(&["--json", "--plugin-dir", dir]).expect(0).json();
+            let one = document["detectors"][0].clone();
+            assert_eq!(
+                (&one["processes"], &one["failed"]),
+                (&1.into(), &0.into()),
+                "{document:#}"
+            );
+            (
+                one["name"].as_str().unwrap().to_owned(),
+                findings(&document),
+            )
+        };
+        for (name, dir) in &examples {
+            assert_eq!(listed(dir), ((*name).to_owned(), Vec::new()));
+        }
+        fs::write(&script, "{ print $1 }\n").unwrap();
+        for (_, dir) in &examples {
+            let (_, found) = listed(dir);
+            let path = script.display().to_string();
+            assert!(
+                matches!(&found[..], [(_, kind, of)] if kind == "script" && *of == path),
+                "{found:?}"
+            );
+        }
+    });
+}
