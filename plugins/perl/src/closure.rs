@@ -5,13 +5,14 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use unstale_plugin::script::Script;
 use unstale_plugin::{
     Detector, FileView, How, Listings, Process, Refused, Report, Role, Root, Used, What,
     directory_of, join,
 };
 
 use crate::options::{Options, module_of};
-use crate::script::{Script, read_script};
+use crate::script::read_script;
 use crate::search::{Directory, Search};
 use crate::source::{Place, Reference, Source, Target, library, parse_source};
 use crate::words::{Part, PathText};

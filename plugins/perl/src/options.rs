@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+use unstale_plugin::script::Program;
+
 /// What a command line says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -18,17 +20,6 @@ pub(crate) struct Options {
     pub(crate) search: bool,
     /// `-d`: under the debugger.
     pub(crate) debugger: bool,
-}
-
-/// Where the program comes from.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) enum Program {
-    /// Standard input.
-    #[default]
-    Input,
-    /// `-e`: the lines.
-    Text(Vec<u8>),
-    File(Vec<u8>),
 }
 
 /// Reads what follows the name of the program.

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
+use unstale_plugin::script::Script;
 use unstale_plugin::{
     Detector, FileView, How, Listings, Process, Refused, Report, Role, Root, Used, What,
     directory_of, join,
@@ -14,7 +15,7 @@ use crate::bundle::Lock;
 use crate::expression::Path;
 use crate::gems::Gems;
 use crate::options::{Options, switches_of};
-use crate::script::{Script, read_script};
+use crate::script::read_script;
 use crate::search::Places;
 use crate::source::{Reference, Source, Target, parse_source};
 

@@ -15,6 +15,7 @@ pub mod abi;
 pub mod export;
 pub mod instance;
 mod listing;
+pub mod script;
 pub mod testing;
 
 pub use listing::Listings;
