@@ -1,11 +1,12 @@
 //! Finds running programs that still use code from before an upgrade.
 //!
-//! The rooms are the way of the data, in reading order: [`snapshot`] sees, [`detect`] judges, [`packages`] asks the
+//! The rooms are the way of the data, in reading order: [`snapshot`] sees who runs, [`boot`] what would run next, [`detect`] judges, [`packages`] asks the
 //! package stores, [`attribute`] tells whose it is, [`decide`] what to do, [`report`] says it. None imports another; all
 //! share [`model`], and [`app`] leads from one to the next.
 
 pub mod app;
 pub mod attribute;
+pub mod boot;
 pub mod bundle;
 pub mod cli;
 pub mod config;
@@ -20,3 +21,4 @@ pub mod problem;
 pub mod report;
 pub mod snapshot;
 pub mod trust;
+pub mod view;

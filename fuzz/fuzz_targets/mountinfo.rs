@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use unstale::model::Device;
-use unstale::snapshot::mounts::Mounts;
+use unstale::view::mounts::Mounts;
 
 fuzz_target!(|text: &[u8]| {
     let (mounts, damaged) = Mounts::parse(text);

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use unstale::snapshot::stat::parse_stat;
+use unstale::view::stat::parse_stat;
 
 fuzz_target!(|text: &[u8]| {
     if let Some(stat) = parse_stat(text) {

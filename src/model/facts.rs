@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BuildId, Bytes, PluginRun, Process};
+use super::{Boot, BuildId, Bytes, PluginRun, Process};
 use crate::problem::Problem;
 
 /// Everything that one pass over a machine saw.
@@ -21,6 +21,9 @@ pub struct Facts {
     /// Plugins that had something to look at.
     #[serde(default)]
     pub plugins: Vec<PluginRun>,
+    /// What runs below the programs, and would run after a reboot; `None` if nobody looked.
+    #[serde(default)]
+    pub boot: Option<Boot>,
 }
 
 /// The machine and who looks at it.

@@ -3,6 +3,7 @@
 //! Pure data and the few pure questions one can ask of it. Nothing here opens a file. What comes from the inspected
 //! machine is [`Bytes`] and becomes text only in `report`.
 
+mod boot;
 mod bytes;
 mod facts;
 mod finding;
@@ -12,6 +13,10 @@ mod plan;
 mod plugin;
 mod process;
 
+pub use boot::{
+    Banner, Boot, Deployment, Entry, Flag, Image, ImageForm, Kernel, Level, Listed, ListedBy,
+    LivePatch, Loader, LoaderKind, Microcode, Modules, Patch, Processor, Setting,
+};
 pub use bytes::{Bytes, Escaped, is_tame};
 pub use facts::{
     Clock, Compared, Device, Facts, FileKind, FileStat, Fresh, Host, Led, Look, Mount, MountId,
@@ -19,7 +24,10 @@ pub use facts::{
 };
 pub use finding::{Basis, Finding, Kind, Rule, Verdict};
 pub use owner::{Owner, OwnerKind, Runtime, Scope, unescape_unit};
-pub use package::{Answers, Claim, PackageChange, PackageFact, PathAnswer, RootAnswers, Said};
+pub use package::{
+    Answers, Before, Claim, Core, CoreChange, PackageChange, PackageFact, PathAnswer, RootAnswers,
+    Said,
+};
 pub use plan::{Action, Because, Item, Package, Plan, StaleObject, StaleProcess};
 pub use plugin::{
     Evidence, How, Instance, Part, PluginFailure, PluginLook, PluginRun, Role, Source,

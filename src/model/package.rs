@@ -22,6 +22,46 @@ pub struct Answers {
     /// What the stores of other roots said: each speaks for the processes that have that root, and for nobody else.
     #[serde(default)]
     pub roots: Vec<RootAnswers>,
+    /// Packages of the reboot lists.
+    #[serde(default)]
+    pub core: Core,
+}
+
+/// What became of the packages that [`Boot::listed`](super::Boot::listed) names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Core {
+    /// Those that were installed or upgraded since the system started.
+    pub changed: Vec<CoreChange>,
+    /// Indices of those that no store has installed, under whatever name: asked only of what an administrator lists.
+    pub missing: Vec<u32>,
+}
+
+/// A listed package that was installed or upgraded since the system started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CoreChange {
+    /// Index into [`Boot::listed`](super::Boot::listed).
+    pub listed: u32,
+    /// The package as it is installed now.
+    pub package: Claim,
+    /// When, by the wall clock of that moment.
+    pub at: Option<Timestamp>,
+    /// What a log tells of it.
+    pub before: Before,
+    /// The word beside the capability by which it matched: `installhint(reboot-needed) = kexec`.
+    pub hint: Option<String>,
+    /// Whether it ships programs or libraries, which processes show when they still run the old ones.
+    pub has_code: bool,
+}
+
+/// What was installed before a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Before {
+    /// This version: an upgrade, or a reinstallation.
+    Version(String),
+    /// Nothing of that name: a first installation.
+    Nothing,
+    /// Nobody tells.
+    Unknown,
 }
 
 /// What the package stores said that lie below a root other than the host's: a container's, a chroot's, that of a

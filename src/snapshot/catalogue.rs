@@ -5,15 +5,15 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::base::Base;
 use super::hashed::ByHash;
 use super::look::{Handle, Job, Place};
 use super::maps::Mapping;
 use super::scan::Seen;
-use super::view::path_in_root;
 use crate::model::{
     Bytes, Compared, Device, Fresh, Look, Object, ObjectId, Process, Use, View, ViewId, WhyNot,
 };
+use crate::view::Base;
+use crate::view::path_in_root;
 
 /// Through how many processes an object or a view is tried to be reached.
 const HANDLES: usize = 4;

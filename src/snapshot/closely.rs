@@ -10,10 +10,10 @@ use unstale_plugin::Handle as HeldBy;
 
 use super::maps;
 use super::rights::Rights;
-use super::root::{ProcDir, ProcRoot};
 use super::scan;
-use super::view::{path_in_root, without_suffix};
 use crate::model::{Bytes, Details, Pid, ProcessKey};
+use crate::view::{ProcDir, ProcRoot};
+use crate::view::{path_in_root, without_suffix};
 
 /// `/proc/PID/environ`: the kernel lets arguments and environment have 2 MiB together, with the usual limit of the stack
 /// (execve(2)).

@@ -14,10 +14,10 @@ use unstale_plugin::{Entry, FileView, Kind, Refused, Root, Stat, join};
 
 use super::look::Place;
 use super::rights::Rights;
-use super::root::ProcRoot;
 use super::scan;
-use super::view::{self, Found, Lost, follow_as};
 use crate::model::{Pid, ProcessKey};
+use crate::view::ProcRoot;
+use crate::view::{self, Found, Lost, follow_as};
 
 /// The most that is shown of one file, at once or in parts.
 const FILE_CAP: u64 = 1024 * 1024;

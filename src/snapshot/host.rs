@@ -2,11 +2,11 @@
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::base::Base;
 use super::look;
-use super::root::ProcRoot;
-use super::scan::device_of;
 use crate::model::{Bytes, Clock, Device, Host};
+use crate::view::Base;
+use crate::view::ProcRoot;
+use crate::view::device_of;
 
 /// Reads them all once.
 pub(super) fn read_host(proc: &ProcRoot, reader_uid: u32) -> Host {

@@ -8,13 +8,11 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FileType, OFlags};
 use rustix::io::Errno;
 
-use super::look::{
-    Job, Looked, file_stat, first_arguments, is_same, led, through_handles, why_lost,
-};
-use super::root::ProcRoot;
-use super::view::{self, Lost};
+use super::look::{Job, Looked, first_arguments, is_same, led, through_handles};
 use super::{content, procmap};
 use crate::model::{BuildId, Bytes, Compared, FileStat, Fresh, Look, StartName};
+use crate::view::ProcRoot;
+use crate::view::{self, Lost, file_stat, why_lost};
 
 /// How long reading the content of one pair of files may take before it counts as unreadable.
 const PATIENCE: Duration = Duration::from_secs(2);

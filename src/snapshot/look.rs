@@ -5,17 +5,17 @@ use std::ffi::{CStr, CString};
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use rustix::fs::{FileType, OFlags, Statx, StatxFlags};
+use rustix::fs::{OFlags, Statx};
 use rustix::io::Errno;
 
-use super::base::Base;
-use super::mounts::Mounts;
-use super::root::{ProcDir, ProcRoot};
-use super::scan::{device_of, is_vanished, why};
-use super::view::{self, Found, Lost, Trail};
 use crate::model::{
-    Bytes, Compared, Device, FileKind, FileStat, Fresh, Led, Look, Pid, Timestamp, ViewId, WhyNot,
+    Bytes, Compared, Device, FileKind, FileStat, Fresh, Led, Look, Pid, ViewId, WhyNot,
 };
+use crate::view::Base;
+use crate::view::mounts::Mounts;
+use crate::view::{self, Found, Lost, Trail};
+use crate::view::{ProcDir, ProcRoot};
+use crate::view::{file_stat, is_vanished, why, why_lost};
 
 /// A mapping through which an object can be reached.
 #[derive(Debug, Clone, Copy)]
@@ -394,53 +394,11 @@ pub(super) fn owner_of(look: &Look) -> Option<u32> {
     }
 }
 
-/// statx(2) as facts.
-pub(super) fn file_stat(stat: &Statx) -> FileStat {
-    let mask = StatxFlags::from_bits_retain(stat.stx_mask);
-    let time = |time: &rustix::fs::StatxTimestamp| Timestamp {
-        secs: time.tv_sec,
-        nanos: time.tv_nsec,
-    };
-    let regular = FileType::from_raw_mode(stat.stx_mode.into()) == FileType::RegularFile;
-    FileStat {
-        device: device_of(stat),
-        inode: stat.stx_ino,
-        kind: if regular {
-            FileKind::Regular
-        } else {
-            FileKind::Other
-        },
-        size: stat.stx_size,
-        links: stat.stx_nlink,
-        uid: stat.stx_uid,
-        mode: stat.stx_mode & 0o7777,
-        mtime: time(&stat.stx_mtime),
-        ctime: time(&stat.stx_ctime),
-        btime: mask
-            .contains(StatxFlags::BTIME)
-            .then(|| time(&stat.stx_btime)),
-        mount: mask.contains(StatxFlags::MNT_ID).then_some(stat.stx_mnt_id),
-    }
-}
-
 fn why_mapped(proc: &ProcRoot, error: Errno) -> WhyNot {
     match error {
         _ if !proc.is_live() => WhyNot::NotRecorded,
         Errno::NOENT | Errno::SRCH => WhyNot::Vanished,
         error => why(error),
-    }
-}
-
-/// Why a path walk failed.
-pub(super) fn why_lost(lost: Lost) -> WhyNot {
-    match lost {
-        Lost::MayHang(kind) => WhyNot::MayHang(kind),
-        Lost::Failed(Errno::SRCH) => WhyNot::Vanished,
-        Lost::Failed(Errno::LOOP) => {
-            WhyNot::Failed("its path leads through too many symbolic links".to_owned())
-        }
-        Lost::Failed(error) => why(error),
-        Lost::Missing => why(Errno::NOENT),
     }
 }
 

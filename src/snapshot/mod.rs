@@ -5,7 +5,6 @@
 //! and never follows a path outside the root of the process that it belongs to.
 #![deny(unsafe_code)]
 
-mod base;
 mod catalogue;
 mod closely;
 mod content;
@@ -16,21 +15,16 @@ mod host;
 mod inside;
 mod look;
 pub mod maps;
-pub mod mounts;
 mod procmap;
 mod rights;
-mod root;
 mod roots;
 mod scan;
 mod scanner;
 mod sources;
-pub mod stat;
-mod view;
 mod visits;
 
 pub use closely::Wants;
 pub use files::ProcessFiles;
-pub use root::ProcRoot;
 pub use roots::{Roots, Seat};
 pub use scan::MappingSource;
 pub use scanner::{Options, Scanner};

@@ -6,7 +6,7 @@
 use rustix::fs::Statx;
 use rustix::io::Errno;
 
-use super::root::ProcDir;
+use crate::view::ProcDir;
 
 /// `/proc/PID/status` and `/proc/PID/uid_map` are far shorter.
 const STATUS_CAP: usize = 64 * 1024;

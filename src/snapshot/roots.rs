@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::base::Base;
 use super::deadline;
 use super::look::Place;
-use super::mounts::may_hang;
-use super::root::ProcRoot;
-use super::scan::why;
-use super::view::stat_of;
 use crate::model::{Bytes, Device, Mount, ViewId, WhyNot};
+use crate::view::Base;
+use crate::view::ProcRoot;
+use crate::view::mounts::may_hang;
+use crate::view::stat_of;
+use crate::view::why;
 
 /// How many roots are looked into.
 const ROOTS: usize = 32;

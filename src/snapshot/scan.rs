@@ -8,9 +8,9 @@ use rustix::io::Errno;
 use super::hashed::Hashes;
 use super::maps::{self, Mapping};
 use super::procmap;
-use super::root::{ProcDir, ProcRoot};
-use super::stat::{Stat, parse_stat};
 use crate::model::{Bytes, Details, Device, Namespaces, Pid, ProcessKey, StartTicks, WhyNot};
+use crate::view::stat::{Stat, parse_stat};
+use crate::view::{ProcDir, ProcRoot, device_of, is_vanished, why};
 
 /// How mappings are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -357,30 +357,6 @@ pub(super) fn arguments(dir: &ProcDir<'_>) -> Result<Vec<u8>, Errno> {
 }
 
 /// `st_dev` of a result of statx.
-pub(super) fn device_of(stat: &rustix::fs::Statx) -> Device {
-    Device {
-        major: stat.stx_dev_major,
-        minor: stat.stx_dev_minor,
-    }
-}
-
-/// The process ended meanwhile.
-pub(super) fn is_vanished(error: Errno) -> bool {
-    matches!(error, Errno::NOENT | Errno::SRCH)
-}
-
-/// An error of the system as a reason.
-pub(super) fn why(error: Errno) -> WhyNot {
-    match error {
-        Errno::ACCESS | Errno::PERM => WhyNot::Denied,
-        Errno::INVAL => WhyNot::Failed(
-            "it is not of the form that the kernel's documentation describes".to_owned(),
-        ),
-        Errno::FBIG => WhyNot::Failed("it is longer than it can sensibly be".to_owned()),
-        error => WhyNot::Failed(std::io::Error::from(error).kind().to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,12 +14,13 @@ use super::inside;
 use super::look::{self, Handle, Job, Looked};
 use super::maps::Mapping;
 use super::rights::Rights;
-use super::root::{ProcRoot, stat_fields};
 use super::roots::Roots;
-use super::scan::{self, MappingSource, Outcome, Seen, device_of};
+use super::scan::{self, MappingSource, Outcome, Seen};
 use super::visits::SourceKey;
 use crate::model::{Bytes, Facts, Host, ObjectId, Pid, Process, ProcessKey, Use, ViewId, WhyNot};
 use crate::problem::Problem;
+use crate::view::device_of;
+use crate::view::{ProcRoot, stat_fields};
 
 /// How long one process may keep a reader of its /proc files waiting.
 const PROCESS_LIMIT: Duration = Duration::from_secs(1);
@@ -82,7 +83,7 @@ impl Scanner {
             operation: "open".to_owned(),
             object: Bytes::from(path),
             pid: None,
-            why: scan::why(error),
+            why: crate::view::why(error),
         };
         let proc = ProcRoot::open(&options.proc).map_err(|error| problem(&options.proc, error))?;
         let root = options.root.clone().unwrap_or_else(|| "/".into());
@@ -118,7 +119,7 @@ impl Scanner {
         let mut pids = match self.proc.pids() {
             Ok(pids) => pids,
             Err(error) => {
-                self.problem("list", "processes", None, scan::why(error));
+                self.problem("list", "processes", None, crate::view::why(error));
                 Vec::new()
             }
         };
@@ -226,11 +227,12 @@ impl Scanner {
                 None => {}
                 Some(Some(Ok(details))) => process.details = Some(details),
                 Some(Some(Err(error)))
-                    if scan::is_vanished(error) && self.proc.process(process.key.pid).is_err() =>
+                    if crate::view::is_vanished(error)
+                        && self.proc.process(process.key.pid).is_err() =>
                 {
                     return false;
                 }
-                Some(Some(Err(error))) => troubles.push((process.key.pid, scan::why(error))),
+                Some(Some(Err(error))) => troubles.push((process.key.pid, crate::view::why(error))),
                 Some(None) => troubles.push((process.key.pid, WhyNot::TimedOut)),
             }
             true
@@ -272,6 +274,7 @@ impl Scanner {
             objects: std::mem::take(&mut self.catalogue.objects),
             problems: std::mem::take(&mut self.problems),
             plugins: Vec::new(),
+            boot: None,
         }
     }
 

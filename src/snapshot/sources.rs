@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::look::{Place, empty_look, file_stat, is_on_host, led, take_fresh, why_lost};
-use super::root::ProcRoot;
-use super::scan::why;
-use super::view::{self, Lost};
+use super::look::{Place, empty_look, is_on_host, led, take_fresh};
 use crate::model::{Bytes, Compared, FileKind, FileStat, Fresh, Led, Look, StartName, WhyNot};
+use crate::view::ProcRoot;
+use crate::view::why;
+use crate::view::{self, Lost};
+use crate::view::{file_stat, why_lost};
 
 /// How a detector named a file.
 #[derive(Debug, Clone)]

@@ -13,13 +13,13 @@ use super::files::ProcessFiles;
 use super::inside;
 use super::look::{self, Handle, Job};
 use super::maps;
-use super::scan::why;
 use super::scanner::{Scanner, threads};
 use super::sources::{self, Named};
-use super::view::{path_in_root, without_suffix};
 use crate::model::{
     Bytes, Details, Evidence, How, ObjectId, Pid, Process, ProcessKey, Role, Source, ViewId, WhyNot,
 };
+use crate::view::why;
+use crate::view::{path_in_root, without_suffix};
 
 /// What is kept at once of one user's processes, and of all but those of the host's root: arguments, variables, names. The
 /// memory of the scanner is bounded, and nobody's processes may use it up.

@@ -10,7 +10,8 @@ use unstale::model::{
     Bytes, Claim, Clock, Compared, Device, FileKind, FileStat, Fresh, Host, Kind, Led, Look, Mount,
     Object, OwnerKind, PathAnswer, StartName, StartTicks, Timestamp, Verdict, ViewId, WhyNot,
 };
-use unstale::snapshot::{maps, mounts, stat};
+use unstale::snapshot::maps;
+use unstale::view::{mounts, stat};
 
 /// Bytes, mostly such as stand in the files of /proc.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {

@@ -10,8 +10,11 @@ use crate::support::{of_repository, skip};
 const NOUNS: [&str; 3] = ["model", "problem", "error"];
 
 /// Rooms, and what else each may use of the others.
-const ROOMS: [(&str, &[&str]); 13] = [
-    ("snapshot", &[]),
+const ROOMS: [(&str, &[&str]); 15] = [
+    // How files are reached, for those who look.
+    ("view", &[]),
+    ("snapshot", &["view"]),
+    ("boot", &["view"]),
     ("detect", &[]),
     ("packages", &[]),
     ("attribute", &[]),
@@ -29,7 +32,9 @@ const ROOMS: [(&str, &[&str]); 13] = [
     (
         "app",
         &[
+            "view",
             "snapshot",
+            "boot",
             "detect",
             "packages",
             "attribute",
@@ -70,10 +75,7 @@ const NO_BYTES: [(&str, &str); 2] = [
         "backends/dpkg/src/unfinished.rs: parse_lock_line",
         "a line of /proc/locks, which the kernel prints in ASCII; the bytes were checked before",
     ),
-    (
-        "src/snapshot/stat.rs: parse_tty",
-        "a number, already parsed",
-    ),
+    ("src/view/stat.rs: parse_tty", "a number, already parsed"),
 ];
 
 /// Dependencies that share the reason of the line before.

@@ -43,6 +43,17 @@ pub trait PackageDb {
     /// [`DbError`] if the store as a whole cannot be read.
     fn installed(&self, name: &str) -> Result<Answer<Vec<Package>>, DbError>;
 
+    /// Installed packages that are meant by any of `wanted`, each pair once, in the order of `wanted`; with `since`, only
+    /// those that were installed or upgraded at or after that second, as far as the store tells when.
+    ///
+    /// # Errors
+    /// [`DbError`] if the store as a whole cannot be read.
+    fn matching(
+        &self,
+        wanted: &[Wanted],
+        since: Option<SystemTime>,
+    ) -> Result<Answer<Vec<Match>>, DbError>;
+
     /// The paths that the installed packages of that name own, absolute in the root.
     ///
     /// # Errors
@@ -146,6 +157,31 @@ impl fmt::Display for Package {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.version)
     }
+}
+
+/// Packages that somebody wants to hear of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// A name of a package or of a capability, `*` for any characters in names of packages.
+    pub name: String,
+    /// Whether the package's own name counts.
+    pub by_name: bool,
+    /// Whether what a package provides counts: an exact name, versions left out (`installhint(reboot-needed)`).
+    pub by_provides: bool,
+}
+
+/// An installed package that was wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// Index into what was wanted.
+    pub wanted: usize,
+    /// The package.
+    pub package: Package,
+    /// When it was installed or upgraded last, by the wall clock of that moment, to the second: rpm's `INSTALLTIME`,
+    /// the time of dpkg's list of its files. `None` where the store does not tell.
+    pub at: Option<SystemTime>,
+    /// The version of the capability that matched, if it matched by one that has a version (`= kexec`).
+    pub capability_version: Option<String>,
 }
 
 /// One change of one package, as a log tells it.

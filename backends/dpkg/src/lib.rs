@@ -156,6 +156,14 @@ impl PackageDb for Dpkg {
         })
     }
 
+    fn matching(
+        &self,
+        _wanted: &[unstale_packages::Wanted],
+        _since: Option<SystemTime>,
+    ) -> Result<Answer<Vec<unstale_packages::Match>>, DbError> {
+        Ok(Answer::whole(Vec::new()))
+    }
+
     fn files(&self, name: &str) -> Result<Answer<Vec<PathBuf>>, DbError> {
         self.read_named(name, |db, records, damages| {
             owners::read_files(&db.root, records, damages)

@@ -9,7 +9,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::*;
 use crate::model::StartTicks;
-use crate::snapshot::base::Base;
+use crate::view::Base;
 
 struct World {
     dir: tempfile::TempDir,

@@ -9,8 +9,8 @@ use rustix::io::Errno;
 
 use super::mounts::Mounts;
 use super::root::{ProcDir, ProcRoot};
-use super::scan::{device_of, is_vanished};
-use super::view::{O_PATH, stat_of};
+use super::said::{device_of, is_vanished};
+use super::walk::{O_PATH, stat_of};
 use crate::model::{Device, Pid};
 
 /// `/proc/PID/mountinfo` of the reader's own namespace: a machine with some 50,000 mounts.
@@ -22,7 +22,7 @@ const USER_MOUNTS_CAP: usize = 256 * 1024;
 
 /// Where a path of a view is opened.
 #[derive(Debug)]
-pub(super) enum Base {
+pub(crate) enum Base {
     /// Below `/proc/PID/root` of one of these processes, as long as it is the root of that identity, in that namespace.
     Tasks {
         /// The newest last.
@@ -40,7 +40,7 @@ pub(super) enum Base {
 
 impl Base {
     /// Opens the root directory of the view, without touching what is mounted there.
-    pub(super) fn open(&self, proc: &ProcRoot) -> Result<OwnedFd, Errno> {
+    pub(crate) fn open(&self, proc: &ProcRoot) -> Result<OwnedFd, Errno> {
         match self {
             Self::Directory(path) => fs::open(path, O_PATH | OFlags::DIRECTORY, Mode::empty()),
             Self::Tasks { root, mnt_ns, .. } => self.ask(|task| {
@@ -59,13 +59,13 @@ impl Base {
     }
 
     /// Whether its processes are of the reader's own user namespace.
-    pub(super) fn is_of_own_users(&self, proc: &ProcRoot) -> bool {
+    pub(crate) fn is_of_own_users(&self, proc: &ProcRoot) -> bool {
         let theirs = self.ask(|task| proc.process(task)?.namespace(c"ns/user"));
         theirs.is_ok() && theirs == proc.own().and_then(|own| own.namespace(c"ns/user"))
     }
 
     /// The mounts that the view can see.
-    pub(super) fn mounts(&self, proc: &ProcRoot) -> Mounts {
+    pub(crate) fn mounts(&self, proc: &ProcRoot) -> Mounts {
         let text = match self {
             Self::Nowhere => return Mounts::default(),
             // Only the reader's own root is the root of the reader's mounts.

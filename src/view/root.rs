@@ -211,7 +211,7 @@ impl ProcDir<'_> {
 }
 
 /// What is asked of statx(2) everywhere.
-pub(super) fn stat_fields() -> StatxFlags {
+pub(crate) fn stat_fields() -> StatxFlags {
     StatxFlags::BASIC_STATS | StatxFlags::BTIME | StatxFlags::MNT_ID
 }
 
@@ -228,7 +228,7 @@ fn open_text(dir: BorrowedFd<'_>, name: &CStr, live: bool) -> Result<OwnedFd, Er
 }
 
 /// All of a descriptor, if it is at most `cap` bytes.
-pub(super) fn read_capped(fd: BorrowedFd<'_>, cap: usize) -> Result<Vec<u8>, Errno> {
+pub(crate) fn read_capped(fd: BorrowedFd<'_>, cap: usize) -> Result<Vec<u8>, Errno> {
     let mut bytes = Vec::with_capacity(512);
     loop {
         if bytes.len() > cap {

@@ -11,7 +11,7 @@ use crate::model::Bytes;
 
 /// The path of a name inside a root, both as the kernel prints them to the reader (d_path: relative to the reader's
 /// root or to the namespace's, never to the process's). `None` if the name lies outside that root.
-pub(super) fn path_in_root<'a>(name: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
+pub(crate) fn path_in_root<'a>(name: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
     if root == b"/" {
         return name.starts_with(b"/").then_some(name);
     }
@@ -21,21 +21,21 @@ pub(super) fn path_in_root<'a>(name: &'a [u8], root: &[u8]) -> Option<&'a [u8]> 
 
 /// A name without the ` (deleted)` that the kernel appends to names of removed files; `None` if it does not end so. A
 /// file may truly be named so: the caller compares objects.
-pub(super) fn without_suffix(name: &[u8]) -> Option<&[u8]> {
+pub(crate) fn without_suffix(name: &[u8]) -> Option<&[u8]> {
     name.strip_suffix(b" (deleted)")
         .filter(|name| name.len() > 1)
 }
 
 /// A file found in a view, held open by `O_PATH`: nothing of it was touched.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) fd: OwnedFd,
-    pub(super) stat: Statx,
+pub(crate) struct Found {
+    pub(crate) fd: OwnedFd,
+    pub(crate) stat: Statx,
 }
 
 /// Why a path leads to no file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Lost {
+pub(crate) enum Lost {
     /// Nothing is there.
     Missing,
     /// It leads into a file system that may never answer, of this type.
@@ -55,7 +55,7 @@ impl From<Errno> for Lost {
 
 /// Opens `path` below `root` as the process would, symbolic links resolved inside that root. `O_PATH`: neither a FIFO
 /// nor a device is touched. No step is taken into a file system that may never answer.
-pub(super) fn open(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<Found, Lost> {
+pub(crate) fn open(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<Found, Lost> {
     match open_plain(root, path, mounts) {
         Err(Lost::Failed(Errno::LOOP)) => follow(root, path, mounts).map(|(found, _)| found),
         opened => opened,
@@ -63,7 +63,7 @@ pub(super) fn open(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<Found
 }
 
 /// As [`open`], but of a path without symbolic links, in one call: `ELOOP` says that it has to be walked.
-pub(super) fn open_plain(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<Found, Lost> {
+pub(crate) fn open_plain(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<Found, Lost> {
     refuse_hanging(path, mounts)?;
     let relative = path.strip_prefix(b"/").unwrap_or(path);
     let relative: &[u8] = if relative.is_empty() { b"." } else { relative };
@@ -81,33 +81,33 @@ pub(super) fn open_plain(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result
     }
 }
 
-pub(super) const O_PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+pub(crate) const O_PATH: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
 
 /// As many links as the kernel follows in one path (path_resolution(7)).
 const LINKS: usize = 40;
 
 /// What a walk passed on its way.
 #[derive(Debug)]
-pub(super) struct Trail {
+pub(crate) struct Trail {
     /// Where it led, without links.
-    pub(super) path: Vec<u8>,
+    pub(crate) path: Vec<u8>,
     /// When it last came to lead there, as far as the links and names on the way tell.
-    pub(super) changed_ns: i64,
+    pub(crate) changed_ns: i64,
     /// When the youngest link on the way came to be, if there was one.
-    pub(super) links_ns: Option<i64>,
+    pub(crate) links_ns: Option<i64>,
     /// Whether it passed `/etc/alternatives`.
-    pub(super) alternatives: bool,
+    pub(crate) alternatives: bool,
     /// Owners of what it passed, root excepted.
-    pub(super) owners: Vec<u32>,
+    pub(crate) owners: Vec<u32>,
 }
 
 /// Walks a path component by component, links too, inside the root.
-pub(super) fn follow(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<(Found, Trail), Lost> {
+pub(crate) fn follow(root: &OwnedFd, path: &[u8], mounts: &Mounts) -> Result<(Found, Trail), Lost> {
     follow_as(root, path, mounts, |_| true)
 }
 
 /// As [`follow`], for somebody who may not pass through every directory.
-pub(super) fn follow_as(
+pub(crate) fn follow_as(
     root: &OwnedFd,
     path: &[u8],
     mounts: &Mounts,
@@ -250,7 +250,7 @@ fn refuse_hanging(path: &[u8], mounts: &Mounts) -> Result<(), Lost> {
     }
 }
 
-pub(super) fn stat_of(fd: &OwnedFd) -> Result<Statx, Errno> {
+pub(crate) fn stat_of(fd: &OwnedFd) -> Result<Statx, Errno> {
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     fs::statx(fd, c"", flags, stat_fields())
 }
@@ -259,7 +259,7 @@ pub(super) fn stat_of(fd: &OwnedFd) -> Result<Statx, Errno> {
 ///
 /// # Errors
 /// `EINVAL` if it is not a regular file, otherwise what open(2) says.
-pub(super) fn reopen(proc: &ProcRoot, found: &Found) -> Result<std::fs::File, Errno> {
+pub(crate) fn reopen(proc: &ProcRoot, found: &Found) -> Result<std::fs::File, Errno> {
     if FileType::from_raw_mode(found.stat.stx_mode.into()) != FileType::RegularFile {
         return Err(Errno::INVAL);
     }
@@ -267,7 +267,7 @@ pub(super) fn reopen(proc: &ProcRoot, found: &Found) -> Result<std::fs::File, Er
 }
 
 /// The directory part of a path, with its slash.
-pub(super) fn directory_of(path: &[u8]) -> &[u8] {
+pub(crate) fn directory_of(path: &[u8]) -> &[u8] {
     let end = path
         .iter()
         .rposition(|&byte| byte == b'/')
@@ -276,7 +276,7 @@ pub(super) fn directory_of(path: &[u8]) -> &[u8] {
 }
 
 /// A path beside another.
-pub(super) fn sibling(path: &[u8], name: &[u8]) -> Bytes {
+pub(crate) fn sibling(path: &[u8], name: &[u8]) -> Bytes {
     Bytes([directory_of(path), name].concat())
 }
 

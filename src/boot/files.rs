@@ -1,0 +1,272 @@
+//! The files of the host, by path: found without leaving the root, read without waiting, and never more than allowed.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, RawDir, openat, readlinkat};
+use rustix::io::Errno;
+
+use crate::model::{Bytes, FileKind, FileStat, WhyNot};
+use crate::problem::Problem;
+use crate::view::{self, Base, Lost, ProcRoot, mounts::Mounts};
+
+/// The most that is read altogether: several large kernels and initrds.
+const READ_CAP: u64 = 1024 * 1024 * 1024;
+/// The most names that are listed of one directory.
+const NAMES_CAP: usize = 10_000;
+/// Problems that are told; more are like these.
+const PROBLEMS_CAP: usize = 64;
+
+/// The files below the host's root.
+#[derive(Debug)]
+pub(super) struct Files<'a> {
+    proc: &'a ProcRoot,
+    root: OwnedFd,
+    mounts: Mounts,
+    left: Cell<u64>,
+    problems: RefCell<Vec<Problem>>,
+}
+
+/// What is at a path.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The path without symbolic links.
+    pub(super) path: Bytes,
+    pub(super) stat: FileStat,
+    found: view::Found,
+}
+
+/// A regular file, open for reading. What is read of it counts.
+#[derive(Debug)]
+pub(super) struct OpenFile<'a> {
+    file: File,
+    pub(super) size: u64,
+    left: &'a Cell<u64>,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn open(proc: &'a ProcRoot, root: Option<&Path>) -> Result<Self, Problem> {
+        let path = root.unwrap_or(Path::new("/"));
+        let base = Base::Directory(path.to_owned());
+        let root = base.open(proc).map_err(|error| Problem {
+            operation: "open".to_owned(),
+            object: Bytes::from(path),
+            pid: None,
+            why: view::why(error),
+        })?;
+        Ok(Self {
+            proc,
+            root,
+            mounts: base.mounts(proc),
+            left: Cell::new(READ_CAP),
+            problems: RefCell::new(Vec::new()),
+        })
+    }
+
+    /// What is at a path, symbolic links followed inside the root; `None` if nothing is.
+    pub(super) fn find(&self, path: impl AsRef<[u8]>) -> Result<Option<Found>, WhyNot> {
+        match view::follow(&self.root, path.as_ref(), &self.mounts) {
+            Ok((found, trail)) => {
+                let path = match trail.path.is_empty() {
+                    true => Bytes::from("/"),
+                    false => Bytes(trail.path),
+                };
+                let stat = view::file_stat(&found.stat);
+                Ok(Some(Found { path, stat, found }))
+            }
+            Err(Lost::Missing) => Ok(None),
+            Err(lost) => Err(view::why_lost(lost)),
+        }
+    }
+
+    /// Opens what was found, if it is a regular file.
+    pub(super) fn open_found(&self, found: &Found) -> Result<OpenFile<'_>, WhyNot> {
+        match view::reopen(self.proc, &found.found) {
+            Ok(file) => Ok(OpenFile {
+                file,
+                size: found.stat.size,
+                left: &self.left,
+            }),
+            Err(Errno::INVAL) => Err(WhyNot::Failed("it is no regular file".to_owned())),
+            Err(error) => Err(view::why(error)),
+        }
+    }
+
+    /// All of a file of at most `cap` bytes; `None` if there is none.
+    pub(super) fn read(&self, path: impl AsRef<[u8]>, cap: u64) -> Result<Option<Vec<u8>>, WhyNot> {
+        let Some(found) = self.find(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        let file = self.open_found(&found)?;
+        // The size of a file in sysfs says nothing.
+        file.take(cap + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| why_io(&error))?;
+        if bytes.len() as u64 > cap {
+            return Err(view::why(Errno::FBIG));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// As [`Self::read`]; what cannot be read is noted as a problem, and is `None` too.
+    pub(super) fn read_or_note(&self, path: impl AsRef<[u8]>, cap: u64) -> Option<Vec<u8>> {
+        let path = path.as_ref();
+        self.read(path, cap).unwrap_or_else(|why| {
+            self.note("read", path, why);
+            None
+        })
+    }
+
+    /// The names in a directory, sorted; `None` if there is none.
+    pub(super) fn list(&self, path: impl AsRef<[u8]>) -> Result<Option<Vec<Bytes>>, WhyNot> {
+        let Some(found) = self.find(path)? else {
+            return Ok(None);
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let dir = match openat(&found.found.fd, c".", flags, Mode::empty()) {
+            Ok(dir) => dir,
+            Err(Errno::NOTDIR) => return Err(WhyNot::Failed("it is no directory".to_owned())),
+            Err(error) => return Err(view::why(error)),
+        };
+        let mut buffer = Vec::with_capacity(32 * 1024);
+        let mut entries = RawDir::new(dir.as_fd(), buffer.spare_capacity_mut());
+        let mut names = Vec::new();
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(view::why)?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") {
+                continue;
+            }
+            if names.len() == NAMES_CAP {
+                let what = format!("it holds more than {NAMES_CAP} names");
+                return Err(WhyNot::Failed(what));
+            }
+            names.push(Bytes::from(name));
+        }
+        names.sort();
+        Ok(Some(names))
+    }
+
+    /// As [`Self::list`]; a directory that cannot be listed is noted as a problem, and is empty; so is a missing one.
+    pub(super) fn list_or_note(&self, path: impl AsRef<[u8]>) -> Vec<Bytes> {
+        let path = path.as_ref();
+        let listed = self.list(path).unwrap_or_else(|why| {
+            self.note("list", path, why);
+            None
+        });
+        listed.unwrap_or_default()
+    }
+
+    /// The text of a symbolic link; `None` if there is none.
+    pub(super) fn link(&self, path: impl AsRef<[u8]>) -> Result<Option<Bytes>, WhyNot> {
+        let path = path.as_ref();
+        let name = &path[view::directory_of(path).len()..];
+        let Some(dir) = self.find(view::directory_of(path))? else {
+            return Ok(None);
+        };
+        match readlinkat(&dir.found.fd, name, Vec::new()) {
+            Ok(text) => Ok(Some(Bytes(text.into_bytes()))),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::INVAL) => Ok(None),
+            Err(error) => Err(view::why(error)),
+        }
+    }
+
+    /// Whether something is at a path. What cannot be looked at is noted as a problem.
+    pub(super) fn is_there(&self, path: impl AsRef<[u8]>) -> bool {
+        let path = path.as_ref();
+        let found = self.find(path).unwrap_or_else(|why| {
+            self.note("look at", path, why);
+            None
+        });
+        found.is_some()
+    }
+
+    /// Notes what could not be looked at: the result is incomplete.
+    pub(super) fn note(&self, operation: &str, path: impl AsRef<[u8]>, why: WhyNot) {
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() < PROBLEMS_CAP {
+            problems.push(Problem {
+                operation: operation.to_owned(),
+                object: Bytes::from(path.as_ref()),
+                pid: None,
+                why,
+            });
+        }
+    }
+
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+}
+
+impl Found {
+    pub(super) fn is_file(&self) -> bool {
+        self.stat.kind == FileKind::Regular
+    }
+
+    pub(super) fn is_dir(&self) -> bool {
+        FileType::from_raw_mode(self.found.stat.stx_mode.into()) == FileType::Directory
+    }
+}
+
+impl OpenFile<'_> {
+    /// As many bytes at an offset as are there, up to the length of `into`.
+    pub(super) fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < into.len() {
+            match self
+                .file
+                .read_at(&mut into[filled..], offset + filled as u64)
+            {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.count(filled)?;
+        Ok(filled)
+    }
+
+    /// The bytes of a range, or fewer where the file ends.
+    pub(super) fn range(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let filled = self.read_at(&mut bytes, offset)?;
+        bytes.truncate(filled);
+        Ok(bytes)
+    }
+
+    fn count(&self, bytes: usize) -> io::Result<()> {
+        match self.left.get().checked_sub(bytes as u64) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                "more than is read of files of the boot altogether",
+            )),
+        }
+    }
+}
+
+impl Read for OpenFile<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(into)?;
+        self.count(count)?;
+        Ok(count)
+    }
+}
+
+/// An error of reading as a reason.
+pub(super) fn why_io(error: &io::Error) -> WhyNot {
+    match error.raw_os_error() {
+        Some(_) => WhyNot::Failed(error.kind().to_string()),
+        None => WhyNot::Failed(error.to_string()),
+    }
+}

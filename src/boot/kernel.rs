@@ -1,0 +1,109 @@
+//! The running kernel, and what is installed beside it.
+
+use std::io::Write as _;
+
+use super::files::Files;
+use super::{images, loader};
+use crate::model::{Banner, Bytes, Kernel, Modules, WhyNot};
+use crate::view::ProcRoot;
+
+const MODULES: &str = "/usr/lib/modules";
+const MODULES_UNMERGED: &str = "/lib/modules";
+const TEXT_CAP: usize = 64 * 1024;
+
+/// `None` where `/proc` does not say what runs; then that is a problem.
+pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Option<Kernel> {
+    let text = |name: &std::ffi::CStr| {
+        proc.read(name, TEXT_CAP).map_err(|error| {
+            files.note("read", name.to_bytes(), crate::view::why(error));
+        })
+    };
+    let version = text(c"version").ok()?;
+    let Some(running) = parse_version(&version) else {
+        let why = WhyNot::Failed("it is not of the form that kernels print".to_owned());
+        files.note("understand", "version", why);
+        return None;
+    };
+    let machine = match proc.read(c"sys/kernel/arch", 64) {
+        Ok(machine) => Bytes::from(machine.trim_ascii()),
+        Err(_) => Bytes::from(rustix::system::uname().machine().to_bytes()),
+    };
+    let command_line = proc.read(c"cmdline", TEXT_CAP).unwrap_or_default();
+    Some(Kernel {
+        images: images::read(files, machine.as_slice()),
+        modules: read_modules(files),
+        loader: loader::read(files),
+        running,
+        machine,
+        command_line: Bytes::from(command_line.trim_ascii()),
+    })
+}
+
+/// Parses `/proc/version`, or the banner in an image: `Linux version RELEASE (BUILDER) (COMPILER) #BUILD … DATE`
+/// (`linux_banner` of init/version.c).
+#[must_use]
+pub(super) fn parse_version(text: &[u8]) -> Option<Banner> {
+    let rest = text.trim_ascii().strip_prefix(b"Linux version ")?;
+    let end = rest.iter().position(|&byte| byte == b' ')?;
+    let (release, rest) = rest.split_at(end);
+    // The build number is the last thing that begins so; a compiler's version may hold a `#` as well.
+    let numbered = |at: &usize| {
+        rest[*at..].starts_with(b" #") && rest.get(at + 2).is_some_and(u8::is_ascii_digit)
+    };
+    let at = (0..rest.len()).rev().find(numbered)?;
+    Some(Banner {
+        release: Bytes::from(release),
+        version: Bytes::from(&rest[at + 1..]),
+    })
+}
+
+/// Directories of modules, in the merged place and, where that is another, the old one.
+fn read_modules(files: &Files<'_>) -> Vec<Modules> {
+    let mut all: Vec<Modules> = Vec::new();
+    for directory in [MODULES, MODULES_UNMERGED] {
+        for release in files.list_or_note(directory) {
+            let mut path = directory.as_bytes().to_vec();
+            path.push(b'/');
+            path.write_all(release.as_slice()).ok();
+            let inside = |name: &[u8]| files.is_there([path.as_slice(), name].concat());
+            // What depmod made stays behind when a package is removed; modules and their list of builtins do not.
+            let filled = inside(b"/kernel") || inside(b"/modules.builtin");
+            match all.iter_mut().find(|known| known.release == release) {
+                Some(known) => known.filled |= filled,
+                None => all.push(Modules { release, filled }),
+            }
+        }
+    }
+    all.sort_by(|a, b| a.release.cmp(&b.release));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, release: &str, version: &str) {
+        let banner = Banner {
+            release: Bytes::from(release),
+            version: Bytes::from(version),
+        };
+        assert_eq!(parse_version(text.as_bytes()), Some(banner));
+    }
+
+    #[test]
+    fn banners() {
+        check(
+            "Linux version 6.1.0-56-amd64 (debian-kernel@lists.debian.org) (gcc-12 (Debian 12.2.0-14+deb12u1) 12.2.0, GNU ld (GNU Binutils for Debian) 2.40) #1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)\n",
+            "6.1.0-56-amd64",
+            "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2 (2026-11-16)",
+        );
+        check(
+            "Linux version 5.14.0 (mockbuild@x) (gcc #3 odd) #1 SMP PREEMPT_DYNAMIC Tue Jan 1 00:00:00 UTC 2026",
+            "5.14.0",
+            "#1 SMP PREEMPT_DYNAMIC Tue Jan 1 00:00:00 UTC 2026",
+        );
+        assert_eq!(parse_version(b"Linux version 6.1 (x) (y) # SMP"), None);
+        assert_eq!(parse_version(b""), None);
+    }
+}

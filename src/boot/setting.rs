@@ -1,0 +1,73 @@
+//! What kind of system this is, and when it started.
+
+use super::Options;
+use super::files::Files;
+use crate::model::{Setting, StartTicks, Timestamp};
+use crate::view::ProcRoot;
+use crate::view::stat::parse_stat;
+
+/// The first namespaces have fixed numbers (include/linux/proc_ns.h, `PROC_*_INIT_INO`).
+const FIRST_PID_NS: u64 = 0xefff_fffc;
+const FIRST_UTS_NS: u64 = 0xefff_fffe;
+const FIRST_IPC_NS: u64 = 0xefff_ffff;
+const FIRST_CGROUP_NS: u64 = 0xefff_fffb;
+
+/// Files by which containers are told, and by whom they are made.
+const MARKS: [(&str, &str); 4] = [
+    ("/run/.containerenv", "podman"),
+    ("/.dockerenv", "docker"),
+    ("/run/systemd/container", "systemd"),
+    ("/run/host/container-manager", "systemd-nspawn"),
+];
+
+pub(super) fn read(proc: &ProcRoot, files: &Files<'_>, options: &Options) -> (Setting, Timestamp) {
+    let setting = if proc.is_live() && options.root.is_some() {
+        Setting::OtherRoot
+    } else if let Some(by) = container(proc, files) {
+        Setting::Container(by)
+    } else {
+        Setting::Machine
+    };
+    let init = proc
+        .process(1)
+        .and_then(|init| init.read(c"stat", 64 * 1024));
+    let init = init.ok().and_then(|text| parse_stat(&text));
+    let started = match (&setting, init) {
+        // A machine's clock began with its kernel. Whoever has a pid namespace of his own sees another first process.
+        (Setting::Container(_), Some(init)) => init.started,
+        _ => StartTicks(0),
+    };
+    (setting, options.clock.file_time(started))
+}
+
+/// Who made the container that this is, if it is one.
+fn container(proc: &ProcRoot, files: &Files<'_>) -> Option<String> {
+    if !proc.is_live() {
+        return None;
+    }
+    if let Some(by) = from_environment(proc) {
+        return Some(by);
+    }
+    for (path, by) in MARKS {
+        if matches!(files.find(path), Ok(Some(_))) {
+            return Some(by.to_owned());
+        }
+    }
+    // A pid namespace alone is made by many a tool on the host itself.
+    let own = proc.own().ok()?;
+    let other =
+        |name: &std::ffi::CStr, first: u64| own.namespace(name).is_ok_and(|number| number != first);
+    let foreign = other(c"ns/pid", FIRST_PID_NS)
+        && (other(c"ns/uts", FIRST_UTS_NS)
+            || other(c"ns/ipc", FIRST_IPC_NS)
+            || other(c"ns/cgroup", FIRST_CGROUP_NS));
+    foreign.then(|| "namespaces of its own".to_owned())
+}
+
+/// The first process of a container is told by whom it was made (systemd's container interface): `container=lxc`.
+fn from_environment(proc: &ProcRoot) -> Option<String> {
+    let environ = proc.process(1).ok()?.read(c"environ", 1024 * 1024).ok()?;
+    let mut words = environ.split(|&byte| byte == 0);
+    let by = words.find_map(|word| word.strip_prefix(b"container="))?;
+    (!by.is_empty()).then(|| String::from_utf8_lossy(by).into_owned())
+}
