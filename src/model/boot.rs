@@ -63,6 +63,22 @@ pub struct Banner {
     pub version: Bytes,
 }
 
+impl Banner {
+    /// Where packages put an image of this release: their stores know at least one of these, even where a tool of the
+    /// distribution copied it elsewhere.
+    #[must_use]
+    pub fn package_paths(&self) -> Vec<Bytes> {
+        let release = self.release.as_slice();
+        let path = |before: &[u8], after: &[u8]| Bytes([before, release, after].concat());
+        vec![
+            path(b"/boot/vmlinuz-", b""),
+            path(b"/boot/vmlinux-", b""),
+            path(b"/usr/lib/modules/", b"/vmlinuz"),
+            path(b"/lib/modules/", b"/vmlinuz"),
+        ]
+    }
+}
+
 /// A file that could be booted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Image {
@@ -166,6 +182,9 @@ pub struct Microcode {
     pub processors: Vec<Processor>,
     /// Patches on disk that fit any of them.
     pub patches: Vec<Patch>,
+    /// Files that may hold more, and could not be read or are damaged: what is best is not known for sure. The problems
+    /// say why.
+    pub unread: Vec<Bytes>,
     /// Whether something keeps the kernel from loading any, and what: `dis_ucode_ldr`.
     pub disabled: Option<String>,
 }
