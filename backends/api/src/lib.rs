@@ -170,6 +170,27 @@ pub struct Wanted {
     pub by_provides: bool,
 }
 
+/// Whether a name is like a pattern in which `*` stands for any characters, also none.
+#[must_use]
+pub fn is_like(pattern: &str, name: &[u8]) -> bool {
+    let mut parts = pattern.as_bytes().split(|&b| b == b'*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = name.strip_prefix(first) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else {
+        return rest.is_empty();
+    };
+    // Each part at the first place that it fits leaves the most for those behind it.
+    for part in parts.filter(|part| !part.is_empty()) {
+        match rest.windows(part.len()).position(|window| window == part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
 /// An installed package that was wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
@@ -252,4 +273,36 @@ pub enum DbError {
         /// The file, as a path inside the root.
         file: PathBuf,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_like;
+
+    #[test]
+    fn names_like_patterns() {
+        #[track_caller]
+        fn check(pattern: &str, name: &str, expected: bool) {
+            assert_eq!(
+                is_like(pattern, name.as_bytes()),
+                expected,
+                "{pattern} {name}"
+            );
+        }
+        check("kernel", "kernel", true);
+        check("kernel", "kernel-core", false);
+        check("kernel*", "kernel", true);
+        check("kernel-*", "kernel-core", true);
+        check("kernel-*", "kernel", false);
+        check("*", "", true);
+        check("**", "x", true);
+        check("a*a", "a", false);
+        check("a*a", "aa", true);
+        check("*a*b", "xaxab", true);
+        check("*a*b*", "ba", false);
+        check("l*b*b", "lb", false);
+        check("l*b*b", "libb", true);
+        check("", "", true);
+        check("", "x", false);
+    }
 }

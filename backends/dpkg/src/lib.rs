@@ -9,7 +9,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use unstale_packages::{Answer, Change, DbError, Foreign, Ownership, Package, PackageDb};
+use unstale_packages::{
+    Answer, Change, DbError, Foreign, Match, Ownership, Package, PackageDb, Wanted,
+};
 
 use crate::damage::Damages;
 use crate::record::Record;
@@ -24,6 +26,7 @@ pub mod history;
 pub mod lines;
 pub mod lists;
 pub mod log;
+pub mod matching;
 pub mod md5sums;
 mod owners;
 pub mod record;
@@ -158,10 +161,10 @@ impl PackageDb for Dpkg {
 
     fn matching(
         &self,
-        _wanted: &[unstale_packages::Wanted],
-        _since: Option<SystemTime>,
-    ) -> Result<Answer<Vec<unstale_packages::Match>>, DbError> {
-        Ok(Answer::whole(Vec::new()))
+        wanted: &[Wanted],
+        since: Option<SystemTime>,
+    ) -> Result<Answer<Vec<Match>>, DbError> {
+        matching::read_matching(&self.root, wanted, since)
     }
 
     fn files(&self, name: &str) -> Result<Answer<Vec<PathBuf>>, DbError> {

@@ -48,7 +48,8 @@ pub(crate) fn read_owners(root: &Root, paths: &[&[u8]]) -> Result<Answer<Vec<Own
     })
 }
 
-fn open_info(root: &Root) -> Result<Option<Folder>, DbError> {
+/// The directory of the lists; `None` where there is none.
+pub(crate) fn open_info(root: &Root) -> Result<Option<Folder>, DbError> {
     root.open_dir(Path::new(INFO))
         .map_err(|source| io_error(INFO, source))
 }

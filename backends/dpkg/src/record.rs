@@ -91,6 +91,8 @@ pub struct Record {
     pub multi_arch_same: bool,
     /// In the order of the paragraph.
     pub conffiles: Vec<Conffile>,
+    /// `Provides:` as it stands, lines joined; empty where nothing is provided.
+    pub provides: Vec<u8>,
     /// The file below `status.d` that tells of it, if it is not the `status` file.
     pub status_d: Option<Vec<u8>>,
 }
@@ -114,19 +116,31 @@ pub(crate) struct Draft<'a> {
     multi_arch: Option<&'a [u8]>,
     conffiles: Vec<&'a [u8]>,
     conffiles_seen: bool,
-    in_conffiles: bool,
+    provides: Vec<&'a [u8]>,
+    goes_on: GoesOn,
+}
+
+/// Which field a line that begins with a blank belongs to.
+#[derive(Debug, Clone, Copy, Default)]
+enum GoesOn {
+    #[default]
+    Other,
+    Conffiles,
+    Provides,
 }
 
 impl<'a> Draft<'a> {
     /// Takes one line of the paragraph.
     pub(crate) fn take(&mut self, line: &'a [u8]) -> Result<(), &'static str> {
         if matches!(line.first(), Some(b' ' | b'\t')) {
-            if self.in_conffiles {
-                self.conffiles.push(line.trim_ascii());
+            match self.goes_on {
+                GoesOn::Other => {}
+                GoesOn::Conffiles => self.conffiles.push(line.trim_ascii()),
+                GoesOn::Provides => self.provides.push(line.trim_ascii()),
             }
             return Ok(());
         }
-        self.in_conffiles = false;
+        self.goes_on = GoesOn::Other;
         if line.first() == Some(&b'#') {
             return Ok(());
         }
@@ -137,12 +151,21 @@ impl<'a> Draft<'a> {
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         let field = match name.first().map(u8::to_ascii_lowercase) {
             Some(b'p') if name.eq_ignore_ascii_case(b"package") => &mut self.package,
+            Some(b'p') if name.eq_ignore_ascii_case(b"provides") => {
+                self.goes_on = GoesOn::Provides;
+                self.provides.push(value);
+                return if self.provides.len() > 1 {
+                    Err(TWICE)
+                } else {
+                    Ok(())
+                };
+            }
             Some(b's') if name.eq_ignore_ascii_case(b"status") => &mut self.status,
             Some(b'a') if name.eq_ignore_ascii_case(b"architecture") => &mut self.architecture,
             Some(b'v') if name.eq_ignore_ascii_case(b"version") => &mut self.version,
             Some(b'm') if name.eq_ignore_ascii_case(b"multi-arch") => &mut self.multi_arch,
             Some(b'c') if name.eq_ignore_ascii_case(b"conffiles") => {
-                self.in_conffiles = true;
+                self.goes_on = GoesOn::Conffiles;
                 return if std::mem::replace(&mut self.conffiles_seen, true) {
                     Err(TWICE)
                 } else {
@@ -201,6 +224,7 @@ impl<'a> Draft<'a> {
                 .into_iter()
                 .filter_map(parse_conffile)
                 .collect(),
+            provides: self.provides.join(&b' '),
             status_d: None,
         })
     }

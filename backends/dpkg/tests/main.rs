@@ -12,6 +12,7 @@ mod store;
 mod changes;
 mod damage;
 mod machine;
+mod matching;
 mod no_side_effects;
 mod owners;
 mod real_dpkg;

@@ -10,11 +10,11 @@ use unstale_packages::{FileKind, PackageDb};
 use crate::store::{Store, skipped};
 
 /// A root that dpkg keeps.
-struct Kept(Store);
+pub(crate) struct Kept(pub(crate) Store);
 
 impl Kept {
     /// `None` where dpkg is not to be had.
-    fn new() -> Option<Self> {
+    pub(crate) fn new() -> Option<Self> {
         let tools = ["/usr/bin/dpkg", "/usr/bin/dpkg-deb", "/usr/bin/dpkg-divert"];
         let missing = tools.iter().any(|tool| !Path::new(tool).exists())
             || !rustix::process::geteuid().is_root();
@@ -43,7 +43,7 @@ impl Kept {
     }
 
     #[track_caller]
-    fn run(&self, arguments: &[&str]) {
+    pub(crate) fn run(&self, arguments: &[&str]) {
         let output = self.dpkg(arguments);
         assert!(
             output.status.success(),
@@ -53,13 +53,25 @@ impl Kept {
     }
 
     /// A package with a program, below `/bin` or `/usr/bin`, and a configuration file.
-    fn deb(&self, name: &str, version: &str, program: &str, postinst: &str) -> String {
+    pub(crate) fn deb(&self, name: &str, version: &str, program: &str, postinst: &str) -> String {
+        self.deb_with(name, version, program, postinst, "")
+    }
+
+    /// The same, with more fields.
+    pub(crate) fn deb_with(
+        &self,
+        name: &str,
+        version: &str,
+        program: &str,
+        postinst: &str,
+        fields: &str,
+    ) -> String {
         let dir: PathBuf = self.0.path(&format!("/tmp/{name}-{version}"));
         for (file, text) in [
             (
                 "DEBIAN/control",
                 format!(
-                    "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n"
+                    "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: x <x@x>\n{fields}Description: x\n"
                 ),
             ),
             ("DEBIAN/conffiles", format!("/etc/{name}\n")),
