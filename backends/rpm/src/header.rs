@@ -16,6 +16,8 @@ pub(crate) mod tag {
     pub(crate) const FILE_STATES: u32 = 1029;
     pub(crate) const FILE_DIGESTS: u32 = 1035;
     pub(crate) const FILE_FLAGS: u32 = 1037;
+    pub(crate) const PROVIDE_NAME: u32 = 1047;
+    pub(crate) const PROVIDE_VERSION: u32 = 1113;
     pub(crate) const DIR_INDEXES: u32 = 1116;
     pub(crate) const BASE_NAMES: u32 = 1117;
     pub(crate) const DIR_NAMES: u32 = 1118;

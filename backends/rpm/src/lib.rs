@@ -10,6 +10,7 @@ mod bytes;
 mod files;
 mod header;
 mod history;
+mod matching;
 mod packages;
 mod reading;
 mod root;
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use unstale_packages::{
-    Answer, Change, Damage, DbError, Foreign, Ownership, Package, PackageDb, Place,
+    Answer, Change, Damage, DbError, Foreign, Match, Ownership, Package, PackageDb, Place, Wanted,
 };
 
 use crate::aliases::Aliases;
@@ -134,10 +135,11 @@ impl PackageDb for Rpm {
 
     fn matching(
         &self,
-        _wanted: &[unstale_packages::Wanted],
-        _since: Option<SystemTime>,
-    ) -> Result<Answer<Vec<unstale_packages::Match>>, DbError> {
-        Ok(Answer::whole(Vec::new()))
+        wanted: &[Wanted],
+        since: Option<SystemTime>,
+    ) -> Result<Answer<Vec<Match>>, DbError> {
+        let since = since.map(history::Since::from);
+        self.read(|database, flaws| matching::matching(database, wanted, since, flaws))
     }
 
     fn files(&self, name: &str) -> Result<Answer<Vec<PathBuf>>, DbError> {

@@ -162,7 +162,7 @@ fn check_paths(header: &Header<'_>, row: &Row<'_>, flaws: &mut Flaws) {
     }
 }
 
-/// One of the tables that lead from a text to packages: `Name`, `Basenames`, `Dirnames`.
+/// One of the tables that lead from a text to packages: `Name`, `Basenames`, `Dirnames`, `Providename`.
 pub(crate) struct Index<'a> {
     database: &'a Database,
     table: Table,
@@ -196,6 +196,24 @@ impl<'a> Index<'a> {
         numbers.sort_unstable();
         numbers.dedup();
         Ok(numbers)
+    }
+
+    /// Shows every key and the number of its package to `visit`.
+    pub(crate) fn each(
+        &self,
+        flaws: &mut Flaws,
+        visit: &mut dyn FnMut(&[u8], i64),
+    ) -> Result<(), Error> {
+        let key = self.table.column("key");
+        self.database.scan(&self.table, flaws, &mut |row, flaws| {
+            let value = |place: usize| row.values.get(place);
+            let key = key.and_then(value).and_then(|value| value.bytes());
+            match (key, value(self.hnum).and_then(|value| value.int())) {
+                (Some(key), Some(number)) => visit(key, number),
+                _ => flaws.note(row.flaw("a row of an index names no package")),
+            }
+            ControlFlow::Continue(())
+        })
     }
 }
 

@@ -27,6 +27,13 @@ impl From<SystemTime> for Since {
     }
 }
 
+impl Since {
+    /// Seconds since 1970.
+    pub(crate) fn seconds(self) -> i64 {
+        self.0
+    }
+}
+
 /// All changes that the logs tell, in the order of the logs.
 pub(crate) fn read(root: &Root, since: Since) -> Answer<Vec<Change>> {
     let mut answer = Answer::whole(Vec::new());
@@ -91,7 +98,7 @@ fn change_of(header: &Header<'_>, at: i64) -> Option<Change> {
 }
 
 /// Seconds since 1970 as a time, if the system can express it.
-fn system_time(seconds: i64) -> Option<SystemTime> {
+pub(crate) fn system_time(seconds: i64) -> Option<SystemTime> {
     let distance = Duration::from_secs(seconds.unsigned_abs());
     if seconds < 0 {
         UNIX_EPOCH.checked_sub(distance)

@@ -83,11 +83,16 @@ impl Lab {
 
     /// Builds a package and gives its file.
     pub(crate) fn build(&self, spec: &Spec<'_>) -> PathBuf {
+        self.build_with(spec, "")
+    }
+
+    /// The same, with more lines in the head of its specification.
+    fn build_with(&self, spec: &Spec<'_>, head: &str) -> PathBuf {
         let top = self.dir.path().join("build");
         let _ = fs::remove_dir_all(&top);
         fs::create_dir_all(&top).unwrap();
         let file = top.join("a.spec");
-        fs::write(&file, spec.text()).unwrap();
+        fs::write(&file, spec.text(head)).unwrap();
         run(Command::new("rpmbuild")
             .arg("-bb")
             .arg("--define")
@@ -104,6 +109,12 @@ impl Lab {
     /// Builds and installs; `how` is `-i` or `-U`.
     pub(crate) fn install(&self, how: &str, spec: &Spec<'_>) {
         let package = self.build(spec);
+        self.rpm(&[how, "--force", "--nodeps", package.to_str().unwrap()]);
+    }
+
+    /// The same, with more lines in the head of its specification.
+    pub(crate) fn install_with(&self, how: &str, spec: &Spec<'_>, head: &str) {
+        let package = self.build_with(spec, head);
         self.rpm(&[how, "--force", "--nodeps", package.to_str().unwrap()]);
     }
 
@@ -135,7 +146,7 @@ impl Lab {
 }
 
 impl Spec<'_> {
-    fn text(&self) -> String {
+    fn text(&self, head: &str) -> String {
         let (epoch, version, release) = self.evr;
         let shipped = self
             .files
@@ -148,7 +159,7 @@ impl Spec<'_> {
         });
         format!(
             "%define _build_id_links none\nName: {}\nEpoch: {epoch}\nVersion: {version}\nRelease: {release}\n\
-             Summary: s\nLicense: l\nBuildArch: noarch\n%description\nd\n%install\n{}%files\n{}\n",
+             Summary: s\nLicense: l\nBuildArch: noarch\n{head}%description\nd\n%install\n{}%files\n{}\n",
             self.name,
             make.collect::<String>(),
             self.files.join("\n"),

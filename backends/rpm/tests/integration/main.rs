@@ -9,6 +9,8 @@ mod lab;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod matching;
+#[cfg(test)]
 mod queries;
 #[cfg(test)]
 mod versions;
