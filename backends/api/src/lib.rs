@@ -216,6 +216,8 @@ pub struct Change {
     pub at: SystemTime,
     /// Version before, `None` for a first installation (or where the log does not tell).
     pub old: Option<String>,
+    /// Whether the log says that this is an installation and replaces nothing. Of kernels, each version is.
+    pub is_first: bool,
     /// Version after, `None` for a removal.
     pub new: Option<String>,
 }

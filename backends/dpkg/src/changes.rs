@@ -189,6 +189,7 @@ impl Collected {
             name: change.name,
             arch: change.arch,
             at,
+            is_first: change.old.is_none() && change.new.is_some(),
             old: change.old,
             new: change.new,
         });

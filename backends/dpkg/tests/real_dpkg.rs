@@ -178,6 +178,9 @@ fn from_the_first_installation_to_the_purge() {
         ]
     );
     assert_eq!(answer.damage, []);
+    let is_first = answer.value.iter().map(|change| change.is_first);
+    let expected = [true, false, false, false, true, false];
+    assert_eq!(is_first.collect::<Vec<_>>(), expected);
 }
 
 #[test]

@@ -26,6 +26,8 @@ use unstale_packages::{
     Answer, Change, Damage, DbError, Foreign, Match, Ownership, Package, PackageDb, Place, Wanted,
 };
 
+pub use crate::version::compare as compare_versions;
+
 use crate::aliases::Aliases;
 use crate::packages::Packages;
 use crate::reading::{damage, read_settled};

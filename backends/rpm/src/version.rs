@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// The order of two versions in the form `[epoch:]version[-release]`.
-pub(crate) fn compare(a: &str, b: &str) -> Ordering {
+pub fn compare(a: &str, b: &str) -> Ordering {
     let (a, a_release) = split(a);
     let (b, b_release) = split(b);
     let release = || match (a_release, b_release) {

@@ -181,11 +181,12 @@ fn read(
             changes.extend(
                 pair(&items)
                     .into_iter()
-                    .map(|(name, arch, old, new)| Change {
+                    .map(|(name, arch, old, new, is_first)| Change {
                         name: name.to_owned(),
                         arch: Some(arch.to_owned()),
                         at,
                         old: old.map(str::to_owned),
+                        is_first,
                         new: new.map(str::to_owned),
                     }),
             );
@@ -324,8 +325,11 @@ fn each<const N: usize>(
     })
 }
 
-/// Name, architecture, old and new version of each change in one transaction.
-fn pair(items: &[Item]) -> Vec<(&str, &str, Option<&str>, Option<&str>)> {
+/// Name, architecture, old and new version, and whether it replaces nothing.
+type Paired<'a> = (&'a str, &'a str, Option<&'a str>, Option<&'a str>, bool);
+
+/// The changes in one transaction.
+fn pair(items: &[Item]) -> Vec<Paired<'_>> {
     let mut changes = Vec::new();
     let of = |role| items.iter().filter(move |item| item.role == role);
     let mut replaced = HashSet::new();
@@ -342,7 +346,7 @@ fn pair(items: &[Item]) -> Vec<(&str, &str, Option<&str>, Option<&str>)> {
         }
         replaced.extend(olds.iter().map(|old| std::ptr::from_ref(*old)));
         let new_version = Some(new.version.as_str());
-        let mut push = |old| changes.push((&new.name[..], &new.arch[..], old, new_version));
+        let mut push = |old| changes.push((&new.name[..], &new.arch[..], old, new_version, false));
         if olds.is_empty() {
             push(None);
         }
@@ -351,12 +355,12 @@ fn pair(items: &[Item]) -> Vec<(&str, &str, Option<&str>, Option<&str>)> {
         }
     }
     for item in of(Role::Added) {
-        changes.push((&item.name, &item.arch, None, Some(&item.version)));
+        changes.push((&item.name, &item.arch, None, Some(&item.version), true));
     }
     for item in of(Role::Removed).chain(of(Role::Old)) {
         // Obsoleted by a package of another name: it is gone.
         if !replaced.contains(&std::ptr::from_ref(item)) {
-            changes.push((&item.name, &item.arch, Some(&item.version), None));
+            changes.push((&item.name, &item.arch, Some(&item.version), None, false));
         }
     }
     changes
@@ -425,7 +429,8 @@ mod tests {
     }
 
     fn shown(change: &Change) -> String {
-        let version = |v: &Option<String>| v.clone().unwrap_or_else(|| "-".to_owned());
+        let or = |v: &Option<String>, or: &str| v.clone().unwrap_or_else(|| or.to_owned());
+        let none = if change.is_first { "-" } else { "?" };
         let arch = change.arch.as_deref().unwrap_or("?");
         let at = change
             .at
@@ -435,8 +440,8 @@ mod tests {
         format!(
             "{at} {}.{arch} {} {}",
             change.name,
-            version(&change.old),
-            version(&change.new)
+            or(&change.old, none),
+            or(&change.new, "-")
         )
     }
 
@@ -507,7 +512,7 @@ mod tests {
             &DNF4,
             &[(8, 2, 4, 1), (8, 5, 5, 1)],
             0,
-            &["2000 bash.x86_64 - 4.4-2", "2000 docs.x86_64 1:1-1 -"],
+            &["2000 bash.x86_64 ? 4.4-2", "2000 docs.x86_64 1:1-1 -"],
         );
     }
 

@@ -93,6 +93,7 @@ fn change_of(header: &Header<'_>, at: i64) -> Option<Change> {
         arch: Some(package.arch),
         at: system_time(at)?,
         old: None,
+        is_first: false,
         new: Some(package.version),
     })
 }

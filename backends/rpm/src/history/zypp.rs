@@ -150,6 +150,8 @@ impl Installed {
             arch: Some(entry.arch.to_owned()),
             at: system_time(at)?,
             old,
+            // An upgrade is an installation too.
+            is_first: false,
             new,
         })
     }
