@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 )]
 #[command(
     after_help = "Exit status: 0 the check is complete; 1 it failed; 2 wrong usage; 3 it is incomplete (something could not be \
-judged). With --exit-code, a complete check that found something stale says 10 restart needed, 11 a session or a person has to act (12, reboot needed, is reserved: this version does not assess it)."
+judged). With --exit-code, a complete check that found something stale says 10 restart needed, 11 a session or a person has to act or 12 a reboot is needed."
 )]
 pub struct Flags {
     /// What to do; without a command, check.
@@ -30,6 +30,8 @@ pub struct Flags {
 pub enum Command {
     /// Say what is stale, whose it is and what it takes (the default)
     Check(CheckFlags),
+    /// Say whether a reboot is needed, why and since when
+    RebootHint(RebootHintFlags),
     /// Show every step that leads to the verdict on a process, unit, package or file
     Explain(ExplainFlags),
     /// Write what a check sees to a file, to be judged elsewhere with --bundle
@@ -65,6 +67,52 @@ pub struct CheckFlags {
     /// When to use colour
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     pub color: Color,
+}
+
+/// Options of `reboot-hint`.
+#[derive(Debug, Clone, Args)]
+pub struct RebootHintFlags {
+    /// Where to look
+    #[command(flatten)]
+    pub source: SourceFlags,
+    /// Print the level alone: none, service, session, soft-reboot, kexec, reboot or unknown
+    #[arg(long, conflicts_with_all = ["json", "verbose"])]
+    pub level: bool,
+    /// Print JSON (schema 1) instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Show what was seen of kernels, boot loader and microcode
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Say by the exit status what is needed
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Whose numbers the exit status has
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t = ExitStyle::Native, conflicts_with = "exit_code")]
+    pub exit_style: ExitStyle,
+    /// The same as --exit-style kured
+    #[arg(long, conflicts_with_all = ["exit_style", "exit_code"])]
+    pub kured: bool,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Numbers that other programs expect. In each, *could not tell* has a number of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExitStyle {
+    /// 0, 1, 2, 3, and with --exit-code 10, 11, 12
+    Native,
+    /// 0 reboot, 1 none, 2 could not tell
+    Kured,
+    /// 0 none, 1 reboot, 3 could not tell
+    Rpm,
+    /// 0 none, 102 reboot, 4 could not tell
+    Zypper,
+    /// 0 none, 104 reboot, 103 session, 102 services, 1 could not tell
+    Tracer,
+    /// 0 none, 2 reboot, 1 less than that, 3 could not tell
+    Nagios,
 }
 
 /// Options of `explain`.

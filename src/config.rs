@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod plugins;
+mod reboot;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -20,6 +21,8 @@ use serde::Deserialize;
 
 pub use plugins::Plugins;
 use plugins::PluginsFragment;
+use reboot::RebootFragment;
+pub use reboot::{FlagPolicy, Reboot};
 
 use crate::error::{Error, FormError};
 use crate::model::Escaped;
@@ -39,6 +42,8 @@ const FILES_CAP: usize = 1024;
 pub struct Settings {
     /// `[plugins]`.
     pub plugins: Plugins,
+    /// `[reboot]`.
+    pub reboot: Reboot,
 }
 
 /// What one file says.
@@ -46,6 +51,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct Fragment {
     plugins: PluginsFragment,
+    reboot: RebootFragment,
 }
 
 /// Why the configuration cannot be used.
@@ -116,6 +122,7 @@ impl Settings {
         let mut settings = Self::default();
         for fragment in fragments {
             settings.plugins.add(&fragment.plugins);
+            settings.reboot.add(&fragment.reboot);
         }
         settings
     }
@@ -132,6 +139,7 @@ impl Fragment {
         fragment
             .plugins
             .check()
+            .and_then(|()| fragment.reboot.check())
             .map_err(|why| FormError::whole(&why))?;
         Ok(fragment)
     }

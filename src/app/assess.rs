@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::next;
 use crate::attribute::{self, Hints, Parent};
 use crate::bundle::Bundle;
+use crate::config;
 use crate::decide::{self, Policy};
 use crate::detect::{Judge, Judged};
 use crate::model::{
@@ -14,7 +16,12 @@ use crate::problem::Problem;
 use crate::report::Assessment;
 
 /// Judges, attributes and decides.
-pub(super) fn assess<'a>(bundle: &'a Bundle, policy: &Policy, own_only: bool) -> Assessment<'a> {
+pub(super) fn assess<'a>(
+    bundle: &'a Bundle,
+    policy: &Policy,
+    own_only: bool,
+    settings: &config::Reboot,
+) -> Assessment<'a> {
     let facts = &bundle.facts;
     let judge = Judge::new(facts, &bundle.answers);
     let by_pid: HashMap<Pid, &Process> = facts
@@ -34,15 +41,41 @@ pub(super) fn assess<'a>(bundle: &'a Bundle, policy: &Policy, own_only: bool) ->
     let mut problems = facts.problems.clone();
     problems.extend(unknown_objects(facts, &judged));
     problems.extend(plugin_problems(facts));
+    problems.extend(unread_images(facts));
     problems.sort();
     problems.dedup();
+    let plan = decide::plan(stale, policy);
+    let reboot = decide::reboot(decide::Evidence {
+        facts,
+        answers: &bundle.answers,
+        plan: &plan,
+        kernel: next::judge(facts, &bundle.answers.core),
+        microcode: None,
+        complete: problems.is_empty(),
+        live_patches_suffice: settings.live_patches_suffice,
+    });
     Assessment {
         bundle,
-        plan: decide::plan(stale, policy),
+        plan,
+        reboot,
         judge,
         judged,
         problems,
     }
+}
+
+/// Kernel images that could not be read: one of them may be what boots.
+fn unread_images(facts: &Facts) -> impl Iterator<Item = Problem> {
+    let kernel = facts.boot.iter().flat_map(|boot| &boot.kernel);
+    let images = kernel.flat_map(|kernel| &kernel.images);
+    images.filter_map(|image| {
+        Some(Problem {
+            operation: "read the kernel image".to_owned(),
+            object: image.path.clone(),
+            pid: None,
+            why: image.banner.as_ref().err()?.clone(),
+        })
+    })
 }
 
 /// What is stale in one process; `None` if nothing is.

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli::SourceFlags;
-use crate::config::{self, Plugins};
+use crate::config::{self, Plugins, Settings};
 use crate::confine::Sockets;
 use crate::error::Error;
 use crate::model::{Bytes, Facts, WhyNot};
@@ -33,7 +33,7 @@ const PER_WORKER: u64 = 3;
 /// All plugins that may be used.
 pub(super) struct Crew {
     pub(super) found: Found,
-    pub(super) settings: Plugins,
+    pub(super) settings: Settings,
     /// Where plugins print to, if anybody wants to see it.
     pub(super) talk: Option<OwnedFd>,
 }
@@ -48,21 +48,26 @@ impl Crew {
         if source.proc.is_some() {
             return Ok(Self {
                 found: Found::default(),
-                settings: Plugins::default(),
+                settings: Settings::default(),
                 talk: None,
             });
         }
-        let settings = config::read(Path::new(config::DIRECTORY), euid)?.plugins;
+        let settings = config::read(Path::new(config::DIRECTORY), euid)?;
         let places = Places {
-            directories: directories(&settings, &source.plugin_dir),
+            directories: directories(&settings.plugins, &source.plugin_dir),
             euid,
         };
-        let found = find::find(&places, |name| settings.is_enabled(name));
+        let found = find::find(&places, |name| settings.plugins.is_enabled(name));
         Ok(Self {
             found,
             settings,
             talk: None,
         })
+    }
+
+    /// What else the configuration says, when the plugins are done.
+    pub(super) fn into_settings(self) -> Settings {
+        self.settings
     }
 
     /// Sockets for all workers that may come to be needed, and who starts them.

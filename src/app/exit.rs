@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use crate::model::Action;
+use crate::cli::ExitStyle;
+use crate::model::{Action, Level};
 use crate::report::Assessment;
 
 /// How a run ends. The numbers are documented in `unstale(1)`.
@@ -20,6 +21,8 @@ pub(super) enum Exit {
     Restart = 10,
     /// With `--exit-code`: a session or a person has to act.
     Person = 11,
+    /// With `--exit-code`: a reboot is needed, of whatever kind.
+    Reboot = 12,
 }
 
 impl From<Exit> for ExitCode {
@@ -43,10 +46,67 @@ pub(super) fn of_check(assessment: &Assessment<'_>, by_verdict: bool) -> Exit {
         Action::Relogin | Action::Defer => Exit::Person,
         Action::Leave => Exit::Complete,
     });
-    // What can be done at once is named first.
+    // What can be done at once is named first; what cannot, by how much it takes.
     let found: Vec<Exit> = actions.collect();
-    [Exit::Restart, Exit::Person]
-        .into_iter()
-        .find(|exit| found.contains(exit))
-        .unwrap_or(Exit::Complete)
+    if found.contains(&Exit::Restart) {
+        return Exit::Restart;
+    }
+    match assessment.reboot.level.unwrap_or_default() {
+        Level::SoftReboot | Level::Kexec | Level::Reboot => Exit::Reboot,
+        Level::None | Level::Service | Level::Session if found.contains(&Exit::Person) => {
+            Exit::Person
+        }
+        Level::None | Level::Service | Level::Session => Exit::Complete,
+    }
+}
+
+/// The status of `reboot-hint`. `level` is `None` if nobody looked.
+pub(super) fn of_reboot(
+    style: ExitStyle,
+    level: Option<Level>,
+    complete: bool,
+    by_level: bool,
+) -> ExitCode {
+    let number = match (style, level.filter(|_| complete)) {
+        // Found is found, whatever else could not be looked at.
+        (ExitStyle::Kured, _) if level == Some(Level::Reboot) => 0,
+        (_, None) => return of_failure_to_see(style),
+        (ExitStyle::Native, Some(_)) if !by_level => Exit::Complete as u8,
+        (ExitStyle::Native, Some(level)) => match level {
+            Level::None => Exit::Complete as u8,
+            Level::Service => Exit::Restart as u8,
+            Level::Session => Exit::Person as u8,
+            Level::SoftReboot | Level::Kexec | Level::Reboot => Exit::Reboot as u8,
+        },
+        (ExitStyle::Kured, Some(_)) => 1,
+        (style, Some(Level::SoftReboot | Level::Kexec | Level::Reboot)) => match style {
+            ExitStyle::Zypper => 102,
+            ExitStyle::Tracer => 104,
+            ExitStyle::Nagios => 2,
+            ExitStyle::Rpm | ExitStyle::Native | ExitStyle::Kured => 1,
+        },
+        (ExitStyle::Tracer, Some(Level::Session)) => 103,
+        (ExitStyle::Tracer, Some(Level::Service)) => 102,
+        (ExitStyle::Nagios, Some(Level::Session | Level::Service)) => 1,
+        (_, Some(_)) => 0,
+    };
+    ExitCode::from(number)
+}
+
+/// *Could not tell*: never the number of a reboot, nor of none.
+fn of_failure_to_see(style: ExitStyle) -> ExitCode {
+    ExitCode::from(match style {
+        ExitStyle::Native | ExitStyle::Rpm | ExitStyle::Nagios => 3,
+        ExitStyle::Kured => 2,
+        ExitStyle::Zypper => 4,
+        ExitStyle::Tracer => 1,
+    })
+}
+
+/// No result at all.
+pub(super) fn of_failure(style: ExitStyle) -> ExitCode {
+    match style {
+        ExitStyle::Native => Exit::Failed.into(),
+        style => of_failure_to_see(style),
+    }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::detectors::Detectors;
 use super::explain::{self, Target};
+use super::next::Looking;
 use super::roots;
 use crate::bundle::Bundle;
 use crate::detect::{Judge, WRITING_NS};
@@ -33,14 +34,30 @@ pub(super) enum Interest {
     Target(Target),
 }
 
+impl Interest {
+    /// Whether the machine as a whole is asked about: kernel, microcode, what would boot.
+    fn is_of_machine(&self) -> bool {
+        match self {
+            Self::Stale { own_only } => !own_only,
+            Self::Everything => true,
+            Self::Target(_) => false,
+        }
+    }
+}
+
 /// One whole look at the machine.
 pub(super) fn gather(
     options: Options,
     root: &Path,
     interest: &Interest,
     mut detectors: Detectors<'_>,
+    reboot: &crate::config::Reboot,
 ) -> Result<Bundle, Problem> {
-    let mut scanner = Scanner::open(options)?;
+    let mut scanner = Scanner::open(options.clone())?;
+    // What would boot is asked meanwhile: it is no matter of processes.
+    let looking = interest
+        .is_of_machine()
+        .then(|| Looking::begin(&options, scanner.clock(), root, reboot));
     scanner.scan(matches!(interest, Interest::Stale { own_only: true }));
     detectors.prepare(&mut scanner);
     settle(&mut scanner);
@@ -70,10 +87,12 @@ pub(super) fn gather(
         Interest::Target(target) => (about(&facts, root, target), target.package()),
     };
     let mut questions = questions(&facts, &matters, |object| object.look.on_host);
+    let core = looking.map(|looking| looking.end(&mut facts, &mut questions));
     questions.files_of.extend(files_of.map(str::to_owned));
     let (mut answers, problems) = packages::ask(root, &questions);
     facts.problems.extend(problems);
     answers.roots = roots::ask(roots, &facts, &matters);
+    answers.core = core.unwrap_or_default();
     Ok(Bundle::new(facts, answers))
 }
 

@@ -6,6 +6,7 @@ mod detectors;
 mod exit;
 mod explain;
 mod gather;
+mod next;
 mod plugins;
 mod roots;
 mod try_plugin;
@@ -23,12 +24,14 @@ use clap::Parser as _;
 
 use crate::bundle::{self, Bundle};
 use crate::cli::{
-    By, CheckFlags, Color, Command, ExplainFlags, Flags, MappingSource, RecordFlags, SourceFlags,
+    By, CheckFlags, Color, Command, ExitStyle, ExplainFlags, Flags, MappingSource, RebootHintFlags,
+    RecordFlags, SourceFlags,
 };
+use crate::config::{self, Settings};
 use crate::confine;
 use crate::decide::Policy;
 use crate::error::Error;
-use crate::model::Escaped;
+use crate::model::{Escaped, Level};
 use crate::report::{self, Assessment, Detail};
 use crate::snapshot;
 use crew::Crew;
@@ -56,6 +59,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match flags.command.unwrap_or(Command::Check(flags.check)) {
         Command::Check(flags) => check(&flags),
+        Command::RebootHint(flags) => return reboot_hint(&flags),
         Command::Explain(flags) => explain(&flags),
         Command::Record(flags) => record(&flags),
         Command::Plugins(flags) => plugins::run(&flags),
@@ -72,13 +76,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn check(flags: &CheckFlags) -> Result<Exit, Error> {
-    let bundle = obtain(
-        &flags.source,
-        &Interest::Stale {
-            own_only: flags.user,
-        },
-    )?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), flags.user);
+    let interest = Interest::Stale {
+        own_only: flags.user,
+    };
+    let (bundle, settings) = obtain(&flags.source, &interest)?;
+    let assessment = assess::assess(&bundle, &Policy::builtin(), flags.user, &settings.reboot);
     let detail = if flags.verbose {
         Detail::Everything
     } else {
@@ -95,10 +97,45 @@ fn check(flags: &CheckFlags) -> Result<Exit, Error> {
     Ok(exit::of_check(&assessment, flags.exit_code))
 }
 
+/// Says whether a reboot is needed. Whoever asked in another style gets its numbers for a failure too.
+fn reboot_hint(flags: &RebootHintFlags) -> ExitCode {
+    let style = if flags.kured {
+        ExitStyle::Kured
+    } else {
+        flags.exit_style
+    };
+    match try_reboot_hint(flags) {
+        Ok((level, complete)) => exit::of_reboot(style, level, complete, flags.exit_code),
+        Err(error) => {
+            error.to_string().lines().for_each(talk);
+            exit::of_failure(style)
+        }
+    }
+}
+
+fn try_reboot_hint(flags: &RebootHintFlags) -> Result<(Option<Level>, bool), Error> {
+    let (bundle, settings) = obtain(&flags.source, &Interest::Stale { own_only: false })?;
+    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot);
+    let detail = if flags.verbose {
+        Detail::Everything
+    } else {
+        Detail::Normal
+    };
+    print(flags.color, flags.json, |out| match flags.level {
+        true => writeln!(out, "{}", report::reboot::level(&assessment)),
+        false if flags.json => report::json::print_reboot(out, &assessment),
+        false => report::reboot::print(out, &assessment, detail),
+    })?;
+    if !flags.json {
+        talk_of_problems(&assessment, detail);
+    }
+    Ok((assessment.reboot.level, assessment.problems.is_empty()))
+}
+
 fn explain(flags: &ExplainFlags) -> Result<Exit, Error> {
     let target = explain::Target::parse(&flags.target);
-    let bundle = obtain(&flags.source, &Interest::Target(target.clone()))?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), false);
+    let (bundle, settings) = obtain(&flags.source, &Interest::Target(target.clone()))?;
+    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot);
     let processes = explain::select(&bundle, &target);
     if processes.is_empty() {
         if !explain::may_be_hidden(&bundle.facts, &target) {
@@ -121,21 +158,23 @@ fn explain(flags: &ExplainFlags) -> Result<Exit, Error> {
 fn record(flags: &RecordFlags) -> Result<Exit, Error> {
     // The file is made before privileges are given up, and before a long scan would turn out to be for nothing.
     let file = bundle::create(&flags.file)?;
-    let recorded =
-        obtain(&flags.source, &Interest::Everything).and_then(|bundle| file.write(bundle));
-    let bundle = recorded.inspect_err(|_| file.discard())?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), false);
+    let recorded = obtain(&flags.source, &Interest::Everything)
+        .and_then(|(bundle, settings)| Ok((file.write(bundle)?, settings)));
+    let (bundle, settings) = recorded.inspect_err(|_| file.discard())?;
+    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot);
     talk_of_problems(&assessment, Detail::Normal);
     Ok(exit::of_check(&assessment, false))
 }
 
-/// Facts and answers: of this machine, seen by the confined scanner, or from a bundle.
-fn obtain(source: &SourceFlags, interest: &Interest) -> Result<Bundle, Error> {
-    if let Some(path) = &source.bundle {
-        return bundle::read(path);
-    }
+/// Facts and answers: of this machine, seen by the confined scanner, or from a bundle. And the settings of this machine.
+fn obtain(source: &SourceFlags, interest: &Interest) -> Result<(Bundle, Settings), Error> {
     let euid = rustix::process::geteuid().as_raw();
-    look(source, interest, &Crew::muster(source, euid)?)
+    if let Some(path) = &source.bundle {
+        let settings = config::read(Path::new(config::DIRECTORY), euid)?;
+        return Ok((bundle::read(path)?, settings));
+    }
+    let crew = Crew::muster(source, euid)?;
+    Ok((look(source, interest, &crew)?, crew.into_settings()))
 }
 
 /// Facts and answers of this machine, with what these plugins say.
@@ -162,11 +201,11 @@ fn look(source: &SourceFlags, interest: &Interest, crew: &Crew) -> Result<Bundle
     let work = |lines, asker: &confine::Asker| {
         starter.borrow_mut().forget();
         let plugins = &crew.found.plugins;
-        let detectors = Detectors::new(plugins, &crew.settings, lines, asker);
-        gather::gather(options, &root, interest, detectors)
+        let detectors = Detectors::new(plugins, &crew.settings.plugins, lines, asker);
+        gather::gather(options, &root, interest, detectors, &crew.settings.reboot)
     };
     let on_request = |worker| starter.borrow_mut().start(worker);
-    let limit = SCAN_LIMIT + DETECTORS_LOOK * crew.settings.total_deadline;
+    let limit = SCAN_LIMIT + DETECTORS_LOOK * crew.settings.plugins.total_deadline;
     let seen = confine::run_with(limit, lines, on_request, work);
     let mut bundle = seen?.map_err(Error::Problem)?;
     starter.into_inner().tell(&mut bundle.facts);

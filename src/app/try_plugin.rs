@@ -60,7 +60,10 @@ fn live(plugin: Plugin, settings: Plugins) -> Result<Exit, Error> {
             plugins: vec![plugin],
             ..Found::default()
         },
-        settings,
+        settings: config::Settings {
+            plugins: settings,
+            ..config::Settings::default()
+        },
         talk: Some(sink),
     };
     let source = SourceFlags {

@@ -45,23 +45,30 @@ fn container(proc: &ProcRoot, files: &Files<'_>) -> Option<String> {
     if !proc.is_live() {
         return None;
     }
-    if let Some(by) = from_environment(proc) {
-        return Some(by);
-    }
-    for (path, by) in MARKS {
-        if matches!(files.find(path), Ok(Some(_))) {
-            return Some(by.to_owned());
-        }
-    }
-    // A pid namespace alone is made by many a tool on the host itself.
     let own = proc.own().ok()?;
-    let other =
-        |name: &std::ffi::CStr, first: u64| own.namespace(name).is_ok_and(|number| number != first);
-    let foreign = other(c"ns/pid", FIRST_PID_NS)
-        && (other(c"ns/uts", FIRST_UTS_NS)
-            || other(c"ns/ipc", FIRST_IPC_NS)
-            || other(c"ns/cgroup", FIRST_CGROUP_NS));
-    foreign.then(|| "namespaces of its own".to_owned())
+    let other = |(name, first): (&std::ffi::CStr, u64)| {
+        own.namespace(name).is_ok_and(|number| number != first)
+    };
+    let own_pids = other((c"ns/pid", FIRST_PID_NS));
+    let apart = [
+        (c"ns/uts", FIRST_UTS_NS),
+        (c"ns/ipc", FIRST_IPC_NS),
+        (c"ns/cgroup", FIRST_CGROUP_NS),
+    ];
+    let apart = apart.into_iter().any(other);
+    // A virtual machine may have been made from a container's image, marks and all: who shares every namespace with
+    // the kernel's first process is in no container.
+    if !own_pids && !apart {
+        return None;
+    }
+    let marked = || {
+        let is_there = |path: &str| matches!(files.find(path), Ok(Some(_)));
+        let found = MARKS.iter().find(|(path, _)| is_there(path))?;
+        Some(found.1.to_owned())
+    };
+    // A pid namespace alone is made by many a tool on the host itself.
+    let unnamed = || (own_pids && apart).then(|| "namespaces of its own".to_owned());
+    from_environment(proc).or_else(marked).or_else(unnamed)
 }
 
 /// The first process of a container is told by whom it was made (systemd's container interface): `container=lxc`.

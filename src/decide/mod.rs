@@ -2,13 +2,17 @@
 #![forbid(unsafe_code)]
 
 mod policy;
+mod reboot;
 
 use std::collections::BTreeMap;
 
 pub use policy::{Policy, PolicyError, Rule, RuleAction};
 
+pub use reboot::{Evidence, reboot};
+
 use crate::model::{
-    Action, Because, Bytes, Item, Kind, Owner, OwnerKind, Plan, Scope, StaleObject, StaleProcess,
+    Action, Because, Bytes, Item, Kind, Level, Owner, OwnerKind, Plan, Scope, StaleObject,
+    StaleProcess,
 };
 
 /// The process that keeps the PAM session of a user's manager open: no re-execution renews it.
@@ -59,6 +63,7 @@ pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
             };
             Item {
                 action,
+                level: level_of(action, &because, policy),
                 owner,
                 because,
                 processes,
@@ -67,6 +72,20 @@ pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
         .collect();
     items.sort_by(|a, b| (a.action, &a.owner).cmp(&(b.action, &b.owner)));
     Plan { items }
+}
+
+/// How much has to be started anew for it.
+fn level_of(action: Action, because: &[Because], policy: &Policy) -> Level {
+    let rule = because.first().map_or("", |because| because.rule.as_str());
+    match (action, rule) {
+        (Action::Leave, _) => Level::None,
+        (Action::Relogin, _) | (_, "user-manager.sd-pam" | "app") => Level::Session,
+        (Action::Defer, rule) => rule
+            .strip_prefix("policy.")
+            .and_then(|name| policy.rule_named(name))
+            .map_or(Level::Service, |rule| rule.level),
+        _ => Level::Service,
+    }
 }
 
 /// What to do to one owner, and why.

@@ -1,9 +1,10 @@
 //! Policy as data: which units are not restarted, and why.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use wildmatch::WildMatch;
 
-use crate::model::Owner;
+use crate::model::{Level, Owner};
 
 /// What the package ships; the same file is installed, so that an administrator can read it.
 const BUILTIN: &str = include_str!("../../dist/usr/lib/unstale/conf.d/50-defaults.toml");
@@ -28,6 +29,22 @@ pub struct Rule {
     pub action: RuleAction,
     /// Why, in one line.
     pub reason: String,
+    /// What it takes to renew the unit all the same: `service` if it is not said.
+    #[serde(default = "service", deserialize_with = "level")]
+    pub level: Level,
+}
+
+fn service() -> Level {
+    Level::Service
+}
+
+fn level<'de, D: Deserializer<'de>>(from: D) -> Result<Level, D::Error> {
+    let word = String::deserialize(from)?;
+    Level::of_word(&word).ok_or_else(|| {
+        D::Error::custom(format!(
+            "`{word}` is none of none, service, session, soft-reboot, kexec, reboot"
+        ))
+    })
 }
 
 /// What a rule says.
@@ -60,6 +77,12 @@ impl Policy {
     #[must_use]
     pub fn builtin() -> Self {
         Self::parse(BUILTIN).expect("the shipped policy is parsed by a test")
+    }
+
+    /// The rule of that name.
+    #[must_use]
+    pub fn rule_named(&self, name: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.name == name)
     }
 
     /// The rule that decides about a unit.

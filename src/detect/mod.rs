@@ -1,6 +1,7 @@
 //! What is stale. Pure: facts in, verdicts out.
 #![forbid(unsafe_code)]
 
+pub mod kernel;
 mod lineage;
 mod replaced;
 #[cfg(test)]

@@ -251,7 +251,7 @@ pub struct Flag {
 }
 
 /// A package after whose upgrade somebody wants a reboot.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Listed {
     /// Its name, or what it provides.
     pub name: String,
@@ -266,12 +266,24 @@ pub struct Listed {
     /// Whether a first installation counts as well: who lists a package by its name in `needs-restarting.d` is taken at
     /// that word, as dnf does.
     pub installs_count: bool,
+    /// The only store whose packages are meant: `dpkg`, `rpm`.
+    #[serde(default)]
+    pub store: Option<String>,
+    /// A package without which this one does not count: EL 8 asks for a reboot after zlib where dbus is.
+    #[serde(default)]
+    pub only_with: Option<String>,
+    /// What the name must be like, where [`Self::name`] says only roughly: a [`NamePattern`](super::NamePattern).
+    #[serde(default)]
+    pub pattern: Option<String>,
 }
 
 /// How a listed name is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum ListedBy {
     /// The name of a package, or something that it provides (dnf4 since 4.8.0).
+    #[default]
     NameOrProvides,
     /// The name alone, with `*` for any characters.
     Name,

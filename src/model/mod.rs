@@ -7,11 +7,14 @@ mod boot;
 mod bytes;
 mod facts;
 mod finding;
+mod flags;
+mod name_pattern;
 mod owner;
 mod package;
 mod plan;
 mod plugin;
 mod process;
+mod reboot;
 
 pub use boot::{
     Banner, Boot, Deployment, Entry, Flag, Image, ImageForm, Kernel, Level, Listed, ListedBy,
@@ -23,6 +26,8 @@ pub use facts::{
     Object, ObjectId, StartName, Timestamp, View, ViewId, WhyNot, is_same_object,
 };
 pub use finding::{Basis, Finding, Kind, Rule, Verdict};
+pub use flags::{FlagFiles, FlagRecord, Lines, Mark, package_lines, parse_needed};
+pub use name_pattern::NamePattern;
 pub use owner::{Owner, OwnerKind, Runtime, Scope, unescape_unit};
 pub use package::{
     Answers, Before, Claim, Core, CoreChange, PackageChange, PackageFact, PathAnswer, RootAnswers,
@@ -33,3 +38,4 @@ pub use plugin::{
     Evidence, How, Instance, Part, PluginFailure, PluginLook, PluginRun, Role, Source,
 };
 pub use process::{BuildId, Details, Namespaces, Pid, Process, ProcessKey, StartTicks, Use};
+pub use reboot::{Cause, KernelState, KernelVerdict, NextKernel, Reboot, Upgrade};

@@ -30,6 +30,8 @@ pub struct Answers {
 /// What became of the packages that [`Boot::listed`](super::Boot::listed) names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Core {
+    /// Stores that were asked: their order of versions is the one that counts.
+    pub stores: Vec<String>,
     /// Those that were installed or upgraded since the system started.
     pub changed: Vec<CoreChange>,
     /// Indices of those that no store has installed, under whatever name: asked only of what an administrator lists.

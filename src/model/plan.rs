@@ -1,6 +1,6 @@
 //! What to do, and why.
 
-use super::{Bytes, Instance, Kind, ObjectId, Owner, PackageFact, ProcessKey, Source};
+use super::{Bytes, Instance, Kind, Level, ObjectId, Owner, PackageFact, ProcessKey, Source};
 
 /// What it takes to be rid of stale code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,8 @@ pub struct Because {
 pub struct Item {
     /// What to do.
     pub action: Action,
+    /// How much has to be started anew for it.
+    pub level: Level,
     /// To whom.
     pub owner: Owner,
     /// Why.

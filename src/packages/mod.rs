@@ -4,7 +4,9 @@
 //! never *unpackaged*.
 #![forbid(unsafe_code)]
 
+mod core;
 mod digest;
+mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -12,6 +14,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use unstale_packages::{DbError, FileKind, Foreign, Owner, PackageDb};
+
+pub use self::core::core;
+pub use order::compare;
 
 use crate::model::{
     Answers, Bytes, Claim, PackageChange, PathAnswer, RootAnswers, Timestamp, WhyNot,

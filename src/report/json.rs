@@ -5,6 +5,8 @@
 //! holds the bytes. Without such a sibling the text is exact. What a terminal would obey, or a person not see, is
 //! printed as `\uXXXX`: JSON asks for that below U+0020 alone.
 
+mod reboot;
+
 use std::io::{self, Write};
 
 use base64::Engine as _;
@@ -49,12 +51,24 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, notes: bool) -> i
     if notes {
         document.insert("notes".into(), same_code(assessment));
     }
-    let because = json!([{"rule": "reboot", "why": "kernel, microcode and core packages are not assessed by this version"}]);
-    document.insert(
-        "reboot".into(),
-        json!({"level": "not-assessed", "because": because}),
-    );
+    document.insert("reboot".into(), reboot::reboot(assessment));
     write_tame(out, &Value::Object(document))?;
+    writeln!(out)
+}
+
+/// Prints the part on reboots alone, as one JSON document and a newline.
+///
+/// # Errors
+/// What the writer says.
+pub fn print_reboot(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Result<()> {
+    let document = json!({
+        "schema": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+        "complete": assessment.problems.is_empty(),
+        "problems": assessment.problems.iter().map(problem).collect::<Vec<_>>(),
+        "reboot": reboot::reboot(assessment),
+    });
+    write_tame(out, &document)?;
     writeln!(out)
 }
 

@@ -5,12 +5,13 @@ pub mod by_package;
 pub mod explain;
 pub mod json;
 pub mod plugins;
+pub mod reboot;
 pub mod text;
 mod words;
 
 use crate::bundle::Bundle;
 use crate::detect::{Judge, Judged};
-use crate::model::{Object, Plan, Process, ProcessKey, Source, StaleObject};
+use crate::model::{Object, Plan, Process, ProcessKey, Reboot, Source, StaleObject};
 use crate::problem::Problem;
 
 /// Everything there is to say.
@@ -24,6 +25,8 @@ pub struct Assessment<'a> {
     pub judged: Vec<Judged<'a>>,
     /// What to do.
     pub plan: Plan,
+    /// Whether more than restarts is needed.
+    pub reboot: Reboot,
     /// What could not be looked at.
     pub problems: Vec<Problem>,
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Assessment, Detail, words};
+use super::{Assessment, Detail, reboot, words};
 use crate::model::{Action, Item, Package, Part, StaleProcess, Verdict};
 
 /// Packages and processes that are named in the short form; the rest is counted.
@@ -43,6 +43,7 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, detail: Detail) -
     if detail == Detail::Everything {
         print_same_code(out, assessment)?;
     }
+    reboot::print_section(out, assessment, detail)?;
     writeln!(out, "{}", summary(assessment))
 }
 

@@ -17,7 +17,9 @@ use super::rights::Rights;
 use super::roots::Roots;
 use super::scan::{self, MappingSource, Outcome, Seen};
 use super::visits::SourceKey;
-use crate::model::{Bytes, Facts, Host, ObjectId, Pid, Process, ProcessKey, Use, ViewId, WhyNot};
+use crate::model::{
+    Bytes, Clock, Facts, Host, ObjectId, Pid, Process, ProcessKey, Use, ViewId, WhyNot,
+};
 use crate::problem::Problem;
 use crate::view::device_of;
 use crate::view::{ProcRoot, stat_fields};
@@ -251,6 +253,12 @@ impl Scanner {
         self.processes = facts.processes;
         self.problems = facts.problems;
         result
+    }
+
+    /// The relation of the clocks.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.host.clock
     }
 
     /// The roots of all views, to be asked when the facts are taken.

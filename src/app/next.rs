@@ -1,0 +1,113 @@
+//! What would boot, asked beside the scan: on a thread of its own, which is given up if it takes too long.
+
+use std::cmp::Ordering;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use crate::boot;
+use crate::config;
+use crate::detect::kernel;
+use crate::model::{
+    Boot, Bytes, Clock, Core, Facts, KernelState, KernelVerdict, Level, Listed, ListedBy, WhyNot,
+};
+use crate::packages::{self, Questions};
+use crate::problem::Problem;
+use crate::snapshot;
+
+/// Large compressed images on a slow machine; a disk that does not answer.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// What was found out.
+type Found = (Option<Boot>, Core, Vec<Problem>);
+
+/// The thread at work.
+#[derive(Debug)]
+pub(super) struct Looking(Receiver<Found>);
+
+impl Looking {
+    /// Begins to look.
+    pub(super) fn begin(
+        options: &snapshot::Options,
+        clock: Clock,
+        root: &Path,
+        settings: &config::Reboot,
+    ) -> Self {
+        let options = boot::Options {
+            proc: options.proc.clone(),
+            root: options.root.clone(),
+            clock,
+            listed: settings.packages.iter().map(listed).collect(),
+        };
+        let (root, ignored) = (root.to_owned(), settings.clone());
+        let (sender, receiver) = channel();
+        let work = move || {
+            let (boot, mut problems) = boot::read(&options);
+            let mut core = Core::default();
+            if let Some(boot) = &boot {
+                let (found, more) = packages::core(&root, &boot.listed, boot.started);
+                core = found;
+                core.changed
+                    .retain(|change| !ignored.is_ignored(&change.package.name));
+                problems.extend(more);
+            }
+            // Nobody waits for it any more, if nobody is there.
+            sender.send((boot, core, problems)).ok();
+        };
+        // Where there is no thread to be had, the channel is closed, and that is told.
+        std::thread::Builder::new().spawn(work).ok();
+        Self(receiver)
+    }
+
+    /// Takes what was found, and adds to the questions what it takes to name the packages behind it.
+    pub(super) fn end(self, facts: &mut Facts, questions: &mut Questions) -> Core {
+        let Ok((boot, core, problems)) = self.0.recv_timeout(LIMIT) else {
+            facts.problems.push(Problem {
+                operation: "look at".to_owned(),
+                object: Bytes::from("what would boot"),
+                pid: None,
+                why: WhyNot::TimedOut,
+            });
+            return Core::default();
+        };
+        facts.problems.extend(problems);
+        facts.boot = boot;
+        let state = judge(facts, &core);
+        if let Some(state) = state.filter(|state| state.verdict != KernelVerdict::Current)
+            && let Some(boot) = &facts.boot
+        {
+            let next = state.next.iter();
+            let banners = next.clone().map(|next| &next.banner);
+            let paths = banners
+                .chain([&state.running])
+                .flat_map(crate::model::Banner::package_paths);
+            questions.paths.extend(paths);
+            questions.paths.extend(next.map(|next| next.path.clone()));
+            let since = questions.since.map(|since| since.min(boot.started));
+            questions.since = Some(since.unwrap_or(boot.started));
+        }
+        core
+    }
+}
+
+/// A package that settings add to the lists.
+fn listed(name: &String) -> Listed {
+    Listed {
+        name: name.clone(),
+        by: ListedBy::NameOrProvides,
+        level: Level::Reboot,
+        source: Bytes::from("[reboot] packages"),
+        line: None,
+        installs_count: false,
+        store: None,
+        only_with: None,
+        pattern: None,
+    }
+}
+
+/// The running kernel, judged by the order of versions of the stores that are there.
+pub(super) fn judge(facts: &Facts, core: &Core) -> Option<KernelState> {
+    let kernel = facts.boot.as_ref()?.kernel.as_ref()?;
+    let order = |a: &str, b: &str| -> Ordering { packages::compare(&core.stores, a, b) };
+    Some(kernel::judge(kernel, &order))
+}

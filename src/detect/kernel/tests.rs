@@ -1,0 +1,231 @@
+//! Rows of cases 9.05 to 9.13.
+
+use super::*;
+use crate::model::{Device, FileKind, FileStat, ImageForm, Loader, LoaderKind, Modules, WhyNot};
+
+const RUNNING: &str = "6.1.0-50-amd64";
+
+/// A machine with kernels, by release and build; a build of `!` is an image that could not be read.
+fn machine(running: (&str, &str), images: &[(&str, &str)], modules: &[&str]) -> Kernel {
+    let image = |&(release, build): &(&str, &str)| Image {
+        path: Bytes::from(format!("/boot/vmlinuz-{release}").as_str()),
+        stat: stat(),
+        form: ImageForm::Header,
+        banner: match build {
+            "!" => Err(WhyNot::Denied),
+            build => Ok(banner(release, build)),
+        },
+    };
+    let modules = modules.iter().map(|release| Modules {
+        release: Bytes::from(*release),
+        filled: true,
+    });
+    Kernel {
+        running: banner(running.0, running.1),
+        machine: Bytes::from("x86_64"),
+        command_line: Bytes::default(),
+        images: images.iter().map(image).collect(),
+        modules: modules.collect(),
+        loader: Loader {
+            kind: LoaderKind::Unknown,
+            default: None,
+            notes: Vec::new(),
+        },
+    }
+}
+
+fn banner(release: &str, build: &str) -> Banner {
+    Banner {
+        release: Bytes::from(release),
+        version: Bytes::from(build),
+    }
+}
+
+fn stat() -> FileStat {
+    let time = Timestamp { secs: 1, nanos: 0 };
+    FileStat {
+        device: Device::default(),
+        inode: 1,
+        kind: FileKind::Regular,
+        size: 1,
+        links: 1,
+        uid: 0,
+        mode: 0o644,
+        mtime: time,
+        ctime: time,
+        btime: None,
+        mount: None,
+    }
+}
+
+fn loader(kernel: &mut Kernel, release: &str) {
+    kernel.loader.default = Some(Entry {
+        id: Bytes::from("0"),
+        title: Bytes::default(),
+        image: Bytes::from(format!("/boot/vmlinuz-{release}").as_str()),
+        release: Some(Bytes::from(release)),
+        source: Bytes::from("/boot/grub/grub.cfg"),
+    });
+}
+
+/// Numbers in text by value: enough for these rows.
+fn order(a: &str, b: &str) -> Ordering {
+    let key = |text: &str| -> Vec<(bool, u64, String)> {
+        let text = text.replace('~', " ");
+        let parts = text.split(|c: char| !c.is_ascii_alphanumeric() && c != ' ');
+        parts
+            .map(|part| {
+                (
+                    !part.contains(' '),
+                    part.parse().unwrap_or(0),
+                    part.to_owned(),
+                )
+            })
+            .collect()
+    };
+    key(a).cmp(&key(b))
+}
+
+#[track_caller]
+fn check(kernel: &Kernel, verdict: &str, next: Option<&str>) -> KernelState {
+    let state = judge(kernel, &order);
+    let found = state.next.as_ref().map(|next| next.banner.release.clone());
+    assert_eq!(
+        (state.verdict.word(), found),
+        (verdict, next.map(Bytes::from)),
+        "{state:?}"
+    );
+    state
+}
+
+const OLD: (&str, &str) = (RUNNING, "#1 A");
+const NEW: (&str, &str) = ("6.1.0-56-amd64", "#1 C");
+
+#[test]
+fn t9_05_same_release_other_build() {
+    check(&machine(OLD, &[OLD], &[RUNNING]), "current", Some(RUNNING));
+    let rebuilt = [(RUNNING, "#1 B")];
+    check(
+        &machine(OLD, &rebuilt, &[RUNNING]),
+        "rebuilt",
+        Some(RUNNING),
+    );
+    // A unified image may tell its release alone.
+    let bare = [(RUNNING, "")];
+    check(&machine(OLD, &bare, &[RUNNING]), "current", Some(RUNNING));
+}
+
+#[test]
+fn newer_and_removed() {
+    check(&machine(OLD, &[OLD, NEW], &[RUNNING]), "newer", Some(NEW.0));
+    let state = check(&machine(OLD, &[NEW], &[NEW.0]), "removed", Some(NEW.0));
+    assert!(state.modules_gone);
+    let older = ("6.1.0-47-amd64", "#1 Z");
+    check(
+        &machine(OLD, &[older], &[older.0]),
+        "removed",
+        Some(older.0),
+    );
+    // The image is gone, its modules are not: somebody cleaned up /boot.
+    check(
+        &machine(OLD, &[NEW], &[RUNNING, NEW.0]),
+        "newer",
+        Some(NEW.0),
+    );
+}
+
+#[test]
+fn t9_07_flavours_side_by_side() {
+    let others = [
+        OLD,
+        ("6.12.1-1-rt-amd64", "#1 R"),
+        ("6.12.1-cloud-amd64", "#1 X"),
+    ];
+    check(&machine(OLD, &others, &[RUNNING]), "current", Some(RUNNING));
+    let backport = ("6.12.48+deb13-amd64", "#1 D");
+    check(
+        &machine(OLD, &[OLD, backport], &[RUNNING]),
+        "newer",
+        Some(backport.0),
+    );
+}
+
+#[test]
+fn t9_08_the_loader_decides() {
+    let mut kernel = machine(OLD, &[OLD, NEW], &[RUNNING]);
+    loader(&mut kernel, RUNNING);
+    let state = check(&kernel, "current", Some(RUNNING));
+    assert!(state.remarks[0].contains(NEW.0), "{state:?}");
+    let mut kernel = machine(NEW, &[OLD, NEW], &[NEW.0]);
+    loader(&mut kernel, RUNNING);
+    check(&kernel, "older-default", Some(RUNNING));
+    // Another flavour's entry says nothing about this one.
+    let mut kernel = machine(OLD, &[OLD, ("6.12.1-rt-amd64", "#1")], &[RUNNING]);
+    loader(&mut kernel, "6.12.1-rt-amd64");
+    let state = check(&kernel, "current", Some(RUNNING));
+    assert!(state.remarks[0].contains("another flavour"), "{state:?}");
+}
+
+#[test]
+fn t9_09_a_kernel_from_elsewhere_is_not_pending() {
+    let provided = ("6.18.44-provider", "#1 P");
+    check(&machine(provided, &[OLD, NEW], &[]), "custom", None);
+    let tested = ("6.1.0-99-amd64", "#1 T");
+    check(
+        &machine(tested, &[OLD], &[tested.0]),
+        "custom",
+        Some(RUNNING),
+    );
+}
+
+#[test]
+fn t9_11_no_image_at_all() {
+    check(&machine(OLD, &[], &[]), "unknown", None);
+}
+
+#[test]
+fn t9_06_what_could_not_be_read_is_not_current() {
+    let unreadable = ("6.1.0-56-amd64", "!");
+    let kernel = machine(OLD, &[OLD, unreadable], &[RUNNING]);
+    check(&kernel, "unknown", Some(RUNNING));
+    let kernel = machine(OLD, &[OLD, NEW, ("x", "!")], &[RUNNING]);
+    check(&kernel, "newer", Some(NEW.0));
+    let mut kernel = machine(OLD, &[OLD, unreadable], &[RUNNING]);
+    loader(&mut kernel, RUNNING);
+    check(&kernel, "current", Some(RUNNING));
+}
+
+#[test]
+fn t9_13_release_candidates_come_before() {
+    let candidate = ("6.13-rc5-amd64", "#1");
+    let release = ("6.13-amd64", "#1");
+    let kernel = machine(release, &[release, candidate], &[release.0]);
+    check(&kernel, "current", Some(release.0));
+}
+
+#[test]
+fn flavours_of_releases() {
+    #[track_caller]
+    fn check(release: &str, flavour: &str) {
+        assert_eq!(Flavour::of(&Bytes::from(release)).0.join(" "), flavour);
+    }
+    check("6.1.0-56-amd64", "amd64");
+    check("6.12.48+deb13-cloud-amd64", "cloud amd64");
+    check("6.5.0-0.deb12.4-amd64", "amd64");
+    check("6.1.0-13-686-pae", "pae");
+    check("6.1.0-13-686", "686");
+    check("5.15.0-91-generic", "generic");
+    check("5.14.0-427.13.1.el9_4.x86_64", "x86_64");
+    check("5.14.0-427.13.1.el9_4.x86_64+rt", "x86_64 rt");
+    check("5.14.0-427.el9.aarch64+64k", "aarch64 64k");
+    check("5.15.0-104.119.4.2.el9uek.x86_64", "uek x86_64");
+    check("6.7.1-1.el9.elrepo.x86_64", "elrepo x86_64");
+    check("6.5.6-300.fc39.x86_64", "x86_64");
+    check("5.14.21-150500.55.39-default", "default");
+    check("6.6.31+rpt-rpi-v8", "rpi v8");
+    check("6.6.31+rpt-rpi-2712", "rpi 2712");
+    check("6.6.7-arch1-1", "arch");
+    check("6.6.7-1-lts", "lts");
+    check("6.1.61-85.141.amzn2023.x86_64", "x86_64");
+    check("6.18.44", "");
+}
