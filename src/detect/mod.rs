@@ -3,6 +3,7 @@
 
 pub mod kernel;
 mod lineage;
+pub mod microcode;
 mod replaced;
 #[cfg(test)]
 mod rows;
