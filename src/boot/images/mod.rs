@@ -1,9 +1,72 @@
 //! Kernel images of every kind: what each says of itself, without running anything.
+//!
+//! A banner is taken from a header where there is one; otherwise the image is searched, unpacked as far as needed and no
+//! further. All of it bounded: see [`form`].
 
-use super::files::Files;
-use crate::model::Image;
+mod blocks;
+mod candidates;
+mod form;
+mod header;
+mod pe;
+mod search;
+mod source;
+mod stream;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+
+use super::files::{Files, Found, why_io};
+use crate::model::{Banner, Bytes, Image, ImageForm, WhyNot};
+use form::Effort;
+use source::Part;
+
+/// What an image says, or why that is not known.
+type Outcome = Result<Banner, WhyNot>;
 
 /// All images that are installed, each once, by path.
-pub(super) fn read(_files: &Files<'_>, _machine: &[u8]) -> Vec<Image> {
-    Vec::new()
+pub(super) fn read(files: &Files<'_>, machine: &[u8]) -> Vec<Image> {
+    let mut effort = Effort::default();
+    let image = |found: Found| {
+        let (form, banner) = read_found(files, &found, &mut effort);
+        Image {
+            path: found.path,
+            stat: found.stat,
+            form,
+            banner,
+        }
+    };
+    let found = candidates::find(files, machine);
+    let mut images: Vec<Image> = found.into_iter().map(image).collect();
+    images.sort_by(|a, b| a.path.cmp(&b.path));
+    images
+}
+
+/// The release of the image at a path: what an entry of a boot loader means that names nothing else. `None` if nothing
+/// is there.
+pub(in crate::boot) fn release_of(files: &Files<'_>, path: &[u8]) -> Result<Option<Bytes>, WhyNot> {
+    let Some(found) = files.find(path)? else {
+        return Ok(None);
+    };
+    let (_, banner) = read_found(files, &found, &mut Effort::default());
+    Ok(Some(banner?.release))
+}
+
+/// Parses an image that is in memory.
+#[must_use]
+pub fn parse_image(bytes: &[u8]) -> (ImageForm, Result<Banner, WhyNot>) {
+    form::banner(&Part::whole(&bytes), &mut Effort::default())
+}
+
+fn read_found(files: &Files<'_>, found: &Found, effort: &mut Effort) -> (ImageForm, Outcome) {
+    match files.open_found(found) {
+        Ok(file) => form::banner(&Part::whole(&file), effort),
+        Err(why) => (ImageForm::Unknown, Err(why)),
+    }
+}
+
+/// An error of reading as a reason.
+fn failed(error: &io::Error) -> WhyNot {
+    why_io(error)
 }
