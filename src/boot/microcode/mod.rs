@@ -1,10 +1,248 @@
 //! Microcode: what runs in each processor, and what is on disk for it.
+//!
+//! What runs is in `/proc/cpuinfo`. What would run is in the initrds, from where the kernel loads it before anything
+//! else; what is in `/lib/firmware` alone waits for the next initrd to be made, or for somebody who loads it into the
+//! running system (Documentation/arch/x86/microcode.rst in Linux).
 
-use super::files::Files;
-use crate::model::Microcode;
+pub mod amd;
+pub mod early;
+mod initrds;
+pub mod intel;
+pub mod processors;
+pub mod ranges;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use super::files::{Files, Found};
+use crate::model::{Bytes, Microcode, Patch, Processor, WhyNot};
 use crate::view::ProcRoot;
+use ranges::{Damage, Ranges};
+
+const COMMAND_LINE_CAP: usize = 64 * 1024;
+/// Where the kernel looks for firmware, besides directories of a single release (`fw_path` in its firmware loader).
+const FIRMWARE: [&str; 2] = ["/lib/firmware/updates", "/lib/firmware"];
+
+/// What a file holds for one processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Update {
+    /// The signature that it is for.
+    pub signature: u32,
+    /// Intel: the mask of platforms that it is for.
+    pub platforms: Option<u32>,
+    /// Its revision.
+    pub revision: u32,
+}
 
 /// `None` where nobody could renew it from here: other architectures, virtual machines.
-pub(super) fn read(_proc: &ProcRoot, _files: &Files<'_>) -> Option<Microcode> {
-    None
+pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Option<Microcode> {
+    let processors = processors::read(proc, files)?;
+    let command_line = proc.read(c"cmdline", COMMAND_LINE_CAP).unwrap_or_default();
+    let mut search = Search::new(files, &processors);
+    search.early();
+    search.firmware();
+    let Search {
+        mut patches,
+        mut unread,
+        ..
+    } = search;
+    patches.sort();
+    patches.dedup();
+    unread.sort();
+    unread.dedup();
+    Some(Microcode {
+        processors,
+        patches,
+        unread,
+        disabled: parse_disabled(&command_line),
+    })
+}
+
+/// What on the command line keeps the kernel from loading any: `dis_ucode_ldr`, since Linux 6.18 also as one of the words
+/// of `microcode=` (`early_parse_cmdline`); the last one counts.
+#[must_use]
+pub fn parse_disabled(command_line: &[u8]) -> Option<String> {
+    let word = "dis_ucode_ldr";
+    let mut words = command_line.split(u8::is_ascii_whitespace);
+    let options = words
+        .clone()
+        .filter_map(|option| option.strip_prefix(b"microcode="))
+        .next_back();
+    if words.any(|option| option == word.as_bytes()) {
+        return Some(word.to_owned());
+    }
+    let mut options = options?.split(|byte| *byte == b',');
+    options
+        .any(|option| option == word.as_bytes())
+        .then(|| format!("microcode={word}"))
+}
+
+/// How a file is looked through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Intel,
+    Amd,
+}
+
+impl Format {
+    fn of(processor: &Processor) -> Self {
+        match processor.vendor.as_slice() {
+            b"GenuineIntel" => Self::Intel,
+            _ => Self::Amd,
+        }
+    }
+
+    /// The name of the file in an initrd.
+    fn early_name(self) -> &'static [u8] {
+        match self {
+            Self::Intel => b"kernel/x86/microcode/GenuineIntel.bin",
+            Self::Amd => b"kernel/x86/microcode/AuthenticAMD.bin",
+        }
+    }
+
+    /// The name of the file in a directory of firmware (`request_microcode_fw`, `request_microcode_amd`).
+    fn firmware_name(self, signature: u32) -> String {
+        let (family, model, stepping) = processors::kind_of(signature);
+        match self {
+            Self::Intel => format!("intel-ucode/{family:02x}-{model:02x}-{stepping:02x}"),
+            Self::Amd if family < 0x15 => "amd-ucode/microcode_amd.bin".to_owned(),
+            Self::Amd => format!("amd-ucode/microcode_amd_fam{family:02x}h.bin"),
+        }
+    }
+
+    /// Debian gives some files a name that hides them from the running kernel, but not from its maker of initrds.
+    fn firmware_endings(self) -> &'static [&'static str] {
+        match self {
+            Self::Intel => &["", ".initramfs"],
+            Self::Amd => &[""],
+        }
+    }
+}
+
+/// What was found so far.
+struct Search<'a, 'b> {
+    files: &'a Files<'b>,
+    /// All processors of a machine are of one vendor.
+    format: Format,
+    signatures: BTreeSet<u32>,
+    patches: Vec<Patch>,
+    unread: Vec<Bytes>,
+    /// Files that were looked through, without symbolic links.
+    seen: BTreeSet<Bytes>,
+}
+
+impl<'a, 'b> Search<'a, 'b> {
+    fn new(files: &'a Files<'b>, processors: &[Processor]) -> Self {
+        Self {
+            files,
+            format: processors.first().map_or(Format::Amd, Format::of),
+            signatures: processors
+                .iter()
+                .map(|processor| processor.signature)
+                .collect(),
+            patches: Vec::new(),
+            unread: Vec::new(),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Looks through the initrds.
+    fn early(&mut self) {
+        for path in initrds::list(self.files) {
+            if let Some(found) = self.fresh(&path) {
+                if found.is_dir() {
+                    continue;
+                }
+                let updates = self.early_in(&found);
+                self.keep(&found.path, true, updates);
+            }
+        }
+    }
+
+    /// Looks through what the kernel would load when it is asked to.
+    fn firmware(&mut self) {
+        let names = self
+            .signatures
+            .iter()
+            .map(|signature| self.format.firmware_name(*signature));
+        let names: BTreeSet<String> = names.collect();
+        for (directory, name) in FIRMWARE
+            .iter()
+            .flat_map(|directory| names.iter().map(move |name| (directory, name)))
+        {
+            for ending in self.format.firmware_endings() {
+                let path = format!("{directory}/{name}{ending}");
+                if let Some(found) = self.fresh(path.as_bytes()) {
+                    let updates = self.firmware_in(&found);
+                    self.keep(&found.path, false, updates);
+                }
+            }
+        }
+    }
+
+    /// What is at a path, unless it was looked through before.
+    fn fresh(&mut self, path: &[u8]) -> Option<Found> {
+        match self.files.find(path) {
+            Ok(found) => found.filter(|found| self.seen.insert(found.path.clone())),
+            Err(why) => {
+                self.files.note("look at", path, why);
+                self.unread.push(Bytes::from(path));
+                None
+            }
+        }
+    }
+
+    fn early_in(&self, found: &Found) -> Result<Vec<Update>, (Vec<Update>, WhyNot)> {
+        let none = |why| (Vec::new(), why);
+        let file = self.files.open_found(found).map_err(none)?;
+        match early::microcode_in(&file, self.format.early_name()) {
+            Ok(Some(part)) => self.updates(&part).map_err(|(updates, damage)| {
+                let damage = damage.behind(part.start);
+                (updates, WhyNot::Failed(damage.to_string()))
+            }),
+            Ok(None) => Ok(Vec::new()),
+            Err(damage) => Err(none(WhyNot::Failed(damage.to_string()))),
+        }
+    }
+
+    fn firmware_in(&self, found: &Found) -> Result<Vec<Update>, (Vec<Update>, WhyNot)> {
+        let file = self
+            .files
+            .open_found(found)
+            .map_err(|why| (Vec::new(), why))?;
+        self.updates(&file)
+            .map_err(|(updates, damage)| (updates, WhyNot::Failed(damage.to_string())))
+    }
+
+    fn updates(&self, source: &dyn Ranges) -> Result<Vec<Update>, (Vec<Update>, Damage)> {
+        let wanted = |signature| self.signatures.contains(&signature);
+        match self.format {
+            Format::Intel => intel::read_records(source, &wanted).map_err(|why| (Vec::new(), why)),
+            Format::Amd => match amd::read_containers(source, &wanted) {
+                (updates, None) => Ok(updates),
+                (updates, Some(damage)) => Err((updates, damage)),
+            },
+        }
+    }
+
+    fn keep(
+        &mut self,
+        path: &Bytes,
+        early: bool,
+        updates: Result<Vec<Update>, (Vec<Update>, WhyNot)>,
+    ) {
+        let updates = updates.unwrap_or_else(|(updates, why)| {
+            self.files.note("read", path.as_slice(), why);
+            self.unread.push(path.clone());
+            updates
+        });
+        self.patches.extend(updates.iter().map(|update| Patch {
+            file: path.clone(),
+            early,
+            signature: update.signature,
+            platforms: update.platforms,
+            revision: update.revision,
+        }));
+    }
 }

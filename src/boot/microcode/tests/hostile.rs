@@ -1,0 +1,147 @@
+//! Damage, and what only looks like microcode.
+
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use super::trees::Tree;
+use super::{archived, record, sample, update};
+use crate::boot::microcode::amd::read_containers;
+use crate::boot::microcode::early::{find_early, microcode_in};
+use crate::boot::microcode::intel::read_records;
+use crate::boot::microcode::parse_disabled;
+use crate::boot::microcode::processors::parse_cpuinfo;
+
+const INITRD: &str = "boot/initrd.img-6.1.0-56-amd64";
+
+#[test]
+fn g_truncated_microcode_is_a_problem() {
+    let tree = Tree::of_intel();
+    let whole = sample("0f-04-08");
+    tree.put("lib/firmware/intel-ucode/0f-04-08", &whole[..9000]);
+    let early = archived(
+        "070701",
+        "kernel/x86/microcode/GenuineIntel.bin",
+        0o100_644,
+        &whole[..9000],
+    );
+    tree.put(INITRD, &early);
+    let (microcode, problems) = tree.read();
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    let at = 148 + 6144;
+    let expected = [
+        format!("cannot read /{INITRD}: at byte {at}: a microcode record is cut off"),
+        "cannot read /lib/firmware/intel-ucode/0f-04-08: at byte 6144: a microcode record is cut off".to_owned(),
+    ];
+    for (told, expected) in told.iter().zip(&expected) {
+        assert!(told.contains(expected), "{told}");
+    }
+    let microcode = microcode.unwrap();
+    assert_eq!((told.len(), microcode.unread.len()), (2, 2));
+    assert_eq!(microcode.patches, []);
+}
+
+#[test]
+fn g_no_prefix_of_a_file_is_good() {
+    let intel = sample("0f-04-0a");
+    let amd = sample("microcode_amd_fam16h.bin");
+    // A whole record is a whole file.
+    for cut in (1..intel.len()).filter(|cut| *cut != 2048) {
+        assert!(read_records(&&intel[..cut], &|_| true).is_err(), "{cut}");
+    }
+    // So is a table without patches.
+    for cut in (1..amd.len()).filter(|cut| *cut != 44) {
+        assert!(
+            read_containers(&&amd[..cut], &|_| true).1.is_some(),
+            "{cut}"
+        );
+    }
+}
+
+#[test]
+fn g_what_is_no_file_is_told() {
+    let tree = Tree::of_intel();
+    let fifo = tree.path(INITRD);
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    // A directory has no business here, but nobody would boot it.
+    fs::create_dir_all(tree.path("boot/initrd.d/x")).unwrap();
+    symlink("initrd.img-gone", tree.path("boot/initrd.img")).unwrap();
+    let (microcode, problems) = tree.read();
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert!(
+        told.len() == 1 && told[0].contains("no regular file"),
+        "{told:?}"
+    );
+    assert_eq!(microcode.unwrap().unread.len(), 1);
+}
+
+#[test]
+fn g_a_large_file_of_nothing_is_cheap() {
+    let tree = Tree::of_intel();
+    for path in [INITRD, "lib/firmware/intel-ucode/0f-04-08"] {
+        let file = File::create(tree.path(path)).unwrap();
+        file.set_len(4 << 30).unwrap();
+    }
+    // Archives without an end, and an image that claims to have sections.
+    let sparse = |path: &str, begin: &[u8]| {
+        tree.put(path, begin);
+        let file = File::options().write(true).open(tree.path(path)).unwrap();
+        file.set_len(4 << 30).unwrap();
+    };
+    sparse("boot/initrd.img-1", b"MZ");
+    let name = "kernel/x86/microcode/GenuineIntel.bin";
+    let mut huge = archived("070701", name, 0o100_644, b"");
+    huge[54..62].copy_from_slice(b"F0000000");
+    sparse("boot/initrd.img-2", &huge);
+    let begin = Instant::now();
+    let (microcode, problems) = tree.read();
+    assert!(begin.elapsed() < Duration::from_secs(1));
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    assert_eq!(microcode.unwrap().unread.len(), 4);
+}
+
+#[test]
+fn g_records_of_a_few_bytes_are_not_endless() {
+    let mut small = record(update(0xf48, 2, 9), &[])[..49].to_vec();
+    small[28..36].copy_from_slice(&[1, 0, 0, 0, 49, 0, 0, 0]);
+    let many = small.repeat(10_001);
+    let damage = read_records(&many.as_slice(), &|_| false).unwrap_err();
+    assert_eq!(
+        damage.to_string(),
+        "at byte 490000: more than 10000 records"
+    );
+}
+
+proptest! {
+    #[test]
+    fn g_nothing_panics(bytes in any::<Vec<u8>>()) {
+        let _ = read_records(&bytes.as_slice(), &|_| true);
+        let _ = read_containers(&bytes.as_slice(), &|_| true);
+        let _ = find_early(&bytes.as_slice(), b"x");
+        let _ = microcode_in(&bytes.as_slice(), b"x").is_ok();
+        let _ = parse_cpuinfo(&bytes);
+        let _ = parse_disabled(&bytes);
+    }
+
+    #[test]
+    fn g_nothing_that_begins_well_panics(
+        from in 0..4usize,
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let names = ["0f-04-0a", "microcode_amd.bin", "early-intel.cpio", "early-amd.cpio"];
+        let mut bytes = sample(names[from]);
+        for (at, value) in changes {
+            // Heads are where it matters.
+            let range = bytes.len().min(600);
+            bytes[at.index(range)] = value;
+        }
+        bytes.truncate(cut.index(bytes.len()) + 1);
+        let _ = read_records(&bytes.as_slice(), &|_| true);
+        let _ = read_containers(&bytes.as_slice(), &|_| true);
+        let _ = find_early(&bytes.as_slice(), b"kernel/x86/microcode/AuthenticAMD.bin");
+    }
+}
