@@ -1,7 +1,9 @@
 //! Whether a reboot would bring newer microcode. Pure: processors and patches in, a verdict for each kind of processor
 //! out; the worst is the machine's.
 
-use crate::model::{Bytes, Microcode, Patch, Processor};
+use std::fmt;
+
+use crate::model::{Bytes, Escaped, Facts, KernelState, Microcode, Patch, Processor};
 
 /// What is said of a processor, or of all: the worst is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +69,46 @@ impl Verdict {
             Self::Obsolete { .. } => "obsolete",
         }
     }
+}
+
+impl fmt::Display for Why {
+    /// A sentence part, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Disabled(word) => write!(
+                f,
+                "the kernel is told to load none ({})",
+                Escaped(word.as_bytes())
+            ),
+            Self::NothingOnDisk => f.write_str("no file holds any for this processor"),
+            Self::NothingNewer => f.write_str("no file holds newer"),
+            Self::Final => f.write_str("this level cannot be renewed"),
+            Self::NoRevision => f.write_str("the processor does not say which"),
+            Self::NoPlatform => {
+                f.write_str("which of several files is for it, its platform would tell, and that is not known")
+            }
+            Self::Unread(file) => write!(
+                f,
+                "{} could not be read, and may hold newer",
+                file.escaped()
+            ),
+            Self::InInitrd => f.write_str("newer would be loaded at boot"),
+            Self::NotInInitrd => f.write_str(
+                "newer is installed, but no initrd carries it: make that anew first (update-initramfs -u, dracut -f)",
+            ),
+        }
+    }
+}
+
+/// Each kind of processor of a machine, if its kernel's next boot is known.
+#[must_use]
+pub fn judge_next<'a>(facts: &'a Facts, kernel: Option<&KernelState>) -> Vec<Judged<'a>> {
+    let boot = facts.boot.as_ref();
+    let Some(microcode) = boot.and_then(|boot| boot.microcode.as_ref()) else {
+        return Vec::new();
+    };
+    let next = kernel.and_then(|state| state.next.as_ref());
+    judge(microcode, next.map(|next| next.banner.release.as_slice()))
 }
 
 /// The verdict of all of them: the worst.
