@@ -7,10 +7,10 @@ mod blocks;
 mod candidates;
 mod form;
 mod header;
-mod pe;
+pub(in crate::boot) mod pe;
 mod search;
 mod source;
-mod stream;
+pub(in crate::boot) mod stream;
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +51,29 @@ pub(in crate::boot) fn release_of(files: &Files<'_>, path: &[u8]) -> Result<Opti
     };
     let (_, banner) = read_found(files, &found, &mut Effort::default());
     Ok(Some(banner?.release))
+}
+
+/// The bytes of a section of a PE file, at most `cap`; `None` if nothing is there, or no such section.
+pub(in crate::boot) fn section_of(
+    files: &Files<'_>,
+    path: &[u8],
+    name: &[u8; 8],
+    cap: usize,
+) -> Result<Option<Vec<u8>>, WhyNot> {
+    let Some(found) = files.find(path)? else {
+        return Ok(None);
+    };
+    let file = files.open_found(&found)?;
+    let whole = Part::whole(&file);
+    let read = || {
+        let sections = pe::sections(&whole, &whole.bytes(0, 64)?)?;
+        let Some(section) = sections.iter().find(|section| section.name == *name) else {
+            return Ok(None);
+        };
+        let size = usize::try_from(section.size).map_or(cap, |size| size.min(cap));
+        whole.bytes(section.offset, size).map(Some)
+    };
+    read().map_err(|error: io::Error| failed(&error))
 }
 
 /// Parses an image that is in memory.
