@@ -1,12 +1,401 @@
-//! Packages of the reboot lists: which of them changed since the system started.
+//! Packages of the reboot lists: which of them changed since the system started, and what was there before.
 
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
-use crate::model::{Core, Listed, Timestamp};
+use unstale_packages::{Answer, Change, DbError, Match, Package, PackageDb, Wanted};
+
+use super::{Asked, open_all, system_time, timestamp};
+use crate::model::{Before, Claim, Core, CoreChange, Listed, ListedBy, NamePattern, Timestamp};
 use crate::problem::Problem;
 
-/// Asks every store below `root`.
+/// Asks every store below `root` which of the listed packages were installed or upgraded after the second of `since`,
+/// the start of the system.
+///
+/// Stores know whole seconds. What they installed in the very second of the start counts as before it: nobody gets to
+/// install anything in what is left of that second, but what builds an image or a container may start it at once.
 #[must_use]
-pub fn core(_root: &Path, _listed: &[Listed], _since: Timestamp) -> (Core, Vec<Problem>) {
-    (Core::default(), Vec::new())
+pub fn core(root: &Path, listed: &[Listed], since: Timestamp) -> (Core, Vec<Problem>) {
+    let mut asked = Asked::default();
+    let stores = open_all(root, &mut asked);
+    let mut core = Core {
+        stores: stores
+            .iter()
+            .map(|store| store.backend().to_owned())
+            .collect(),
+        ..Core::default()
+    };
+    let mut missing: Option<BTreeSet<u32>> = None;
+    for store in &stores {
+        let mut question = Question {
+            store: &**store,
+            listed,
+            since,
+            asked: &mut asked,
+        };
+        let Some(found) = question.ask() else {
+            // Who knows what is installed there.
+            missing = Some(BTreeSet::new());
+            continue;
+        };
+        core.changed.extend(found.changed);
+        missing = Some(match missing {
+            Some(before) => before.intersection(&found.missing).copied().collect(),
+            None => found.missing,
+        });
+    }
+    if asked.hidden.is_none() {
+        core.missing = missing.into_iter().flatten().collect();
+    }
+    core.changed.sort_by(|a, b| {
+        let key = |change: &CoreChange| (change.listed, change.package.name.clone(), change.at);
+        key(a).cmp(&key(b))
+    });
+    (core, asked.problems)
+}
+
+/// What one store says.
+struct Found {
+    changed: Vec<CoreChange>,
+    missing: BTreeSet<u32>,
+}
+
+/// One store, and what is asked of it.
+struct Question<'a> {
+    store: &'a dyn PackageDb,
+    listed: &'a [Listed],
+    since: Timestamp,
+    asked: &'a mut Asked,
+}
+
+/// A match, and the listed packages that it is for.
+struct Fresh {
+    listed: Vec<u32>,
+    found: Match,
+}
+
+impl Question<'_> {
+    /// `None` if the store could not be asked.
+    fn ask(&mut self) -> Option<Found> {
+        let fresh = self.fresh()?;
+        let by_hand = |listed: &Listed| listed.installs_count;
+        let by_hand = self.indices().filter(|(_, listed)| by_hand(listed));
+        let by_hand: Vec<(u32, Wanted)> = by_hand.map(|(i, one)| (i, wanted(one))).collect();
+        let others = fresh.iter().map(|fresh| fresh.found.package.name.as_str());
+        let companions = fresh.iter().flat_map(|fresh| &fresh.listed);
+        let companions = companions.filter_map(|&i| self.listed[i as usize].only_with.as_deref());
+        let names: BTreeSet<&str> = others.chain(companions).collect();
+        let mut questions: Vec<Wanted> = by_hand.iter().map(|(_, one)| one.clone()).collect();
+        questions.extend(names.into_iter().map(named));
+        let installed = match questions.is_empty() {
+            true => Vec::new(),
+            false => self.matching(&questions, None)?,
+        };
+        let is_there = |place: usize| installed.iter().any(|found| found.wanted == place);
+        let missing = by_hand.iter().enumerate();
+        let missing = missing.filter(|(place, _)| !is_there(*place));
+        let missing = missing.map(|(_, (listed, _))| *listed).collect();
+        let changed = match fresh.is_empty() {
+            true => Vec::new(),
+            false => self.changed(&fresh, &installed),
+        };
+        Some(Found { changed, missing })
+    }
+
+    /// What was installed since the start, and is meant.
+    fn fresh(&mut self) -> Option<Vec<Fresh>> {
+        // Generations of lists have most names in common.
+        let mut by_wanted: BTreeMap<(String, bool, bool), Vec<u32>> = BTreeMap::new();
+        for (index, listed) in self.indices() {
+            let one = wanted(listed);
+            let key = (one.name, one.by_name, one.by_provides);
+            by_wanted.entry(key).or_default().push(index);
+        }
+        let (keys, listed): (Vec<_>, Vec<_>) = by_wanted.into_iter().unzip();
+        let wanted = keys.into_iter().map(|(name, by_name, by_provides)| Wanted {
+            name,
+            by_name,
+            by_provides,
+        });
+        let after = Timestamp {
+            secs: self.since.secs.saturating_add(1),
+            nanos: 0,
+        };
+        let found = self.matching(&wanted.collect::<Vec<_>>(), Some(after))?;
+        let fresh = found.into_iter().filter_map(|found| {
+            let meant = |index: &&u32| self.listed[**index as usize].fits(&found.package.name);
+            let listed: Vec<u32> = listed[found.wanted].iter().filter(meant).copied().collect();
+            (!listed.is_empty()).then_some(Fresh { listed, found })
+        });
+        Some(fresh.collect())
+    }
+
+    /// The entries that are meant for this store.
+    fn indices(&self) -> impl Iterator<Item = (u32, &Listed)> {
+        let backend = self.store.backend();
+        let meant = move |listed: &Listed| {
+            let store = listed.store.as_deref();
+            store.is_none_or(|store| store == backend)
+        };
+        (0..)
+            .zip(self.listed)
+            .filter(move |(_, listed)| meant(listed))
+    }
+
+    fn changed(&mut self, fresh: &[Fresh], installed: &[Match]) -> Vec<CoreChange> {
+        let changes = self.changes();
+        let mut code: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut changed = Vec::new();
+        for Fresh { listed, found } in fresh {
+            let package = &found.package;
+            let there = |name: &str| installed.iter().any(|found| found.package.name == name);
+            let counts = |index: &&u32| {
+                let with = self.listed[**index as usize].only_with.as_deref();
+                with.is_none_or(there)
+            };
+            let listed: Vec<u32> = listed.iter().filter(counts).copied().collect();
+            if listed.is_empty() {
+                continue;
+            }
+            let is_fresh = |other: &Package| fresh.iter().any(|one| one.found.package == *other);
+            let beside = installed.iter().map(|found| &found.package);
+            let beside = beside.filter(|other| !is_fresh(other) && is_beside(package, other));
+            let beside = beside.max_by(|a, b| self.store.compare_versions(&a.version, &b.version));
+            let before = match beside {
+                Some(beside) => Before::Version(beside.version.clone()),
+                None => before(package, &changes),
+            };
+            let has_code = match code.get(package.name.as_str()) {
+                Some(&known) => known,
+                None => self.has_code(&package.name),
+            };
+            code.insert(&package.name, has_code);
+            changed.extend(listed.into_iter().map(|listed| CoreChange {
+                listed,
+                package: self.claim(package),
+                at: found.at.map(timestamp),
+                before: before.clone(),
+                hint: found.capability_version.clone(),
+                has_code,
+            }));
+        }
+        changed
+    }
+
+    fn claim(&self, package: &Package) -> Claim {
+        Claim {
+            backend: self.store.backend().to_owned(),
+            name: package.name.clone(),
+            arch: package.arch.clone(),
+            version: package.version.clone(),
+            intact: None,
+        }
+    }
+
+    fn matching(&mut self, wanted: &[Wanted], since: Option<Timestamp>) -> Option<Vec<Match>> {
+        let answer = self.store.matching(wanted, since.map(system_time));
+        self.take(answer)
+    }
+
+    fn has_code(&mut self, name: &str) -> bool {
+        let answer = self.store.files(name);
+        let files = self.take(answer).unwrap_or_default();
+        files.iter().any(|path: &PathBuf| is_code(path))
+    }
+
+    /// What the logs tell since the start. That they cannot be read hides no package.
+    fn changes(&mut self) -> Vec<Change> {
+        let backend = self.store.backend();
+        let (value, said) = match self.store.changes_since(system_time(self.since)) {
+            Ok(Answer { value, damage }) => {
+                let said = damage.iter().map(ToString::to_string);
+                (value, said.collect())
+            }
+            Err(error) => (Vec::new(), vec![error.to_string()]),
+        };
+        for what in said {
+            self.asked.problem("read the package log", backend, &what);
+        }
+        value
+    }
+
+    fn take<T>(&mut self, answer: Result<Answer<T>, DbError>) -> Option<T> {
+        let backend = self.store.backend();
+        match answer {
+            Ok(answer) => {
+                for damage in &answer.damage {
+                    self.asked.damaged(backend, &damage.to_string());
+                }
+                Some(answer.value)
+            }
+            Err(error) => {
+                self.asked.failed(backend, &error);
+                None
+            }
+        }
+    }
+}
+
+impl Listed {
+    /// Whether a name that is roughly like this one's is meant.
+    fn fits(&self, name: &str) -> bool {
+        let pattern = self.pattern.as_deref().map(NamePattern::parse);
+        // A pattern of somebody else's that is not understood takes nothing away.
+        pattern.flatten().is_none_or(|pattern| pattern.fits(name))
+    }
+}
+
+fn wanted(listed: &Listed) -> Wanted {
+    Wanted {
+        name: listed.name.clone(),
+        by_name: matches!(listed.by, ListedBy::Name | ListedBy::NameOrProvides),
+        by_provides: matches!(listed.by, ListedBy::Provides | ListedBy::NameOrProvides),
+    }
+}
+
+fn named(name: &str) -> Wanted {
+    Wanted {
+        name: name.to_owned(),
+        by_name: true,
+        by_provides: false,
+    }
+}
+
+/// Whether another package is an older one of the same name that stayed, as kernels do.
+fn is_beside(package: &Package, other: &Package) -> bool {
+    other.name == package.name && other.arch == package.arch && other.version != package.version
+}
+
+/// What was installed before the first change since the start.
+fn before(package: &Package, changes: &[Change]) -> Before {
+    let of_name = |change: &&Change| change.name == package.name;
+    let of_arch = |change: &&Change| {
+        let arch = change.arch.as_ref();
+        arch.is_none_or(|arch| *arch == package.arch)
+    };
+    let mut of_package: Vec<&Change> = changes.iter().filter(of_name).filter(of_arch).collect();
+    if of_package.is_empty() {
+        // It may have become independent of architectures.
+        of_package = changes.iter().filter(of_name).collect();
+    }
+    let Some(first) = of_package.iter().map(|change| change.at).min() else {
+        return Before::Unknown;
+    };
+    // Of changes in one second nobody knows which was the first; but what was there, was there.
+    let mut at_first = of_package.iter().filter(|change| change.at == first);
+    match at_first.clone().find_map(|change| change.old.clone()) {
+        Some(old) => Before::Version(old),
+        None if at_first.any(|change| change.is_first) => Before::Nothing,
+        None => Before::Unknown,
+    }
+}
+
+/// Whether a path is one of a program or of a library that programs load. A link for linkers, `libx.so`, is not.
+fn is_code(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.unwrap_or_default();
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let mut above = directory
+        .components()
+        .filter_map(|part| part.as_os_str().to_str());
+    let last = directory.file_name().and_then(|name| name.to_str());
+    let in_library_directory = |last: &str| last.starts_with("lib") && last != "libexec";
+    let for_linkers = || {
+        let at_top =
+            last.is_some_and(|last| in_library_directory(last) || last.contains("-linux-"));
+        at_top && name.starts_with("lib")
+    };
+    let is_library = name.contains(".so.") || (name.ends_with(".so") && !for_linkers());
+    let in_programs =
+        matches!(last, Some("bin" | "sbin")) || above.clone().any(|part| part == "libexec");
+    in_programs || (is_library && above.any(in_library_directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::*;
+
+    #[test]
+    fn t9_17_what_is_code() {
+        #[track_caller]
+        fn check(path: &str, expected: bool) {
+            assert_eq!(is_code(Path::new(path)), expected, "{path}");
+        }
+        check("/usr/lib64/libc.so.6", true);
+        check("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", true);
+        check("/lib/x86_64-linux-gnu/security/pam_unix.so", true);
+        check("/usr/lib64/libssl.so", false);
+        check("/usr/lib/x86_64-linux-gnu/libssl.so", false);
+        check("/usr/lib64/engines-3/afalg.so", true);
+        check("/usr/sbin/sshd", true);
+        check("/usr/libexec/dbus/dbus-daemon-launch-helper", true);
+        check("/usr/bin", false);
+        check("/usr/libexec", false);
+        check("/usr/lib/modules/6.1/kernel/fs/ext4.ko", false);
+        check("/usr/lib/modules/6.1/vmlinuz", false);
+        check("/usr/lib/firmware/a.bin", false);
+        check("/usr/share/doc/x/libc.so.6", false);
+        check("/etc/dbus-1/system.conf", false);
+    }
+
+    #[test]
+    fn t9_17_what_was_before() {
+        fn change(
+            at: u64,
+            arch: &str,
+            old: Option<&str>,
+            new: Option<&str>,
+            is_first: bool,
+        ) -> Change {
+            Change {
+                name: "x".to_owned(),
+                arch: (!arch.is_empty()).then(|| arch.to_owned()),
+                at: UNIX_EPOCH + Duration::from_secs(at),
+                old: old.map(str::to_owned),
+                new: new.map(str::to_owned),
+                is_first,
+            }
+        }
+        #[track_caller]
+        fn check(changes: &[Change], expected: Before) {
+            let package = Package {
+                name: "x".to_owned(),
+                version: "3".to_owned(),
+                arch: "amd64".to_owned(),
+            };
+            assert_eq!(before(&package, changes), expected);
+        }
+        let version = |version: &str| Before::Version(version.to_owned());
+        check(&[], Before::Unknown);
+        let first = change(1, "amd64", None, Some("1"), true);
+        let upgrade = change(2, "", Some("1"), Some("2"), false);
+        let removal = change(2, "amd64", Some("1"), None, false);
+        let unexplained = change(1, "amd64", None, Some("3"), false);
+        check(std::slice::from_ref(&first), Before::Nothing);
+        check(&[upgrade.clone(), first.clone()], Before::Nothing);
+        check(&[upgrade.clone()], version("1"));
+        check(&[unexplained], Before::Unknown);
+        // Removed and installed again.
+        check(
+            &[removal.clone(), change(2, "amd64", None, Some("3"), true)],
+            version("1"),
+        );
+        check(
+            &[removal, change(3, "amd64", None, Some("3"), true)],
+            version("1"),
+        );
+        // Another architecture is another package, unless it is the only one.
+        let foreign = change(1, "i386", Some("0"), Some("1"), false);
+        check(&[foreign.clone(), upgrade], version("1"));
+        check(&[foreign], version("0"));
+        check(
+            &[Change {
+                name: "y".to_owned(),
+                ..first
+            }],
+            Before::Unknown,
+        );
+    }
 }
