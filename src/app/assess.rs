@@ -45,12 +45,13 @@ pub(super) fn assess<'a>(
     problems.sort();
     problems.dedup();
     let plan = decide::plan(stale, policy);
+    let kernel = next::judge(facts, &bundle.answers.core);
     let reboot = decide::reboot(decide::Evidence {
         facts,
         answers: &bundle.answers,
         plan: &plan,
-        kernel: next::judge(facts, &bundle.answers.core),
-        microcode: None,
+        microcode: next::microcode(facts, kernel.as_ref()),
+        kernel,
         complete: problems.is_empty(),
         live_patches_suffice: settings.live_patches_suffice,
     });

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use crate::boot;
 use crate::config;
-use crate::detect::kernel;
+use crate::detect::{kernel, microcode};
 use crate::model::{
-    Boot, Bytes, Clock, Core, Facts, KernelState, KernelVerdict, Level, Listed, ListedBy, WhyNot,
+    Boot, Bytes, Cause, Clock, Core, Facts, KernelState, KernelVerdict, Level, Listed, ListedBy,
+    WhyNot,
 };
 use crate::packages::{self, Questions};
 use crate::problem::Problem;
@@ -88,6 +89,38 @@ impl Looking {
         }
         core
     }
+}
+
+/// What there is to say of microcode: of the processor that is furthest behind.
+pub(super) fn microcode(facts: &Facts, kernel: Option<&KernelState>) -> Option<Cause> {
+    let judged = microcode::judge_next(facts, kernel);
+    let worst = judged.iter().max_by_key(|judged| judged.verdict)?;
+    let level = match worst.verdict {
+        microcode::Verdict::Obsolete {
+            loaded_at_boot: true,
+        } => Level::Reboot,
+        microcode::Verdict::Obsolete {
+            loaded_at_boot: false,
+        }
+        | microcode::Verdict::Unknown => Level::None,
+        microcode::Verdict::Current | microcode::Verdict::NotApplicable => return None,
+    };
+    let revision = worst.processor.revision;
+    let why = match worst.best {
+        Some(best) if level == Level::Reboot => format!(
+            "microcode {revision:#x} runs, {:#x} would be loaded ({})",
+            best.revision,
+            best.file.escaped()
+        ),
+        _ => format!("microcode {revision:#x} runs: {}", worst.why),
+    };
+    Some(Cause {
+        rule: "microcode",
+        level,
+        why,
+        packages: Vec::new(),
+        since: None,
+    })
 }
 
 /// A package that settings add to the lists.

@@ -169,7 +169,17 @@ fn example() -> Value {
             "processes": [{"pid": 1, "start_ticks": 2, "comm": "x", "exe": null, "uid": null, "findings": [finding]}],
         }],
         "notes": [{"kind": "same-code", "pid": 1, "path": "/y", "why": "byte for byte the same"}],
-        "reboot": {"level": "not-assessed", "because": [{"rule": "reboot", "why": "not yet"}]},
+        "reboot": {
+            "level": "reboot", "since": "2026-11-21T06:12:01.000Z",
+            "because": [{"rule": "kernel.newer", "why": "it is"}],
+            "causes": [{"rule": "kernel.newer", "level": "reboot", "why": "it is", "since": null,
+                "packages": [{"name": "linux-image-6.1.0-56-amd64", "old": null, "new": "6.1.192-2"}]}],
+            "notes": [{"rule": "package", "level": "none", "why": "renewed", "since": null, "packages": []}],
+            "kernel": {"verdict": "newer", "modules_gone": false, "running": {"release": "6.1", "version": "#1"},
+                "next": {"release": "6.2", "version": "#1", "image": "/boot/x", "by_loader": true, "since": null}},
+            "microcode": {"verdict": "current", "processors": [{"verdict": "current", "signature": "0x806ea",
+                "packages": [0], "running": "0xf0", "best": null, "why": "no file holds newer", "file": "/x"}]},
+        },
         "a field of later": {"x": 1},
     })
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::put;
+use crate::detect::microcode;
 use crate::model::{
     Banner, Cause, KernelState, KernelVerdict, Reboot, Setting, Timestamp, Upgrade,
 };
@@ -88,8 +89,27 @@ fn banner(banner: &Banner) -> Value {
     Value::Object(map)
 }
 
-fn microcode(_assessment: &Assessment<'_>) -> Value {
-    Value::Null
+fn microcode(assessment: &Assessment<'_>) -> Value {
+    let facts = &assessment.bundle.facts;
+    let judged = microcode::judge_next(facts, assessment.reboot.kernel.as_ref());
+    let processor = |judged: &microcode::Judged<'_>| {
+        let mut value = json!({
+            "verdict": judged.verdict.word(),
+            "signature": format!("{:#x}", judged.processor.signature),
+            "packages": judged.processor.packages,
+            "running": format!("{:#x}", judged.processor.revision),
+            "best": judged.best.map(|best| format!("{:#x}", best.revision)),
+            "why": judged.why.to_string(),
+        });
+        if let (Some(best), Value::Object(map)) = (judged.best, &mut value) {
+            put(map, "file", &best.file);
+        }
+        value
+    };
+    json!({
+        "verdict": microcode::worst(&judged).word(),
+        "processors": judged.iter().map(processor).collect::<Vec<_>>(),
+    })
 }
 
 /// RFC 3339; null where nobody tells.
