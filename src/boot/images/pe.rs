@@ -8,27 +8,27 @@ const SECTIONS: usize = 96;
 
 /// A section of a PE file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Section {
-    pub(super) name: [u8; 8],
-    pub(super) offset: u64,
-    pub(super) size: u64,
+pub(in crate::boot) struct Section {
+    pub(in crate::boot) name: [u8; 8],
+    pub(in crate::boot) offset: u64,
+    pub(in crate::boot) size: u64,
 }
 
 /// Where the PE header starts, if this may be a PE file.
-pub(super) fn parse_dos(head: &[u8]) -> Option<u64> {
+pub(in crate::boot) fn parse_dos(head: &[u8]) -> Option<u64> {
     (head.get(..2)? == b"MZ").then_some(())?;
     Some(u64::from(u32_at(head, 0x3c)?))
 }
 
 /// The headers that follow: how many bytes the table of sections is away, and how many sections there are.
-pub(super) fn parse_coff(header: &[u8]) -> Option<(u64, usize)> {
+pub(in crate::boot) fn parse_coff(header: &[u8]) -> Option<(u64, usize)> {
     (header.get(..4)? == b"PE\0\0").then_some(())?;
     let count = usize::from(u16_at(header, 6)?);
     Some((24 + u64::from(u16_at(header, 20)?), count.min(SECTIONS)))
 }
 
 /// Parses the table of sections, as far as it is there.
-pub(super) fn parse_sections(table: &[u8]) -> Vec<Section> {
+pub(in crate::boot) fn parse_sections(table: &[u8]) -> Vec<Section> {
     let parse = |entry: &[u8]| {
         let (inside, stored) = (u32_at(entry, 8)?, u32_at(entry, 16)?);
         // What is stored is padded.

@@ -12,7 +12,7 @@ const WINDOW_CAP_KIB: u32 = 136 * 1024;
 
 /// Ways to compress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compression {
+pub(in crate::boot) enum Compression {
     Gzip,
     Zstd,
     Xz,
@@ -63,7 +63,10 @@ impl Compression {
     }
 
     /// Unpacks while it is read.
-    pub(super) fn unpack<'a>(self, packed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    pub(in crate::boot) fn unpack<'a>(
+        self,
+        packed: impl Read + 'a,
+    ) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Gzip => Box::new(flate2::read::GzDecoder::new(packed)),
             Self::Zstd => {

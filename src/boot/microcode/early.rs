@@ -1,7 +1,8 @@
 //! What a kernel loads before anything else: a file in the archives at the beginning of its initrd that are not compressed
 //! (Documentation/arch/x86/microcode.rst and driver-api/early-userspace/buffer-format.rst in Linux; `find_cpio_data`).
 
-use super::ranges::{Damage, Part, Ranges, exactly, word};
+use super::ranges::{Damage, Part, Ranges, exactly};
+use crate::boot::images::pe;
 
 /// A header of cpio's "newc" form: a magic number of six digits and thirteen fields of eight, all hexadecimal.
 const HEADER_SIZE: usize = 110;
@@ -121,30 +122,20 @@ fn aligned(offset: u64) -> u64 {
 
 /// The parts of a file that a kernel sees as one initrd: the file itself, or sections of a unified kernel image, in
 /// the order in which the stub hands them over (systemd-stub(7)).
-pub(super) fn parts(source: &dyn Ranges) -> Result<Vec<(u64, u64)>, Damage> {
+fn parts(source: &dyn Ranges) -> Result<Vec<(u64, u64)>, Damage> {
     let start = source.range(0, 64).unwrap_or_default();
     if !start.starts_with(b"MZ") {
         return Ok(vec![(0, source.size())]);
     }
-    let at = u64::from(word(&start, 60));
-    let head = exactly(source, at, 24, "the header of an image")?;
-    if !head.starts_with(b"PE\0\0") {
-        return Err(Damage::at(at, "no header of an image"));
-    }
-    let count = word(&head, 4) >> 16;
-    let optional = word(&head, 20) & 0xffff;
-    let table = at + 24 + u64::from(optional);
-    let size = usize::try_from(count).unwrap_or(0) * 40;
-    let sections = exactly(source, table, size, "the table of an image")?;
+    let no_image = || Damage::at(0, "no header of an EFI program");
+    let at = pe::parse_dos(&start).ok_or_else(no_image)?;
+    let head = exactly(source, at, 24, "the header of an EFI program")?;
+    let (away, count) = pe::parse_coff(&head).ok_or_else(no_image)?;
+    let table = exactly(source, at + away, count * 40, "the table of an EFI program")?;
+    let sections = pe::parse_sections(&table);
     let named = |name: &'static [u8; 8]| {
-        let found = sections
-            .chunks_exact(40)
-            .filter(move |section| section.starts_with(name));
-        // What is used of a section: what is not there on disk would be zeros.
-        found.map(|section| {
-            let size = word(section, 8).min(word(section, 16));
-            (u64::from(word(section, 20)), u64::from(size))
-        })
+        let found = sections.iter().filter(move |section| section.name == *name);
+        found.map(|section| (section.offset, section.size))
     };
     Ok(named(b".ucode\0\0").chain(named(b".initrd\0")).collect())
 }

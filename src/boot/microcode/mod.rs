@@ -14,8 +14,10 @@ pub mod ranges;
 mod tests;
 
 use std::collections::BTreeSet;
+use std::io::{self, Read as _};
 
-use super::files::{Files, Found};
+use super::files::{Files, Found, OpenFile, why_io};
+use super::images::stream::Compression;
 use crate::model::{Bytes, Microcode, Patch, Processor, WhyNot};
 use crate::view::ProcRoot;
 use ranges::{Damage, Ranges};
@@ -23,6 +25,14 @@ use ranges::{Damage, Ranges};
 const COMMAND_LINE_CAP: usize = 64 * 1024;
 /// Where the kernel looks for firmware, besides directories of a single release (`fw_path` in its firmware loader).
 const FIRMWARE: [&str; 2] = ["/lib/firmware/updates", "/lib/firmware"];
+/// How firmware may be packed (`CONFIG_FW_LOADER_COMPRESS`), by the ends of names.
+const PACKED: [(&str, Option<Compression>); 3] = [
+    ("", None),
+    (".xz", Some(Compression::Xz)),
+    (".zst", Some(Compression::Zstd)),
+];
+/// The largest file of 2025 has 1.6 MiB.
+const FIRMWARE_CAP: u64 = 64 * 1024 * 1024;
 
 /// What a file holds for one processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,16 +177,20 @@ impl<'a, 'b> Search<'a, 'b> {
             .iter()
             .map(|signature| self.format.firmware_name(*signature));
         let names: BTreeSet<String> = names.collect();
-        for (directory, name) in FIRMWARE
-            .iter()
-            .flat_map(|directory| names.iter().map(move |name| (directory, name)))
-        {
-            for ending in self.format.firmware_endings() {
-                let path = format!("{directory}/{name}{ending}");
-                if let Some(found) = self.fresh(path.as_bytes()) {
-                    let updates = self.firmware_in(&found);
-                    self.keep(&found.path, false, updates);
+        for directory in FIRMWARE {
+            for path in names.iter().map(|name| format!("{directory}/{name}")) {
+                for ending in self.format.firmware_endings() {
+                    self.firmware_at(&format!("{path}{ending}"));
                 }
+            }
+        }
+    }
+
+    fn firmware_at(&mut self, path: &str) {
+        for (ending, packed) in PACKED {
+            if let Some(found) = self.fresh(format!("{path}{ending}").as_bytes()) {
+                let updates = self.firmware_in(&found, packed);
+                self.keep(&found.path, false, updates);
             }
         }
     }
@@ -206,13 +220,21 @@ impl<'a, 'b> Search<'a, 'b> {
         }
     }
 
-    fn firmware_in(&self, found: &Found) -> Result<Vec<Update>, (Vec<Update>, WhyNot)> {
-        let file = self
-            .files
-            .open_found(found)
-            .map_err(|why| (Vec::new(), why))?;
-        self.updates(&file)
-            .map_err(|(updates, damage)| (updates, WhyNot::Failed(damage.to_string())))
+    fn firmware_in(
+        &self,
+        found: &Found,
+        packed: Option<Compression>,
+    ) -> Result<Vec<Update>, (Vec<Update>, WhyNot)> {
+        let none = |why| (Vec::new(), why);
+        let file = self.files.open_found(found).map_err(none)?;
+        let updates = match packed {
+            None => self.updates(&file),
+            Some(packed) => {
+                let content = unpacked(file, packed).map_err(|error| none(why_io(&error)))?;
+                self.updates(&content.as_slice())
+            }
+        };
+        updates.map_err(|(updates, damage)| (updates, WhyNot::Failed(damage.to_string())))
     }
 
     fn updates(&self, source: &dyn Ranges) -> Result<Vec<Update>, (Vec<Update>, Damage)> {
@@ -244,5 +266,16 @@ impl<'a, 'b> Search<'a, 'b> {
             platforms: update.platforms,
             revision: update.revision,
         }));
+    }
+}
+
+/// All of a packed file.
+fn unpacked(file: OpenFile<'_>, packed: Compression) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let reader = packed.unpack(file)?;
+    reader.take(FIRMWARE_CAP + 1).read_to_end(&mut content)?;
+    match content.len() as u64 > FIRMWARE_CAP {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(content),
     }
 }

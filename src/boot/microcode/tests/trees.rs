@@ -159,6 +159,29 @@ fn t9_20_debians_other_name_is_read() {
 }
 
 #[test]
+fn t9_21_packed_firmware_is_read() {
+    let more = "microcode\t: 0x7000106\n";
+    for ending in ["xz", "zst"] {
+        let tree = Tree::new(&cpu(0, "AuthenticAMD", (0x16, 0, 1), more));
+        let name = format!("microcode_amd_fam16h.bin.{ending}");
+        let packed = sample(&name);
+        let path = format!("lib/firmware/amd-ucode/{name}");
+        tree.put(&path, &packed);
+        let found = tree.good().patches;
+        assert_eq!((found.len(), found[0].revision), (1, 0x0700_010f));
+        assert_eq!(found[0].file, Bytes::from(&*format!("/{path}")));
+        // Cut off, or something else: no patch, and a problem.
+        for damaged in [&packed[..packed.len() / 2], &packed[..3], b"DMA\0", b""] {
+            tree.put(&path, damaged);
+            let (microcode, problems) = tree.read();
+            let microcode = microcode.unwrap();
+            assert_eq!((microcode.patches, microcode.unread.len()), (Vec::new(), 1));
+            assert_eq!(problems.len(), 1);
+        }
+    }
+}
+
+#[test]
 fn t9_21_amd_is_read() {
     let more = "microcode\t: 0x7000106\n";
     let tree = Tree::new(&cpu(0, "AuthenticAMD", (0x16, 0, 1), more));
