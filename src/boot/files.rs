@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags, RawDir, openat, readlinkat};
 use rustix::io::Errno;
 
-use crate::model::{Bytes, FileKind, FileStat, WhyNot};
+use crate::model::{Bytes, FileKind, FileStat, Timestamp, WhyNot};
 use crate::problem::Problem;
 use crate::view::{self, Base, Lost, ProcRoot, mounts::Mounts};
 
@@ -21,10 +21,15 @@ const NAMES_CAP: usize = 10_000;
 /// Problems that are told; more are like these.
 const PROBLEMS_CAP: usize = 64;
 
+/// In a second.
+const NANOS: i64 = 1_000_000_000;
+
 /// The files below the host's root.
 #[derive(Debug)]
 pub(super) struct Files<'a> {
     proc: &'a ProcRoot,
+    /// The /proc of the reader, where the one that is read is a recorded tree: found files are opened through it.
+    own_proc: Option<ProcRoot>,
     root: OwnedFd,
     mounts: Mounts,
     left: Cell<u64>,
@@ -37,6 +42,8 @@ pub(super) struct Found {
     /// The path without symbolic links.
     pub(super) path: Bytes,
     pub(super) stat: FileStat,
+    /// When the youngest symbolic link on the way came to be, if there was one.
+    pub(super) linked: Option<Timestamp>,
     found: view::Found,
 }
 
@@ -58,8 +65,13 @@ impl<'a> Files<'a> {
             pid: None,
             why: view::why(error),
         })?;
+        let own_proc = match proc.is_live() {
+            true => None,
+            false => ProcRoot::open(Path::new("/proc")).ok(),
+        };
         Ok(Self {
             proc,
+            own_proc,
             root,
             mounts: base.mounts(proc),
             left: Cell::new(READ_CAP),
@@ -75,8 +87,16 @@ impl<'a> Files<'a> {
                     true => Bytes::from("/"),
                     false => Bytes(trail.path),
                 };
-                let stat = view::file_stat(&found.stat);
-                Ok(Some(Found { path, stat, found }))
+                let linked = trail.links_ns.map(|nanos| Timestamp {
+                    secs: nanos.div_euclid(NANOS),
+                    nanos: u32::try_from(nanos.rem_euclid(NANOS)).unwrap_or_default(),
+                });
+                Ok(Some(Found {
+                    path,
+                    stat: view::file_stat(&found.stat),
+                    linked,
+                    found,
+                }))
             }
             Err(Lost::Missing) => Ok(None),
             Err(lost) => Err(view::why_lost(lost)),
@@ -85,7 +105,8 @@ impl<'a> Files<'a> {
 
     /// Opens what was found, if it is a regular file.
     pub(super) fn open_found(&self, found: &Found) -> Result<OpenFile<'_>, WhyNot> {
-        match view::reopen(self.proc, &found.found) {
+        let proc = self.own_proc.as_ref().unwrap_or(self.proc);
+        match view::reopen(proc, &found.found) {
             Ok(file) => Ok(OpenFile {
                 file,
                 size: found.stat.size,
