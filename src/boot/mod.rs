@@ -54,7 +54,7 @@ pub fn read(options: &Options) -> (Option<Boot>, Vec<Problem>) {
         started,
         kernel: machine.then(|| kernel::read(&proc, &files)).flatten(),
         live_patches: if machine {
-            live::read(&files)
+            live::read(&proc, &files)
         } else {
             Vec::new()
         },
@@ -70,3 +70,6 @@ pub fn read(options: &Options) -> (Option<Boot>, Vec<Problem>) {
     };
     (Some(boot), files.into_problems())
 }
+
+#[cfg(test)]
+mod tests;
