@@ -4,6 +4,7 @@
 //! package stores, [`attribute`] tells whose it is, [`decide`] what to do, [`report`] says it. None imports another; all
 //! share [`model`], and [`app`] leads from one to the next.
 
+pub mod act;
 pub mod app;
 pub mod attribute;
 pub mod boot;

@@ -267,3 +267,59 @@ fn files_of_odd_kinds() {
     fs::create_dir(etc.path("conf.d/x.toml")).unwrap();
     etc.check_refused("conf.d/x.toml", "not a regular file");
 }
+
+#[test]
+fn t9_16_reboot() {
+    let reboot = merged(&[]).reboot;
+    assert_eq!(reboot.flag, FlagPolicy::Off);
+    assert!(reboot.packages.is_empty() && !reboot.is_ignored("linux"));
+
+    let reboot = merged(&[
+        "[reboot]\nflag = \"both\"\npackages = [\"mydb\", \"mylib\"]\nignore_packages = [\"dbus*\"]",
+        "[reboot]\npackages = [\"mydb\", \"more\"]\nignore_packages = [\"udev\"]",
+    ])
+    .reboot;
+    assert_eq!(reboot.flag, FlagPolicy::Both);
+    assert_eq!(reboot.packages, ["mydb", "mylib", "more"]);
+    for (name, ignored) in [("dbus-broker", true), ("udev", true), ("libudev1", false)] {
+        assert_eq!(reboot.is_ignored(name), ignored, "{name}");
+    }
+    let off = merged(&["[reboot]\nflag = \"native\"", "[reboot]\nflag = \"off\""]);
+    assert_eq!(off.reboot.flag, FlagPolicy::Off);
+}
+
+#[test]
+fn t9_16_flag_files() {
+    let check = |policy: FlagPolicy, stores: (bool, bool), wanted: (bool, bool)| {
+        let files = policy.files(stores.0, stores.1);
+        assert_eq!(
+            (files.required, files.needed),
+            wanted,
+            "{policy:?} {stores:?}"
+        );
+    };
+    check(FlagPolicy::Off, (true, true), (false, false));
+    check(FlagPolicy::Native, (true, false), (true, false));
+    check(FlagPolicy::Native, (false, true), (false, true));
+    check(FlagPolicy::Native, (false, false), (false, false));
+    check(FlagPolicy::Both, (false, false), (true, true));
+}
+
+#[test]
+fn t9_16_reboot_refused() {
+    check_refused("[reboot]\nflags = \"off\"", 2, "flags");
+    check_refused("[reboot]\nflag = \"Native\"", 2, "unknown variant");
+    check_refused("[reboot]\nflag = true", 2, "wanted string");
+    check_refused(
+        "[reboot]\npackages = [\"a\", \"\"]",
+        2,
+        "no name of a package",
+    );
+    check_refused("[reboot]\npackages = [\"a b\"]", 2, "no name of a package");
+    check_refused("[reboot]\npackages = \"a\"", 2, "invalid type");
+    let long = format!("[reboot]\nignore_packages = [{}]", "\"a\",".repeat(300));
+    check_refused(&long, 2, "more than 256 names");
+    let both = "[reboot]\npackages = [\"a\"]\nignore_packages = [\"a\"]";
+    let error = Fragment::parse(both).unwrap_err();
+    assert!(error.what.contains("both in reboot.packages"), "{error}");
+}

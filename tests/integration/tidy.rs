@@ -10,7 +10,7 @@ use crate::support::{of_repository, skip};
 const NOUNS: [&str; 3] = ["model", "problem", "error"];
 
 /// Rooms, and what else each may use of the others.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     // How files are reached, for those who look.
     ("view", &[]),
     ("snapshot", &["view"]),
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
     // Whose word is trusted: plugins and settings pass the same gate.
     ("trust", &[]),
     ("config", &["trust"]),
+    ("act", &["trust"]),
     ("plugins", &["trust"]),
     ("bundle", &[]),
     ("cli", &[]),
@@ -46,6 +47,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "config",
             "plugins",
             "trust",
+            "act",
         ],
     ),
 ];

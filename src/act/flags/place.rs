@@ -1,0 +1,304 @@
+//! A directory that only root writes to, and files in it: one component at a time, and never through a link.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{
+    chmodat, fchmod, flock, fstat, linkat, mkdirat, open, openat, renameat, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::FlagError;
+use crate::model::{Device, Mark, Timestamp};
+use crate::trust::{Untrusted, Why};
+
+/// The most that such a file holds: thousands of names.
+const TEXT_CAP: u64 = 1024 * 1024;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
+const POLL: Duration = Duration::from_millis(20);
+
+/// A trusted directory.
+#[derive(Debug)]
+pub(super) struct Directory {
+    fd: OwnedFd,
+    path: PathBuf,
+    euid: u32,
+}
+
+/// A trusted file, and what it held.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) bytes: Vec<u8>,
+    pub(super) mark: Mark,
+    file: File,
+}
+
+impl Text {
+    /// What was appended since.
+    pub(super) fn appended(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut more = Vec::new();
+        let left = TEXT_CAP.saturating_sub(self.bytes.len() as u64);
+        (&mut self.file).take(left).read_to_end(&mut more)?;
+        Ok(more)
+    }
+}
+
+impl Directory {
+    /// `/run` of a root; `None` if there is none.
+    pub(super) fn open_run(root: &Path) -> Result<Option<Self>, FlagError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fd = open(root, flags, Mode::empty()).map_err(|errno| system("open", root, errno))?;
+        let above = Self {
+            fd,
+            path: root.to_owned(),
+            euid: rustix::process::geteuid().as_raw(),
+        };
+        above.open_below("run")
+    }
+
+    /// A directory in it; `None` if there is none.
+    pub(super) fn open_below(&self, name: &str) -> Result<Option<Self>, FlagError> {
+        let path = self.path.join(name);
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = match openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(system("open", &path, errno)),
+        };
+        let stat = fstat(&fd).map_err(|errno| system("look at", &path, errno))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => {}
+            FileType::Symlink => return Err(untrusted(&path, Why::Link)),
+            _ => return Err(untrusted(&path, Why::NotDirectory)),
+        }
+        self.check(&stat).map_err(|why| untrusted(&path, why))?;
+        let euid = self.euid;
+        Ok(Some(Self { fd, path, euid }))
+    }
+
+    /// A directory in it, made if there is none.
+    pub(super) fn make_below(&self, name: &str) -> Result<Self, FlagError> {
+        let mode = Mode::from_raw_mode(0o755);
+        match mkdirat(&self.fd, name, mode) {
+            // Whatever the umask: others are to read what is in it.
+            Ok(()) => chmodat(&self.fd, name, mode, AtFlags::empty())
+                .map_err(|errno| self.failed("make", name, errno))?,
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(self.failed("make", name, errno)),
+        }
+        let gone = || self.failed("open", name, Errno::NOENT);
+        self.open_below(name)?.ok_or_else(gone)
+    }
+
+    /// A file in it, all of it; `None` if there is none.
+    pub(super) fn look(&self, name: &str) -> Result<Option<Text>, FlagError> {
+        let Some(file) = self.open_file(name)? else {
+            return Ok(None);
+        };
+        let stat = fstat(&file).map_err(|errno| self.failed("look at", name, errno))?;
+        let mut bytes = Vec::new();
+        let read = (&file).take(TEXT_CAP + 1).read_to_end(&mut bytes);
+        read.map_err(|error| self.failed("read", name, errno_of(&error)))?;
+        if bytes.len() as u64 > TEXT_CAP {
+            let path = self.path.join(name);
+            return Err(FlagError::TooLong {
+                path,
+                cap: TEXT_CAP,
+            });
+        }
+        let mark = mark(&stat);
+        Ok(Some(Text { bytes, mark, file }))
+    }
+
+    /// Whether there is a file in it that is as it was left.
+    pub(super) fn is(&self, name: &str, marks: &[Mark]) -> Result<bool, FlagError> {
+        match self.stat(name)? {
+            Some(stat) => Ok(marks.contains(&mark(&stat))),
+            None => Ok(false),
+        }
+    }
+
+    /// What is at a name: a file to be trusted, or nothing.
+    fn stat(&self, name: &str) -> Result<Option<Stat>, FlagError> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = match openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => fd,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(self.failed("open", name, errno)),
+        };
+        let stat = fstat(&fd).map_err(|errno| self.failed("look at", name, errno))?;
+        let refused = |why| untrusted(&self.path.join(name), why);
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {}
+            FileType::Symlink => return Err(refused(Why::Link)),
+            _ => return Err(refused(Why::NotFile)),
+        }
+        self.check(&stat).map_err(refused)?;
+        Ok(Some(stat))
+    }
+
+    fn open_file(&self, name: &str) -> Result<Option<File>, FlagError> {
+        // Before it is opened for reading, which a FIFO would answer by waiting, and a device by acting.
+        if self.stat(name)?.is_none() {
+            return Ok(None);
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | BY_NAME;
+        match openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.failed("open", name, errno)),
+        }
+    }
+
+    fn check(&self, stat: &Stat) -> Result<(), Why> {
+        if stat.st_uid != 0 && stat.st_uid != self.euid {
+            return Err(Why::Owner {
+                uid: stat.st_uid,
+                allowed: self.euid,
+            });
+        }
+        if stat.st_mode & WRITABLE_BY_OTHERS != 0 {
+            return Err(Why::Writable(stat.st_mode & 0o7777));
+        }
+        Ok(())
+    }
+
+    /// Writes a new file under a name of ours; what a run that was cut short has left there is removed.
+    pub(super) fn prepare(&self, name: &str, bytes: &[u8]) -> Result<Mark, FlagError> {
+        self.remove(name)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | BY_NAME;
+        let mode = Mode::from_raw_mode(0o644);
+        let fd = openat(&self.fd, name, flags, mode)
+            .map_err(|errno| self.failed("make", name, errno))?;
+        let mut file = File::from(fd);
+        file.write_all(bytes)
+            .map_err(|error| self.failed("write", name, errno_of(&error)))?;
+        // Whatever the umask: others are to read it.
+        fchmod(&file, mode).map_err(|errno| self.failed("write", name, errno))?;
+        let stat = fstat(&file).map_err(|errno| self.failed("look at", name, errno))?;
+        Ok(mark(&stat))
+    }
+
+    /// Gives a prepared file its name, unless there is one by that name.
+    pub(super) fn publish(&self, prepared: &str, name: &str) -> Result<bool, FlagError> {
+        let linked = match linkat(&self.fd, prepared, &self.fd, name, AtFlags::empty()) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(errno) => return Err(self.failed("make", name, errno)),
+        };
+        self.remove(prepared)?;
+        Ok(linked)
+    }
+
+    /// Puts a prepared file in the place of another.
+    pub(super) fn exchange(&self, prepared: &str, name: &str) -> Result<(), FlagError> {
+        renameat(&self.fd, prepared, &self.fd, name)
+            .map_err(|errno| self.failed("replace", name, errno))
+    }
+
+    /// Puts a new text in the place of a file.
+    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), FlagError> {
+        let prepared = hidden(name);
+        self.prepare(&prepared, bytes)?;
+        self.exchange(&prepared, name)
+    }
+
+    /// Adds bytes at the end of a file by one call; makes it if there is none.
+    pub(super) fn append(&self, name: &str, bytes: &[u8]) -> Result<(), FlagError> {
+        let is_new = self.stat(name)?.is_none();
+        let made = OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let flags = OFlags::WRONLY | OFlags::APPEND | made | BY_NAME;
+        let mode = Mode::from_raw_mode(0o644);
+        let fd = openat(&self.fd, name, flags, mode)
+            .map_err(|errno| self.failed("open", name, errno))?;
+        if is_new {
+            fchmod(&fd, mode).map_err(|errno| self.failed("write", name, errno))?;
+        }
+        let mut file = File::from(fd);
+        file.write_all(bytes)
+            .map_err(|error| self.failed("write", name, errno_of(&error)))
+    }
+
+    /// Removes a file, if there is one.
+    pub(super) fn remove(&self, name: &str) -> Result<(), FlagError> {
+        match unlinkat(&self.fd, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(errno) => Err(self.failed("remove", name, errno)),
+        }
+    }
+
+    /// Waits for a lock; it is held until the file is closed.
+    pub(super) fn lock(&self, name: &str, deadline: Duration) -> Result<OwnedFd, FlagError> {
+        self.stat(name)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK | BY_NAME;
+        let fd = openat(&self.fd, name, flags, Mode::from_raw_mode(0o600))
+            .map_err(|errno| self.failed("open", name, errno))?;
+        let begun = Instant::now();
+        loop {
+            match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(fd),
+                Err(Errno::AGAIN | Errno::INTR) if begun.elapsed() < deadline => {
+                    std::thread::sleep(POLL);
+                }
+                Err(Errno::AGAIN | Errno::INTR) => {
+                    let path = self.path.join(name);
+                    return Err(FlagError::Busy { path });
+                }
+                Err(errno) => return Err(self.failed("lock", name, errno)),
+            }
+        }
+    }
+
+    pub(super) fn failed(&self, operation: &'static str, name: &str, errno: Errno) -> FlagError {
+        // What O_NOFOLLOW says of a link that was put there between two looks.
+        match errno {
+            Errno::LOOP => untrusted(&self.path.join(name), Why::Link),
+            errno => system(operation, &self.path.join(name), errno),
+        }
+    }
+}
+
+/// The name under which a file is prepared: hidden, and in the same directory, for a mount may lie between two.
+pub(super) fn hidden(name: &str) -> String {
+    format!(".{name}.unstale")
+}
+
+/// Itself and not what it links to.
+const BY_NAME: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
+
+pub(super) fn errno_of(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}
+
+fn mark(stat: &Stat) -> Mark {
+    Mark {
+        device: Device {
+            major: rustix::fs::major(stat.st_dev),
+            minor: rustix::fs::minor(stat.st_dev),
+        },
+        inode: stat.st_ino,
+        mtime: Timestamp {
+            secs: stat.st_mtime,
+            nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or_default(),
+        },
+    }
+}
+
+fn system(operation: &'static str, path: &Path, errno: Errno) -> FlagError {
+    FlagError::System {
+        operation,
+        path: path.to_owned(),
+        errno,
+    }
+}
+
+fn untrusted(at: &Path, why: Why) -> FlagError {
+    FlagError::Untrusted(Untrusted {
+        at: at.to_owned(),
+        why,
+    })
+}

@@ -1,0 +1,4 @@
+//! What is changed on the machine, because a person or a policy said so. Nothing here decides.
+#![forbid(unsafe_code)]
+
+pub mod flags;
