@@ -57,7 +57,7 @@ pub fn reboot(evidence: Evidence<'_>) -> Reboot {
     for deployment in &boot.deployments {
         deployment_cause(&mut said, deployment);
     }
-    process_causes(&mut said, evidence.facts, evidence.plan);
+    process_causes(&mut said, &evidence);
     said.causes.retain(|cause| cause.level > Level::None);
     said.causes.sort_by(|a, b| b.level.cmp(&a.level));
     let level = said.causes.first().map_or(Level::None, |cause| cause.level);
@@ -101,7 +101,9 @@ fn kernel_causes(said: &mut Said, boot: &Boot, evidence: &Evidence<'_>) {
     };
     let upgrade = kernel_upgrade(state, evidence.answers);
     let since = upgrade.as_ref().and_then(|(_, since)| *since);
-    let since = since.or(next.map(|next| next.since));
+    // When an image came says nothing of when another went.
+    let came = next.filter(|_| state.verdict != KernelVerdict::Removed);
+    let since = since.or(came.map(|next| next.since));
     let packages: Vec<Upgrade> = upgrade.into_iter().map(|(upgrade, _)| upgrade).collect();
     said.spoken_for
         .extend(packages.iter().map(|one| one.name.clone()));
@@ -467,10 +469,11 @@ fn deployment_cause(said: &mut Said, deployment: &Deployment) {
 }
 
 /// What stale processes ask for: those that take more than a restart each, the others together.
-fn process_causes(said: &mut Said, facts: &Facts, plan: &Plan) {
-    let soft_reboot = systemd_version(facts).is_some_and(|version| version >= SOFT_REBOOT_SINCE);
+fn process_causes(said: &mut Said, evidence: &Evidence<'_>) {
+    let soft_reboot =
+        systemd_version(evidence.facts).is_some_and(|version| version >= SOFT_REBOOT_SINCE);
     let mut restarts: BTreeMap<Action, usize> = BTreeMap::new();
-    for item in &plan.items {
+    for item in &evidence.plan.items {
         let level = match item.level {
             Level::SoftReboot if !soft_reboot => Level::Reboot,
             level => level,
@@ -492,8 +495,8 @@ fn process_causes(said: &mut Said, facts: &Facts, plan: &Plan) {
                 item.owner.name.escaped(),
                 reason.unwrap_or_default()
             ),
+            since: since(&packages_of(item), evidence.answers),
             packages: packages_of(item),
-            since: None,
         });
     }
     let count: usize = restarts.values().sum();
@@ -510,6 +513,16 @@ fn process_causes(said: &mut Said, facts: &Facts, plan: &Plan) {
             since: None,
         });
     }
+}
+
+/// When the first of these packages was changed to what it is now, as far as logs tell.
+fn since(packages: &[Upgrade], answers: &Answers) -> Option<Timestamp> {
+    let is_of = |change: &PackageChange, one: &Upgrade| {
+        change.name == one.name && change.new == one.new && change.new.is_some()
+    };
+    let changes = answers.changes.iter();
+    let of_these = changes.filter(|change| packages.iter().any(|one| is_of(change, one)));
+    of_these.map(|change| change.at).min()
 }
 
 /// The packages behind an item, each once.

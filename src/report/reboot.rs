@@ -38,10 +38,15 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, detail: Detail) -
     Ok(())
 }
 
-/// The one word that says how much is needed. What was not looked at is `unknown`.
+/// The one word that says how much is needed. Where not everything could be looked at, *nothing found* is `unknown`, and
+/// what was found is the least.
 #[must_use]
 pub fn level(assessment: &Assessment<'_>) -> &'static str {
-    assessment.reboot.level.map_or("unknown", Level::word)
+    match assessment.reboot.level {
+        None => "unknown",
+        Some(Level::None) if !assessment.problems.is_empty() => "unknown",
+        Some(level) => level.word(),
+    }
 }
 
 /// What a check says of it: nothing, where services and sessions are all there is.

@@ -8,15 +8,16 @@ use crate::model::{
     Banner, Cause, KernelState, KernelVerdict, Reboot, Setting, Timestamp, Upgrade,
 };
 use crate::report::Assessment;
+use crate::report::reboot::level;
 
 pub(super) fn reboot(assessment: &Assessment<'_>) -> Value {
     let reboot = &assessment.reboot;
-    let Some(level) = reboot.level else {
+    if reboot.level.is_none() {
         let because =
             "a check of one user's processes, of one thing, or of a bundle of before does not look";
         return json!({"level": "not-assessed", "since": null, "causes": [], "notes": [],
             "because": [{"rule": "reboot.not-assessed", "why": because}]});
-    };
+    }
     let because: Vec<Value> = reboot
         .causes
         .iter()
@@ -24,7 +25,7 @@ pub(super) fn reboot(assessment: &Assessment<'_>) -> Value {
         .collect();
     let list = |causes: &[Cause]| causes.iter().map(cause).collect::<Vec<_>>();
     json!({
-        "level": level.word(),
+        "level": level(assessment),
         "since": time(reboot.since()),
         "because": because,
         "causes": list(&reboot.causes),
