@@ -1,0 +1,641 @@
+//! Lists of packages after which somebody wants a reboot, on databases that rpm and dpkg wrote.
+//!
+//! The numbered rows are those of the test suites of the distributions, told in the contract of `needs-restarting`: what
+//! was installed before the system started, and what after.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tempfile::TempDir;
+use unstale::boot;
+use unstale::model::{Before, Clock, Core, CoreChange, Listed, Timestamp};
+use unstale::packages;
+
+use crate::support::skip;
+
+const NEEDS_RESTARTING: &str = "/etc/dnf/plugins/needs-restarting.d";
+/// Installed before the system starts, all in version 1.0.
+const OLD: [&str; 9] = [
+    "sarcina",
+    "kernel",
+    "glibc",
+    "lame",
+    "basesystem",
+    "wget",
+    "abcde",
+    "zlib",
+    "dbus",
+];
+
+/// A root directory with packages, and when its system started.
+struct System {
+    dir: TempDir,
+    started: Timestamp,
+}
+
+/// What is asked of a system.
+struct Said {
+    listed: Vec<Listed>,
+    core: Core,
+}
+
+impl System {
+    fn path(&self, path: &str) -> PathBuf {
+        self.dir.path().join(path.trim_start_matches('/'))
+    }
+
+    fn file(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// A file of `needs-restarting.d`.
+    fn conf(&self, name: &str, text: &str) {
+        self.file(&format!("{NEEDS_RESTARTING}/{name}"), text);
+    }
+
+    fn ask(&self) -> Said {
+        let options = boot::Options {
+            proc: "/proc".into(),
+            root: Some(self.dir.path().to_owned()),
+            clock: Clock {
+                boot_realtime_ns: 0,
+                ticks_per_second: 100,
+            },
+            listed: Vec::new(),
+        };
+        let (boot, problems) = boot::read(&options);
+        assert_eq!(problems, []);
+        let listed = boot.unwrap().listed;
+        let (core, problems) = packages::core(self.dir.path(), &listed, self.started);
+        assert_eq!(problems, []);
+        Said { listed, core }
+    }
+}
+
+impl Said {
+    /// `NAME OLD -> NEW` of what changed, each package once.
+    fn changed(&self) -> Vec<String> {
+        let old = |change: &CoreChange| match &change.before {
+            Before::Version(old) => old.clone(),
+            Before::Nothing => "nothing".to_owned(),
+            Before::Unknown => "?".to_owned(),
+        };
+        let shown = |change: &CoreChange| {
+            let package = &change.package;
+            format!("{} {} -> {}", package.name, old(change), package.version)
+        };
+        let all: BTreeSet<String> = self.core.changed.iter().map(shown).collect();
+        all.into_iter().collect()
+    }
+
+    /// `FILE NAME` of what somebody lists by hand and no store has.
+    fn missing(&self) -> Vec<String> {
+        let shown = |&index: &u32| {
+            let listed = &self.listed[index as usize];
+            let file = Path::new(listed.source.as_path()).file_name().unwrap();
+            format!("{} {}", file.display(), listed.name)
+        };
+        self.core.missing.iter().map(shown).collect()
+    }
+
+    /// Who lists a package that changed.
+    fn sources(&self, name: &str) -> BTreeSet<String> {
+        let of_name = |change: &&CoreChange| change.package.name == name;
+        let source = |change: &CoreChange| {
+            let source = &self.listed[change.listed as usize].source;
+            source.as_path().display().to_string()
+        };
+        self.core
+            .changed
+            .iter()
+            .filter(of_name)
+            .map(source)
+            .collect()
+    }
+}
+
+#[track_caller]
+fn check(system: &System, changed: &[&str], missing: &[&str]) {
+    let said = system.ask();
+    assert_eq!(said.changed(), changed);
+    assert_eq!(said.missing(), missing);
+}
+
+#[track_caller]
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+    output
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+}
+
+/// The system starts in this second, and what follows happens in another one.
+fn start() -> Timestamp {
+    let started = now();
+    let left = Duration::from_secs(started.as_secs() + 1).saturating_sub(started);
+    sleep(left + Duration::from_millis(20));
+    Timestamp {
+        secs: i64::try_from(started.as_secs()).unwrap(),
+        nanos: started.subsec_nanos(),
+    }
+}
+
+/// Packages that were built once for all rows, and a root in which the old ones are installed.
+struct Rpms {
+    dir: TempDir,
+    started: Timestamp,
+}
+
+impl Rpms {
+    /// `None` where rpm is not to be had.
+    fn get() -> Option<&'static Self> {
+        static MADE: OnceLock<Option<Rpms>> = OnceLock::new();
+        let made = MADE.get_or_init(|| {
+            let works = |tool| Command::new(tool).arg("--version").output().is_ok();
+            let is_root = rustix::process::geteuid().is_root();
+            (is_root && works("rpm") && works("rpmbuild")).then(Self::make)
+        });
+        if made.is_none() {
+            skip("making an rpm database takes root, rpm and rpmbuild");
+        }
+        made.as_ref()
+    }
+
+    fn make() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let kernel = [
+            ("mykernel", "Provides: kernel = 1\n"),
+            (
+                "kernel-default",
+                "Provides: installhint(reboot-needed) = kexec\n",
+            ),
+            ("libopenssl1_1", ""),
+            ("libopenssl-devel", ""),
+            ("dwm", ""),
+        ];
+        for version in ["1.0", "2.0"] {
+            let packages = OLD.iter().map(|name| (*name, "")).chain(kernel);
+            build(dir.path(), version, packages.collect());
+        }
+        let root = dir.path().join("root");
+        for name in ["usr/lib64", "etc", "var/lib/rpm"] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let old: Vec<String> = OLD.iter().map(|name| format!("{name}-1.0")).collect();
+        let made = Self {
+            dir,
+            started: Timestamp { secs: 0, nanos: 0 },
+        };
+        made.rpm(
+            &root,
+            "-i",
+            &old.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+        Self {
+            started: start(),
+            ..made
+        }
+    }
+
+    /// Installs packages in a root, or erases them.
+    fn rpm(&self, root: &Path, how: &str, packages: &[&str]) {
+        let mut command = Command::new("rpm");
+        command
+            .arg("--root")
+            .arg(root)
+            .args([
+                "--dbpath",
+                "/var/lib/rpm",
+                "--force-debian",
+                "--nodeps",
+                how,
+            ])
+            .env("HOME", self.dir.path());
+        for package in packages {
+            match how {
+                "-e" => command.arg(package),
+                _ => command.arg(self.dir.path().join(format!("{package}-1.noarch.rpm"))),
+            };
+        }
+        run(&mut command);
+    }
+
+    /// The system as it started.
+    fn system(&self) -> System {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let from = self.dir.path().join("root/.");
+        run(Command::new("cp").arg("-a").arg(from).arg(dir.path()));
+        System {
+            dir,
+            started: self.started,
+        }
+    }
+}
+
+/// One specification with a package for each name: building takes its time.
+fn build(dir: &Path, version: &str, packages: Vec<(&str, &str)>) {
+    let top = dir.join(format!("build-{version}"));
+    fs::create_dir_all(&top).unwrap();
+    let mut spec = format!(
+        "%define _build_id_links none\nName: all\nVersion: {version}\nRelease: 1\nSummary: s\nLicense: l\n\
+         BuildArch: noarch\n%description\nd\n%install\nmkdir -p %{{buildroot}}/usr/lib64 \
+         %{{buildroot}}{NEEDS_RESTARTING}\necho x > %{{buildroot}}/usr/lib64/libc.so.6\n\
+         echo dwm > %{{buildroot}}{NEEDS_RESTARTING}/dwm.conf\n"
+    );
+    for (name, head) in packages {
+        let files = match name {
+            "glibc" => "/usr/lib64/libc.so.6\n",
+            "dwm" => "/etc/dnf/plugins/needs-restarting.d/dwm.conf\n",
+            _ => "",
+        };
+        spec += &format!(
+            "%package -n {name}\nSummary: s\n{head}%description -n {name}\nd\n%files -n {name}\n{files}"
+        );
+    }
+    let file = top.join("all.spec");
+    fs::write(&file, spec).unwrap();
+    run(Command::new("rpmbuild")
+        .args(["-bb", "--define", &format!("_topdir {}", top.display())])
+        .env("HOME", dir)
+        .arg(&file));
+    for built in fs::read_dir(top.join("RPMS/noarch")).unwrap() {
+        let built = built.unwrap();
+        fs::rename(built.path(), dir.join(built.file_name())).unwrap();
+    }
+}
+
+/// Runs a row on a system of its own, after an upgrade to 2.0 of these packages.
+#[track_caller]
+fn row(prepare: impl FnOnce(&System), upgraded: &[&str], changed: &[&str], missing: &[&str]) {
+    let Some(rpms) = Rpms::get() else {
+        return;
+    };
+    let system = rpms.system();
+    prepare(&system);
+    let packages: Vec<String> = upgraded.iter().map(|name| format!("{name}-2.0")).collect();
+    if !packages.is_empty() {
+        let packages: Vec<&str> = packages.iter().map(String::as_str).collect();
+        rpms.rpm(system.dir.path(), "-U", &packages);
+    }
+    check(&system, changed, missing);
+}
+
+const GLIBC: &str = "glibc ? -> 2.0-1";
+const KERNEL: &str = "kernel ? -> 2.0-1";
+const WGET: &str = "wget ? -> 2.0-1";
+const ABCDE: &str = "abcde ? -> 2.0-1";
+
+#[test]
+fn t9_17_rows_1_to_9_core_packages_of_rpm() {
+    let all = ["kernel", "glibc", "basesystem", "lame", "wget"];
+    row(|_| {}, &["kernel", "glibc"], &[GLIBC, KERNEL], &[]);
+    // Row 3, an advisory that asks for a reboot, is nothing that a database knows: sarcina is on no list.
+    row(|_| {}, &["sarcina"], &[], &[]);
+    row(|_| {}, &["lame", "basesystem", "wget"], &[], &[]);
+    row(|_| {}, &[], &[], &[]);
+    row(|_| {}, &all, &[GLIBC, KERNEL], &[]);
+}
+
+#[test]
+fn t9_17_rows_10_to_15_needs_restarting_d() {
+    row(|_| {}, &[], &[], &[]);
+    row(
+        |system| system.conf("wget.conf", "wget"),
+        &["wget"],
+        &[WGET],
+        &[],
+    );
+    let two = |system: &System| {
+        system.conf("wget.conf", "wget\n");
+        system.conf("abcde.conf", "abcde\n");
+    };
+    row(two, &["wget", "abcde"], &[ABCDE, WGET], &[]);
+    let lines = |system: &System| system.conf("wget.conf", "wget\nabcde\n");
+    row(lines, &["wget", "abcde"], &[ABCDE, WGET], &[]);
+    row(
+        |system| system.conf("abcde", "abcde\n"),
+        &["abcde"],
+        &[],
+        &[],
+    );
+    // Row 15: listed, and no longer there.
+    let removed = |system: &System| {
+        two(system);
+        Rpms::get()
+            .unwrap()
+            .rpm(system.dir.path(), "-e", &["abcde"]);
+    };
+    row(removed, &["wget"], &[WGET], &["abcde.conf abcde"]);
+}
+
+#[test]
+fn t9_17_row_16_a_package_that_lists_itself() {
+    row(|_| {}, &["dwm"], &["dwm ? -> 2.0-1"], &[]);
+}
+
+#[test]
+fn t9_17_rows_17_and_18_zlib_for_the_sake_of_dbus() {
+    let el8 = |system: &System| system.file("/etc/os-release", "PLATFORM_ID=\"platform:el8\"\n");
+    let el9 = |system: &System| system.file("/etc/os-release", "PLATFORM_ID=\"platform:el9\"\n");
+    row(el8, &["zlib"], &["zlib ? -> 2.0-1"], &[]);
+    row(el9, &["zlib"], &[], &[]);
+    let without = |system: &System| {
+        el8(system);
+        Rpms::get().unwrap().rpm(system.dir.path(), "-e", &["dbus"]);
+    };
+    row(without, &["zlib"], &[], &[]);
+}
+
+#[test]
+fn t9_17_kernels_beside_each_other() {
+    let Some(rpms) = Rpms::get() else {
+        return;
+    };
+    let system = rpms.system();
+    rpms.rpm(system.dir.path(), "-i", &["kernel-2.0"]);
+    check(&system, &["kernel 1.0-1 -> 2.0-1"], &[]);
+    let said = system.ask();
+    assert!(
+        said.core
+            .changed
+            .iter()
+            .all(|change| !change.has_code && change.at.is_some())
+    );
+    assert_eq!(said.core.stores, ["rpm"]);
+    let generations = ["dnf4", "dnf5", "yum", "zypp", "zypp-2020"];
+    let sources = generations.map(|generation| format!("reboot-packages.toml: {generation}"));
+    assert_eq!(said.sources("kernel"), sources.into());
+}
+
+#[test]
+fn t9_17_what_provides_a_kernel() {
+    let Some(rpms) = Rpms::get() else {
+        return;
+    };
+    let system = rpms.system();
+    rpms.rpm(system.dir.path(), "-i", &["mykernel-1.0", "glibc-2.0"]);
+    let said = system.ask();
+    assert_eq!(
+        said.changed(),
+        ["glibc 1.0-1 -> 2.0-1", "mykernel ? -> 1.0-1"]
+    );
+    // dnf5 and yum compare names alone.
+    let sources = ["dnf4", "zypp"].map(|generation| format!("reboot-packages.toml: {generation}"));
+    assert_eq!(said.sources("mykernel"), sources.into());
+    let has_code = |name: &str| {
+        let mut of_name = said
+            .core
+            .changed
+            .iter()
+            .filter(|change| change.package.name == name);
+        of_name.next().unwrap().has_code
+    };
+    assert!(has_code("glibc") && !has_code("mykernel"));
+}
+
+#[test]
+fn t9_17_levels_of_suse() {
+    let Some(rpms) = Rpms::get() else {
+        return;
+    };
+    let system = rpms.system();
+    system.file(
+        "/usr/etc/zypp/zypp-boot-plugin.conf",
+        "[main]\nsoft-reboot = libopenssl[0-9]?_?[0-9]?\n",
+    );
+    let installed = [
+        "kernel-default-2.0",
+        "libopenssl1_1-2.0",
+        "libopenssl-devel-2.0",
+    ];
+    rpms.rpm(system.dir.path(), "-i", &installed);
+    let said = system.ask();
+    let shown = |change: &CoreChange| {
+        let listed = &said.listed[change.listed as usize];
+        let hint = change.hint.as_deref().unwrap_or(listed.level.word());
+        format!("{} {hint}", change.package.name)
+    };
+    let all: BTreeSet<String> = said.core.changed.iter().map(shown).collect();
+    let expected = [
+        "kernel-default kexec",
+        "libopenssl1_1 reboot",
+        "libopenssl1_1 soft-reboot",
+    ];
+    assert_eq!(all, expected.map(str::to_owned).into());
+}
+
+#[test]
+fn t9_17_the_history_of_dnf_tells_upgrades_from_installations() {
+    let Some(rpms) = Rpms::get() else {
+        return;
+    };
+    if !Path::new("/usr/bin/python3").exists() {
+        return skip("the history of dnf is made with python3");
+    }
+    let system = rpms.system();
+    let begun = now().as_secs();
+    rpms.rpm(
+        system.dir.path(),
+        "-U",
+        &["glibc-2.0", "dwm-2.0", "kernel-2.0"],
+    );
+    let history = system.path("/var/lib/dnf/history.sqlite");
+    fs::create_dir_all(history.parent().unwrap()).unwrap();
+    // As libdnf's create_tables.sql has them; actions are 6 upgrade, 7 upgraded, 1 install.
+    let sql = format!(
+        "CREATE TABLE trans (id INTEGER PRIMARY KEY AUTOINCREMENT, dt_begin INTEGER NOT NULL, dt_end INTEGER, \
+           state INTEGER NOT NULL);
+         CREATE TABLE trans_item (id INTEGER PRIMARY KEY AUTOINCREMENT, trans_id INTEGER, item_id INTEGER, \
+           repo_id INTEGER, action INTEGER NOT NULL, reason INTEGER NOT NULL, state INTEGER NOT NULL);
+         CREATE TABLE rpm (item_id INTEGER UNIQUE NOT NULL, name TEXT NOT NULL, epoch INTEGER NOT NULL, \
+           version TEXT NOT NULL, release TEXT NOT NULL, arch TEXT NOT NULL);
+         INSERT INTO trans VALUES (1, {begun}, {begun}, 1);
+         INSERT INTO rpm VALUES (1, 'glibc', 0, '2.0', '1', 'noarch'), (2, 'glibc', 0, '1.0', '1', 'noarch'), \
+           (3, 'dwm', 0, '2.0', '1', 'noarch');
+         INSERT INTO trans_item VALUES (1, 1, 1, 1, 6, 1, 1), (2, 1, 2, 1, 7, 1, 1), (3, 1, 3, 1, 1, 1, 1);"
+    );
+    let script = "import sqlite3, sys\nsqlite3.connect(sys.argv[1]).executescript(sys.argv[2])\n";
+    run(Command::new("/usr/bin/python3")
+        .args(["-c", script])
+        .arg(&history)
+        .arg(sql));
+    check(
+        &system,
+        &["dwm nothing -> 2.0-1", "glibc 1.0-1 -> 2.0-1", KERNEL],
+        &[],
+    );
+}
+
+/// A Debian system that dpkg keeps.
+fn debian() -> Option<System> {
+    let tools = ["/usr/bin/dpkg", "/usr/bin/dpkg-deb"];
+    let missing = tools.iter().any(|tool| !Path::new(tool).exists());
+    if missing || !rustix::process::geteuid().is_root() {
+        skip("installing takes root and dpkg");
+        return None;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let started = Timestamp { secs: 0, nanos: 0 };
+    let system = System { dir, started };
+    system.file("/var/lib/dpkg/status", "");
+    for name in [
+        "/var/lib/dpkg/info",
+        "/var/lib/dpkg/updates",
+        "/var/log",
+        "/debs",
+    ] {
+        fs::create_dir_all(system.path(name)).unwrap();
+    }
+    Some(system)
+}
+
+impl System {
+    /// Installs packages that are made for it, `NAME-VERSION` each.
+    fn dpkg(&self, packages: &[(&str, &str)]) {
+        let mut command = Command::new("/usr/bin/dpkg");
+        // In UTC, as a root without /etc/localtime is read.
+        command
+            .arg(format!("--root={}", self.dir.path().display()))
+            .arg(format!(
+                "--log={}",
+                self.path("/var/log/dpkg.log").display()
+            ))
+            .args(["--force-script-chrootless", "-i"])
+            .env("TZ", "UTC");
+        for (name, version) in packages {
+            let made = self.path(&format!("/debs/{name}-{version}"));
+            for (file, text) in [
+                (
+                    "DEBIAN/control",
+                    format!(
+                        "Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: x <x@x>\nDescription: x\n"
+                    ),
+                ),
+                (&format!("usr/lib/{name}.so.1"), (*version).to_owned()),
+            ] {
+                let file = made.join(file);
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, text).unwrap();
+            }
+            let deb = made.with_extension("deb");
+            run(Command::new("/usr/bin/dpkg-deb")
+                .arg("-b")
+                .arg(&made)
+                .arg(&deb));
+            command.arg(deb);
+        }
+        run(&mut command);
+    }
+}
+
+#[test]
+fn t9_17_core_packages_of_dpkg() {
+    let Some(mut system) = debian() else {
+        return;
+    };
+    let kernel = "linux-image-6.1.0-1-amd64";
+    system.dpkg(&[
+        ("dbus", "1"),
+        ("libc6", "1"),
+        (kernel, "6.1.1-1"),
+        ("other", "1"),
+        ("mine", "1"),
+    ]);
+    system.conf("mine.conf", "mine\nnone\n");
+    system.started = start();
+    check(&system, &[], &["mine.conf none"]);
+    let another = "linux-image-6.1.0-2-amd64";
+    system.dpkg(&[
+        ("dbus", "2"),
+        ("libc6", "2"),
+        (another, "6.1.2-1"),
+        ("other", "2"),
+        ("mine", "1"),
+    ]);
+    let expected = [
+        "dbus 1 -> 2",
+        &format!("{another} nothing -> 6.1.2-1"),
+        "mine 1 -> 1",
+    ];
+    check(&system, &expected, &["mine.conf none"]);
+    assert!(
+        system
+            .ask()
+            .core
+            .changed
+            .iter()
+            .all(|change| change.has_code)
+    );
+    system.file("/etc/os-release", "ID=ubuntu\nID_LIKE=debian\n");
+    let expected = ["dbus 1 -> 2", "libc6 1 -> 2", expected[1], "mine 1 -> 1"];
+    check(&system, &expected, &["mine.conf none"]);
+    // What is gone again needs nothing.
+    let root = format!("--root={}", system.dir.path().display());
+    run(Command::new("/usr/bin/dpkg").args([&root, "-P", "dbus", another]));
+    check(
+        &system,
+        &["libc6 1 -> 2", "mine 1 -> 1"],
+        &["mine.conf none"],
+    );
+}
+
+#[test]
+fn t9_17_a_damaged_store_is_told() {
+    let Some(rpms) = Rpms::get() else {
+        return;
+    };
+    let system = rpms.system();
+    system.conf("none.conf", "none\n");
+    check(&system, &[], &["none.conf none"]);
+    let listed = system.ask().listed;
+    fs::write(system.path("/var/lib/rpm/rpmdb.sqlite"), "no database").unwrap();
+    let (core, problems) = packages::core(system.dir.path(), &listed, system.started);
+    assert_eq!((core.changed.len(), core.missing.len()), (0, 0));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+}
+
+#[test]
+fn t9_17_the_second_of_the_start_counts_as_before() {
+    let Some(rpms) = Rpms::get() else {
+        return;
+    };
+    let mut system = rpms.system();
+    rpms.rpm(system.dir.path(), "-U", &["glibc-2.0"]);
+    let installed = Command::new("rpm")
+        .arg("--root")
+        .arg(system.dir.path())
+        .args([
+            "--dbpath",
+            "/var/lib/rpm",
+            "-q",
+            "--qf",
+            "%{INSTALLTIME}",
+            "glibc",
+        ])
+        .output()
+        .unwrap();
+    let installed = String::from_utf8(installed.stdout).unwrap();
+    let secs: i64 = installed.parse().unwrap();
+    system.started = Timestamp { secs, nanos: 0 };
+    check(&system, &[], &[]);
+    system.started = Timestamp {
+        secs: secs - 1,
+        nanos: 999_999_999,
+    };
+    check(&system, &[GLIBC], &[]);
+}
