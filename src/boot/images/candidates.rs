@@ -9,21 +9,25 @@ use crate::model::{Bytes, Device, WhyNot};
 const IMAGES_CAP: usize = 512;
 /// Directories that are looked into for entries of the Boot Loader Specification.
 const DIRECTORIES_CAP: usize = 512;
-/// Where boot partitions are mounted (systemd-boot(7)): the last two may be automounts that nobody should trigger.
-const BOOT: [&str; 3] = ["/boot", "/efi", "/boot/efi"];
-/// What is beside kernels on boot partitions, and large.
-const NO_TOKENS: [&[u8]; 9] = [
+/// Where boot partitions are mounted beside `/boot` (systemd-boot(7)): often automounts that nobody should trigger.
+const MOUNTED: [&str; 2] = ["/efi", "/boot/efi"];
+/// What is beside kernels on boot partitions: files, and directories that may be large.
+const NO_TOKENS: [&[u8]; 14] = [
     b"EFI",
+    b"System.map",
+    b"config-",
+    b"dtb",
     b"efi",
     b"firmware",
     b"grub",
-    b"grub2",
+    b"init",
     b"loader",
     b"lost+found",
     b"overlays",
-    b"dtbs",
+    b"symvers",
+    b"vmlinuz",
+    b"vmlinux",
 ];
-
 /// Names of images beside their modules.
 const BESIDE_MODULES: [&[u8]; 4] = [b"vmlinuz", b"vmlinuz.efi", b"Image", b"vmlinux"];
 
@@ -36,15 +40,19 @@ pub(super) fn find(files: &Files<'_>, machine: &[u8]) -> Vec<Found> {
         known: HashSet::new(),
         cut: false,
     };
-    candidates.boot();
-    for partition in BOOT {
-        candidates.entries(partition);
-        candidates.unified(partition);
+    let unreachable = candidates.boot();
+    for partition in MOUNTED {
+        let names = candidates.list(partition);
+        candidates.partition(partition, &names);
     }
     candidates.modules();
     // Old installers of Debian put links there; where they are the only ones, the images are elsewhere.
     candidates.take("/vmlinuz");
     candidates.take("/vmlinuz.old");
+    // An automount again: it matters where nothing else is installed.
+    if let Some(why) = unreachable.filter(|_| candidates.found.is_empty()) {
+        files.note("list", "/boot", why);
+    }
     candidates.found
 }
 
@@ -63,10 +71,19 @@ struct Candidates<'a> {
 }
 
 impl Candidates<'_> {
-    fn boot(&mut self) {
-        for name in self.files.list_or_note("/boot") {
+    /// What is in `/boot`; else why it may not be reached.
+    fn boot(&mut self) -> Option<WhyNot> {
+        let names = match self.files.list("/boot") {
+            Ok(names) => names.unwrap_or_default(),
+            Err(why @ WhyNot::MayHang(_)) => return Some(why),
+            Err(why) => {
+                self.files.note("list", "/boot", why);
+                return None;
+            }
+        };
+        for name in &names {
             if self.is_image(name.as_slice()) {
-                self.take_in("/boot", &name);
+                self.take_in("/boot", name);
             }
         }
         for name in self.list("/boot/firmware") {
@@ -74,16 +91,21 @@ impl Candidates<'_> {
                 self.take_in("/boot/firmware", &name);
             }
         }
+        self.partition("/boot", &names);
+        None
     }
 
-    /// `TOKEN/VERSION/linux` (Boot Loader Specification, type 1), and what ostree puts as deep.
-    fn entries(&mut self, partition: &str) {
+    /// What the Boot Loader Specification puts on a partition of which these are the names.
+    fn partition(&mut self, partition: &str, names: &[Bytes]) {
+        self.entries(partition, names);
+        self.unified(partition);
+    }
+
+    /// `TOKEN/VERSION/linux` (type 1), and what ostree puts as deep.
+    fn entries(&mut self, partition: &str, names: &[Bytes]) {
         let mut left = DIRECTORIES_CAP;
-        for token in self.list(partition) {
-            if NO_TOKENS.contains(&token.as_slice()) {
-                continue;
-            }
-            let directory = join(partition.as_bytes(), &token);
+        for token in names.iter().filter(|name| is_token(name.as_slice())) {
+            let directory = join(partition.as_bytes(), token);
             for version in self.list_if_dir(&directory) {
                 if version.as_slice().starts_with(b"0-rescue") {
                     continue;
@@ -112,7 +134,7 @@ impl Candidates<'_> {
         }
     }
 
-    /// Unified kernel images (Boot Loader Specification, type 2).
+    /// Unified kernel images (type 2).
     fn unified(&mut self, partition: &str) {
         let directory = format!("{partition}/EFI/Linux");
         for name in self.list(&directory) {
@@ -202,6 +224,11 @@ impl Candidates<'_> {
 
 fn join(directory: &[u8], name: &Bytes) -> Vec<u8> {
     [directory, b"/", name.as_slice()].concat()
+}
+
+/// Whether a name on a boot partition may be that of a directory of entries.
+fn is_token(name: &[u8]) -> bool {
+    !starts_with_any(name, &NO_TOKENS)
 }
 
 /// Whether a name in `/boot` is that of a kernel that could be booted.

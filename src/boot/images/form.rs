@@ -15,7 +15,7 @@ const MIB: u64 = 1024 * 1024;
 /// Headers, but for that of s390x, lie in the first bytes.
 const HEAD: usize = 4096;
 /// What is searched of an image that is not compressed. Kernels for debuggers are larger, but have the banner in front.
-const SEARCH_CAP: u64 = 256 * MIB;
+const SEARCH_CAP: u64 = 128 * MIB;
 /// What is unpacked of an image.
 const UNPACK_CAP: u64 = 256 * MIB;
 /// What is taken in for that: the largest kernels of distributions have a quarter of it.

@@ -96,13 +96,15 @@ pub(super) fn parse_release(bytes: &[u8]) -> Option<Banner> {
     (is_sane(&banner) && release.len() < BANNER_CAP).then_some(banner)
 }
 
-/// The text up to its end, if it has one and nothing but text is in it.
+/// The text up to its end, if it has one and nothing but text is in it: some compressions leave sentences readable, but
+/// with gaps.
 fn line(bytes: &[u8]) -> Option<&[u8]> {
     let bytes = &bytes[..bytes.len().min(BANNER_CAP)];
     let end = bytes.iter().position(|byte| matches!(byte, 0 | b'\n'))?;
     let text = &bytes[..end];
     let printable = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
-    text.iter().all(printable).then_some(text)
+    let whole = text.iter().all(printable) && std::str::from_utf8(text).is_ok();
+    whole.then_some(text)
 }
 
 /// A release is one word, and no pattern for one.
