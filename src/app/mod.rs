@@ -8,6 +8,7 @@ mod explain;
 mod gather;
 mod next;
 mod plugins;
+mod reboot_hint;
 mod roots;
 mod try_plugin;
 mod worker;
@@ -24,14 +25,13 @@ use clap::Parser as _;
 
 use crate::bundle::{self, Bundle};
 use crate::cli::{
-    By, CheckFlags, Color, Command, ExitStyle, ExplainFlags, Flags, MappingSource, RebootHintFlags,
-    RecordFlags, SourceFlags,
+    By, CheckFlags, Color, Command, ExplainFlags, Flags, MappingSource, RecordFlags, SourceFlags,
 };
 use crate::config::{self, Settings};
 use crate::confine;
 use crate::decide::Policy;
 use crate::error::Error;
-use crate::model::{Escaped, Level};
+use crate::model::Escaped;
 use crate::report::{self, Assessment, Detail};
 use crate::snapshot;
 use crew::Crew;
@@ -59,7 +59,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match flags.command.unwrap_or(Command::Check(flags.check)) {
         Command::Check(flags) => check(&flags),
-        Command::RebootHint(flags) => return reboot_hint(&flags),
+        Command::RebootHint(flags) => return reboot_hint::run(&flags),
         Command::Explain(flags) => explain(&flags),
         Command::Record(flags) => record(&flags),
         Command::Plugins(flags) => plugins::run(&flags),
@@ -95,41 +95,6 @@ fn check(flags: &CheckFlags) -> Result<Exit, Error> {
         talk_of_problems(&assessment, detail);
     }
     Ok(exit::of_check(&assessment, flags.exit_code))
-}
-
-/// Says whether a reboot is needed. Whoever asked in another style gets its numbers for a failure too.
-fn reboot_hint(flags: &RebootHintFlags) -> ExitCode {
-    let style = if flags.kured {
-        ExitStyle::Kured
-    } else {
-        flags.exit_style
-    };
-    match try_reboot_hint(flags) {
-        Ok((level, complete)) => exit::of_reboot(style, level, complete, flags.exit_code),
-        Err(error) => {
-            error.to_string().lines().for_each(talk);
-            exit::of_failure(style)
-        }
-    }
-}
-
-fn try_reboot_hint(flags: &RebootHintFlags) -> Result<(Option<Level>, bool), Error> {
-    let (bundle, settings) = obtain(&flags.source, &Interest::Stale { own_only: false })?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot);
-    let detail = if flags.verbose {
-        Detail::Everything
-    } else {
-        Detail::Normal
-    };
-    print(flags.color, flags.json, |out| match flags.level {
-        true => writeln!(out, "{}", report::reboot::level(&assessment)),
-        false if flags.json => report::json::print_reboot(out, &assessment),
-        false => report::reboot::print(out, &assessment, detail),
-    })?;
-    if !flags.json {
-        talk_of_problems(&assessment, detail);
-    }
-    Ok((assessment.reboot.level, assessment.problems.is_empty()))
 }
 
 fn explain(flags: &ExplainFlags) -> Result<Exit, Error> {

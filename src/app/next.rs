@@ -38,7 +38,7 @@ impl Looking {
             proc: options.proc.clone(),
             root: options.root.clone(),
             clock,
-            listed: settings.packages.iter().map(listed).collect(),
+            listed: settings.packages.iter().map(|name| listed(name)).collect(),
         };
         let (root, ignored) = (root.to_owned(), settings.clone());
         let (sender, receiver) = channel();
@@ -124,9 +124,9 @@ pub(super) fn microcode(facts: &Facts, kernel: Option<&KernelState>) -> Option<C
 }
 
 /// A package that settings add to the lists.
-fn listed(name: &String) -> Listed {
+fn listed(name: &str) -> Listed {
     Listed {
-        name: name.clone(),
+        name: name.to_owned(),
         by: ListedBy::NameOrProvides,
         level: Level::Reboot,
         source: Bytes::from("[reboot] packages"),

@@ -59,7 +59,8 @@ pub fn reboot(evidence: Evidence<'_>) -> Reboot {
     }
     process_causes(&mut said, &evidence);
     said.causes.retain(|cause| cause.level > Level::None);
-    said.causes.sort_by(|a, b| b.level.cmp(&a.level));
+    said.causes
+        .sort_by_key(|cause| std::cmp::Reverse(cause.level));
     let level = said.causes.first().map_or(Level::None, |cause| cause.level);
     Reboot {
         level: Some(level),

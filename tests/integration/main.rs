@@ -12,6 +12,7 @@ mod plugins_check;
 mod plugins_find; // which plugins there are, and how one does when it is tried
 mod plugins_wall; // what a plugin can do behind its wall, and what it costs when it is bad
 mod properties; // the pure parts, on anything
+mod reboot; // whether a reboot is needed, from the verdict to the exit status
 mod reboot_lists; // packages after which somebody wants a reboot, on databases of rpm and dpkg
 mod scenarios; // recorded machines and what is said of them
 mod schema; // what --json prints, against the schema that we ship
