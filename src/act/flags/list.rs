@@ -128,22 +128,49 @@ fn without(list: &[u8], gone: &[String]) -> Vec<u8> {
 
 /// Removes the flag if it is ours, and nobody else has a reason.
 fn withdraw_flag(writer: &mut Writer) -> Result<(), FlagError> {
-    if writer.record.required.is_empty() {
+    let marks = writer.record.required.clone();
+    if marks.is_empty() {
         return Ok(());
     }
-    let is_wanted = |writer: &Writer| -> Result<bool, FlagError> {
-        let list = writer.run.look(LIST)?;
-        Ok(list.is_some_and(|list| package_lines(&list.bytes).next().is_some()))
-    };
-    if !is_wanted(writer)? && writer.run.is(FLAG, &writer.record.required)? {
-        writer.run.remove(FLAG)?;
+    let list = writer.run.look(LIST)?;
+    let is_wanted = list.is_some_and(|list| package_lines(&list.bytes).next().is_some());
+    if !is_wanted && writer.run.take(FLAG, &marks)? {
         writer.changes.required = Change::Withdrawn;
-        // Others write the flag first and then the list: who came between the look and the removal gets a flag back.
-        if is_wanted(writer)? {
-            let prepared = hidden(FLAG);
-            writer.run.prepare(&prepared, TEXT)?;
-            writer.run.publish(&prepared, FLAG)?;
-        }
     }
     writer.claim(|record| record.required.clear())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, OpenOptions};
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::act::flags::place::Directory;
+    use crate::act::flags::{Changes, FlagRecord};
+
+    /// Somebody has the list open while we put another in its place.
+    #[test]
+    fn t9_16_late_lines_are_carried_over() {
+        let root = tempfile::tempdir().unwrap();
+        let list = root.path().join("run").join(LIST);
+        fs::create_dir_all(root.path().join("run/unstale")).unwrap();
+        fs::write(&list, "ours\nudev\n").unwrap();
+        let run = Directory::open_run(root.path()).unwrap().unwrap();
+        let own = run.open_below("unstale").unwrap().unwrap();
+        let writer = Writer {
+            run,
+            own,
+            record: FlagRecord::default(),
+            changes: Changes::default(),
+        };
+        let mut theirs = OpenOptions::new().append(true).open(&list).unwrap();
+        let mut seen = writer.run.look(LIST).unwrap().unwrap();
+        let kept = without(&seen.bytes, &["ours".to_owned()]);
+        writer.run.replace(LIST, &kept).unwrap();
+        theirs.write_all(b"dbus\n").unwrap();
+        carry_over(&writer, &mut seen).unwrap();
+        carry_over(&writer, &mut seen).unwrap();
+        assert_eq!(fs::read_to_string(&list).unwrap(), "udev\ndbus\n");
+    }
 }

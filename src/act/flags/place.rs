@@ -6,9 +6,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::fs::{
-    chmodat, fchmod, flock, fstat, linkat, mkdirat, open, openat, renameat, unlinkat,
+    chmodat, fchmod, flock, fstat, linkat, mkdirat, open, openat, renameat, renameat_with, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -115,7 +115,7 @@ impl Directory {
     }
 
     /// Whether there is a file in it that is as it was left.
-    pub(super) fn is(&self, name: &str, marks: &[Mark]) -> Result<bool, FlagError> {
+    fn is(&self, name: &str, marks: &[Mark]) -> Result<bool, FlagError> {
         match self.stat(name)? {
             Some(stat) => Ok(marks.contains(&mark(&stat))),
             None => Ok(false),
@@ -194,17 +194,60 @@ impl Directory {
         Ok(linked)
     }
 
-    /// Puts a prepared file in the place of another.
-    pub(super) fn exchange(&self, prepared: &str, name: &str) -> Result<(), FlagError> {
-        renameat(&self.fd, prepared, &self.fd, name)
-            .map_err(|errno| self.failed("replace", name, errno))
+    /// Puts a prepared file in the place of another, if that is still as it was looked at. What comes out of the place is
+    /// looked at once more: it may have been written to until then, and goes back if it was.
+    pub(super) fn exchange(
+        &self,
+        prepared: &str,
+        name: &str,
+        known: &Mark,
+    ) -> Result<bool, FlagError> {
+        let swap = || {
+            let (fd, flags) = (&self.fd, RenameFlags::EXCHANGE);
+            renameat_with(fd, prepared, fd, name, flags)
+        };
+        let swapped = match swap() {
+            Ok(()) => self.is(prepared, std::slice::from_ref(known))?,
+            // It is gone.
+            Err(Errno::NOENT) => {
+                self.remove(prepared)?;
+                return Ok(false);
+            }
+            Err(errno) => return Err(self.failed("replace", name, errno)),
+        };
+        if !swapped {
+            swap().map_err(|errno| self.failed("replace", name, errno))?;
+        }
+        self.remove(prepared)?;
+        Ok(swapped)
+    }
+
+    /// Removes a file, if it is still one of these. It is put aside first, and comes back if somebody wrote to it.
+    pub(super) fn take(&self, name: &str, known: &[Mark]) -> Result<bool, FlagError> {
+        Ok(self.is(name, known)? && self.take_aside(name, known)?)
+    }
+
+    fn take_aside(&self, name: &str, known: &[Mark]) -> Result<bool, FlagError> {
+        let aside = hidden(name);
+        match renameat(&self.fd, name, &self.fd, &aside) {
+            Ok(()) => {}
+            Err(Errno::NOENT) => return Ok(false),
+            Err(errno) => return Err(self.failed("remove", name, errno)),
+        }
+        if self.is(&aside, known)? {
+            self.remove(&aside)?;
+            return Ok(true);
+        }
+        self.publish(&aside, name)?;
+        Ok(false)
     }
 
     /// Puts a new text in the place of a file.
     pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), FlagError> {
         let prepared = hidden(name);
         self.prepare(&prepared, bytes)?;
-        self.exchange(&prepared, name)
+        renameat(&self.fd, &prepared, &self.fd, name)
+            .map_err(|errno| self.failed("replace", name, errno))
     }
 
     /// Adds bytes at the end of a file by one call; makes it if there is none.
@@ -301,4 +344,72 @@ fn untrusted(at: &Path, why: Why) -> FlagError {
         at: at.to_owned(),
         why,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn run() -> (tempfile::TempDir, Directory) {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("run")).unwrap();
+        let run = Directory::open_run(root.path()).unwrap().unwrap();
+        (root, run)
+    }
+
+    /// Somebody writes to a file after it was looked at.
+    fn write_later(run: &Directory, name: &str) -> Mark {
+        run.replace(name, b"ours").unwrap();
+        let known = run.look(name).unwrap().unwrap().mark;
+        std::thread::sleep(Duration::from_millis(20));
+        fs::write(run.path.join(name), "theirs").unwrap();
+        known
+    }
+
+    #[track_caller]
+    fn check(run: &Directory, name: &str, text: &str) {
+        assert_eq!(fs::read_to_string(run.path.join(name)).unwrap(), text);
+        assert!(!run.path.join(hidden(name)).exists());
+    }
+
+    #[test]
+    fn t9_16_what_others_wrote_to_comes_back() {
+        let (_root, run) = run();
+        let known = write_later(&run, "flag");
+        assert!(
+            !run.take_aside("flag", std::slice::from_ref(&known))
+                .unwrap()
+        );
+        check(&run, "flag", "theirs");
+        assert!(!run.take("flag", &[known.clone()]).unwrap());
+        run.prepare(&hidden("flag"), b"ours again").unwrap();
+        assert!(!run.exchange(&hidden("flag"), "flag", &known).unwrap());
+        check(&run, "flag", "theirs");
+    }
+
+    #[test]
+    fn t9_16_what_is_gone_stays_gone() {
+        let (_root, run) = run();
+        let known = write_later(&run, "flag");
+        run.remove("flag").unwrap();
+        assert!(
+            !run.take_aside("flag", std::slice::from_ref(&known))
+                .unwrap()
+        );
+        run.prepare(&hidden("flag"), b"ours").unwrap();
+        assert!(!run.exchange(&hidden("flag"), "flag", &known).unwrap());
+        assert!(run.look("flag").unwrap().is_none());
+        assert!(run.look(&hidden("flag")).unwrap().is_none());
+    }
+
+    #[test]
+    fn t9_16_a_flag_that_others_made_first() {
+        let (_root, run) = run();
+        run.prepare(&hidden("flag"), b"ours").unwrap();
+        fs::write(run.path.join("flag"), "theirs").unwrap();
+        assert!(!run.publish(&hidden("flag"), "flag").unwrap());
+        check(&run, "flag", "theirs");
+    }
 }

@@ -273,11 +273,7 @@ fn t9_16_the_strongest_word_stays() {
         );
         // Less is due now.
         root.update(NEEDED, Level::SoftReboot, &[]);
-        let less = match before {
-            "" => "",
-            other => other,
-        };
-        assert_eq!(root.text("reboot-needed"), less, "{before:?}");
+        assert_eq!(root.text("reboot-needed"), before);
         root.withdraw();
         root.check(false, "-", before);
     }
@@ -530,7 +526,8 @@ fn t9_16_racing_with_a_writer() {
             }
         });
         for at in 0..lines {
-            root.write("reboot-required", "*** System restart required ***\n");
+            let flag = root.path("run/reboot-required");
+            fs::write(flag, "*** System restart required ***\n").unwrap();
             let mut file = OpenOptions::new()
                 .append(true)
                 .create(true)
@@ -542,11 +539,12 @@ fn t9_16_racing_with_a_writer() {
         stop.store(true, Ordering::Relaxed);
     });
     root.withdraw();
+    // He writes the flag before the list.
     assert_ne!(root.text("reboot-required"), "-");
     let list = root.text("reboot-required.pkgs");
     assert!(!list.contains("ours"), "{list}");
     // Between a writer's open and its write a line can go: see the module.
     let kept = (0..lines).filter(|at| list.lines().any(|line| line == format!("theirs-{at}")));
     let kept = kept.count();
-    assert!(kept > lines - 10, "{kept}");
+    assert!(kept >= lines * 9 / 10, "{kept}");
 }

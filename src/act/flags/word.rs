@@ -2,7 +2,7 @@
 
 use super::place::{Text, hidden};
 use super::{Change, FlagError, Writer};
-use crate::model::{Bytes, Level, parse_needed};
+use crate::model::{Bytes, Level, Mark, parse_needed};
 
 const NEEDED: &str = "reboot-needed";
 
@@ -21,7 +21,7 @@ pub(super) fn update(writer: &mut Writer, wanted: Option<Level>) -> Result<(), F
     });
     match (wanted, there) {
         (Some(level), there) => write(writer, level, there, others),
-        (None, Some(text)) if ours => withdraw(writer, &text, others),
+        (None, Some(text)) if ours => withdraw(writer, &text.mark, others),
         // Whoever wrote to it after us has made it his own.
         (None, _) => writer.claim(|record| {
             record.needed.clear();
@@ -56,7 +56,7 @@ fn write(
     })?;
     let set = match old {
         None => writer.run.publish(&prepared, NEEDED)?,
-        Some(old) => put_in_place(writer, &prepared, &old)?,
+        Some(old) => writer.run.exchange(&prepared, NEEDED, &old)?,
     };
     if set {
         writer.changes.needed = Change::Set;
@@ -70,34 +70,14 @@ fn write(
     })
 }
 
-/// Puts a prepared file in the place of what was looked at, if it is still that.
-fn put_in_place(
-    writer: &Writer,
-    prepared: &str,
-    old: &crate::model::Mark,
-) -> Result<bool, FlagError> {
-    if writer.run.is(NEEDED, std::slice::from_ref(old))? {
-        writer.run.exchange(prepared, NEEDED)?;
-        return Ok(true);
-    }
-    writer.run.remove(prepared)?;
-    Ok(false)
-}
-
 /// Gives a file that is ours back to whoever had written to it before.
-fn withdraw(writer: &mut Writer, text: &Text, others: Option<Bytes>) -> Result<(), FlagError> {
+fn withdraw(writer: &mut Writer, known: &Mark, others: Option<Bytes>) -> Result<(), FlagError> {
     let withdrawn = match others {
-        None => {
-            let still = writer.run.is(NEEDED, std::slice::from_ref(&text.mark))?;
-            if still {
-                writer.run.remove(NEEDED)?;
-            }
-            still
-        }
+        None => writer.run.take(NEEDED, std::slice::from_ref(known))?,
         Some(before) => {
             let prepared = hidden(NEEDED);
             writer.run.prepare(&prepared, before.as_slice())?;
-            put_in_place(writer, &prepared, &text.mark)?
+            writer.run.exchange(&prepared, NEEDED, known)?
         }
     };
     if withdrawn {
