@@ -302,3 +302,83 @@ fn last(text: &[u8], what: &[u8]) -> Option<usize> {
 fn note(files: &Files<'_>, operation: &str, path: impl AsRef<[u8]>, why: &str) {
     files.note(operation, path, WhyNot::Failed(why.to_owned()));
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PIECES: [&[u8]; 12] = [
+        b"target\0",
+        b"merge-deployment\0",
+        b"\0name\0",
+        b"osname\0",
+        b"bootcsum\0",
+        b"locked\0\0\x01\0b",
+        b"backing-root-device-inode\0",
+        b"\0(tt)",
+        b"/ostree/deploy/",
+        b"\nversion \noptions ostree=/",
+        b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.0",
+        b"\n1 1 0:1 ",
+    ];
+
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            prop::sample::select(&PIECES[..]).prop_map(<[u8]>::to_vec),
+            prop::collection::vec(any::<u8>(), 0..20),
+        ];
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn t11_01_parsers_take_anything(text in pieces()) {
+            parse_backing(&text);
+            parse_mounts(&text);
+            parse_entry(&text);
+            boot_sum_of(&text);
+            if let Some(staged) = parse_staged(&text) {
+                prop_assert!(is_name(&staged.next.tree.name));
+            }
+            if let Some(tree) = Tree::of_path(&text) {
+                prop_assert!(is_name(&tree.name) && !tree.os.contains(&b'/'));
+            }
+        }
+    }
+
+    #[test]
+    fn orders_of_entries() {
+        let check = |version: &str, other: &str, later: bool| {
+            assert_eq!(
+                is_later(version.as_bytes(), other.as_bytes()),
+                later,
+                "{version} {other}"
+            );
+        };
+        check("10", "9", true);
+        check("9", "10", false);
+        check("2", "2", false);
+        check("1", "", true);
+        check("", "1", false);
+        check("1", "odd", true);
+        check("b", "a", true);
+    }
+
+    #[test]
+    fn t9_19_what_is_no_deployment() {
+        let check = |path: &str, is: bool| {
+            assert_eq!(Tree::of_path(path.as_bytes()).is_some(), is, "{path}");
+        };
+        let name = format!("{}.0", "a".repeat(64));
+        check(&format!("/ostree/deploy/os/deploy/{name}"), true);
+        check(&format!("/root/ostree/deploy/os/deploy/{name}/etc"), true);
+        check(&format!("/ostree/deploy/os/var/{name}"), false);
+        check(&format!("/ostree/deploy/os/deploy/{name}x"), false);
+        check(&format!("/ostree/deploy/os/deploy/{}", &name[1..]), false);
+        check(&format!("/ostree/deploy/os/deploy/{}", &name[..65]), false);
+        check("/ostree/deploy/", false);
+        check("/", false);
+    }
+}
