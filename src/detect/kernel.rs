@@ -45,7 +45,7 @@ pub fn judge(kernel: &Kernel, order: Order<'_>) -> KernelState {
         .filter(|image| Flavour::of(&image.banner.release) == flavour)
         .collect();
     alike.sort_by(|a, b| {
-        releases(order, &a.banner.release, &b.banner.release).then(a.in_boot().cmp(&b.in_boot()))
+        releases(order, &a.banner.release, &b.banner.release).then(a.place().cmp(&b.place()))
     });
     let newest = alike.last().copied();
     let next = by_loader.or(newest);
@@ -174,10 +174,13 @@ impl<'a> Candidate<'a> {
         Some(Self { image, banner })
     }
 
-    /// Of the copies of one image, that in `/boot` is booted; the one beside the modules is what it was copied from.
-    fn in_boot(&self) -> bool {
-        !self.image.path.as_slice().starts_with(b"/usr/lib/modules")
-            && !self.image.path.as_slice().starts_with(b"/lib/modules")
+    /// Of several images of one release, that in `/boot` is booted: the one beside the modules is what it was copied
+    /// from, and what installkernel(8) set aside comes last.
+    fn place(&self) -> (bool, bool) {
+        let path = self.image.path.as_slice();
+        let beside_modules =
+            path.starts_with(b"/usr/lib/modules/") || path.starts_with(b"/lib/modules/");
+        (!path.ends_with(b".old"), !beside_modules)
     }
 
     fn as_next(&self, by_loader: bool) -> NextKernel {
@@ -213,8 +216,8 @@ fn releases(order: Order<'_>, a: &Bytes, b: &Bytes) -> Ordering {
 struct Flavour(Vec<String>);
 
 /// Parts of a release that say which distribution it is for, or of which: an upgrade of that changes them.
-const DISTRIBUTIONS: [&str; 13] = [
-    "deb", "bpo", "el", "fc", "amzn", "lp", "cm", "azl", "mga", "rc", "git", "ubuntu", "rpt",
+const DISTRIBUTIONS: [&str; 14] = [
+    "deb", "bpo", "el", "fc", "amzn", "lp", "cm", "azl", "mga", "rc", "git", "ubuntu", "rpt", "r",
 ];
 /// Numbers that are no version: processors, boards, page sizes.
 const NUMBERS: [&str; 4] = ["486", "586", "686", "2712"];
@@ -227,6 +230,9 @@ impl Flavour {
         let last = parts.len().saturating_sub(1);
         let mut kept: Vec<String> = Vec::new();
         for (at, part) in parts.iter().enumerate() {
+            if is_commit(part) {
+                continue;
+            }
             let follows_board = kept.last().is_some_and(|before| before == "rpi");
             if NUMBERS.contains(part) && at == last || is_literal(part) || follows_board {
                 kept.push((*part).to_owned());
@@ -243,11 +249,17 @@ impl Flavour {
 
 /// Words in which the numbers belong to the name.
 fn is_literal(part: &str) -> bool {
-    const WORDS: [&str; 12] = [
-        "x86_64", "i386", "i686", "amd64", "arm64", "aarch64", "ppc64le", "ppc64el", "riscv64",
-        "s390x", "armv7hl", "64k",
+    const WORDS: [&str; 16] = [
+        "v6", "v7", "v7l", "v8", "x86_64", "i386", "i686", "amd64", "arm64", "aarch64", "ppc64le",
+        "ppc64el", "riscv64", "s390x", "armv7hl", "64k",
     ];
     WORDS.contains(&part)
+}
+
+/// What `CONFIG_LOCALVERSION_AUTO` appends: each build has another.
+fn is_commit(part: &str) -> bool {
+    let hash = part.strip_prefix('g').unwrap_or_default();
+    hash.len() >= 7 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

@@ -184,6 +184,25 @@ fn t9_11_no_image_at_all() {
 }
 
 #[test]
+fn copies_of_one_release() {
+    let at = |kernel: &mut Kernel, path: &str, build: &str| {
+        let mut image = kernel.images[0].clone();
+        image.path = Bytes::from(path);
+        image.banner = Ok(banner(RUNNING, build));
+        kernel.images.push(image);
+        kernel.images.sort_by(|a, b| a.path.cmp(&b.path));
+    };
+    let mut kernel = machine(OLD, &[OLD], &[RUNNING]);
+    at(&mut kernel, "/boot/vmlinuz-6.1.0-50-amd64.old", "#1 before");
+    at(
+        &mut kernel,
+        "/usr/lib/modules/6.1.0-50-amd64/vmlinuz",
+        "#1 other",
+    );
+    check(&kernel, "current", Some(RUNNING));
+}
+
+#[test]
 fn t9_06_what_could_not_be_read_is_not_current() {
     let unreadable = ("6.1.0-56-amd64", "!");
     let kernel = machine(OLD, &[OLD, unreadable], &[RUNNING]);
@@ -228,4 +247,7 @@ fn flavours_of_releases() {
     check("6.6.7-1-lts", "lts");
     check("6.1.61-85.141.amzn2023.x86_64", "x86_64");
     check("6.18.44", "");
+    check("6.6.58-gentoo-r1", "gentoo");
+    check("6.1.21-v7l+", "v7l");
+    check("6.9.0-12345-g1a2b3c4d5e6f", "");
 }
