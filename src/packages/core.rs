@@ -25,12 +25,16 @@ pub fn core(root: &Path, listed: &[Listed], since: Timestamp) -> (Core, Vec<Prob
             .collect(),
         ..Core::default()
     };
+    let after = Timestamp {
+        secs: since.secs.saturating_add(1),
+        nanos: 0,
+    };
     let mut missing: Option<BTreeSet<u32>> = None;
     for store in &stores {
         let mut question = Question {
             store: &**store,
             listed,
-            since,
+            after,
             asked: &mut asked,
         };
         let Some(found) = question.ask() else {
@@ -64,7 +68,8 @@ struct Found {
 struct Question<'a> {
     store: &'a dyn PackageDb,
     listed: &'a [Listed],
-    since: Timestamp,
+    /// The first second that counts.
+    after: Timestamp,
     asked: &'a mut Asked,
 }
 
@@ -117,11 +122,7 @@ impl Question<'_> {
             by_name,
             by_provides,
         });
-        let after = Timestamp {
-            secs: self.since.secs.saturating_add(1),
-            nanos: 0,
-        };
-        let found = self.matching(&wanted.collect::<Vec<_>>(), Some(after))?;
+        let found = self.matching(&wanted.collect::<Vec<_>>(), Some(self.after))?;
         let fresh = found.into_iter().filter_map(|found| {
             let meant = |index: &&u32| self.listed[**index as usize].fits(&found.package.name);
             let listed: Vec<u32> = listed[found.wanted].iter().filter(meant).copied().collect();
@@ -206,7 +207,7 @@ impl Question<'_> {
     /// What the logs tell since the start. That they cannot be read hides no package.
     fn changes(&mut self) -> Vec<Change> {
         let backend = self.store.backend();
-        let (value, said) = match self.store.changes_since(system_time(self.since)) {
+        let (value, said) = match self.store.changes_since(system_time(self.after)) {
             Ok(Answer { value, damage }) => {
                 let said = damage.iter().map(ToString::to_string);
                 (value, said.collect())

@@ -72,7 +72,7 @@ fn t9_17_names_and_what_is_provided() {
         "2-1",
         "amd64",
         "install ok installed",
-        "Provides: mta, smtpd (= 4.0),\n relay:any (= 1)\n",
+        "Provides: mta, smtpd (= 4.0),\n relay:any (= 1), hint (= kexec), hint\n",
     );
     store.installed("linux-image-6.1-amd64", "6.1-1", "amd64");
     store.installed("linux-image-6.2-amd64", "6.2-1", "amd64");
@@ -119,6 +119,13 @@ fn t9_17_names_and_what_is_provided() {
         None,
         &["0 mailer:amd64 2-1 = 4.0 @ 100"],
     );
+    // What is provided without a version goes for all.
+    check(
+        &store,
+        &[either("hint")],
+        None,
+        &["0 mailer:amd64 2-1 @ 100"],
+    );
     check(
         &store,
         &[either("relay")],
@@ -157,6 +164,10 @@ fn t9_17_status_is_read_only_if_a_list_is_fresh() {
     check(&store, &[either("dbus")], Some(101), &[]);
     let answer = store.open().matching(&[either("dbus")], Some(at(100)));
     assert!(answer.is_err());
+    // Nor are the lists looked at, where the directory says that none was renamed into it: dpkg never writes one in place.
+    let info = File::open(store.path("/var/lib/dpkg/info")).unwrap();
+    info.set_modified(at(99)).unwrap();
+    check(&store, &[either("dbus")], Some(100), &[]);
 }
 
 #[test]
