@@ -10,7 +10,7 @@ use super::files::{Files, Found, why_io};
 use crate::model::{Bytes, FileStat, Flag, FlagRecord, Level, Mark, WhyNot};
 use crate::model::{package_lines, parse_needed};
 
-/// Where they are. The second is the first on all but old systems.
+/// Where they are.
 const DIRECTORIES: [&str; 2] = ["/run", "/var/run"];
 const REQUIRED: &str = "/reboot-required";
 const PACKAGES: &str = "/reboot-required.pkgs";
@@ -30,9 +30,11 @@ const NAMES_CAP: usize = 4096;
 pub(super) fn read(files: &Files<'_>) -> Vec<Flag> {
     let record = read_record(files).unwrap_or_default();
     let mut flags = Vec::new();
-    // One file may have several names: /var/run is a link, or a bind mount.
+    // One file may have several names: /var/run is a link on all but old systems, or a bind mount.
     let mut seen = HashSet::new();
-    for directory in DIRECTORIES {
+    let [run, old] = DIRECTORIES.map(|directory| find(files, directory));
+    let is_same = run.zip(old).is_some_and(|(run, old)| run.path == old.path);
+    for directory in DIRECTORIES.into_iter().take(2 - usize::from(is_same)) {
         let mut found = |name: &str| {
             let path = [directory, name].concat();
             let found = find(files, &path)?;

@@ -118,6 +118,10 @@ impl Changes {
 /// Why not. What was recorded by then is what the next run goes on with.
 pub fn update(root: &Path, files: FlagFiles, due: Option<&Due>) -> Result<Changes, FlagError> {
     let wanted = Wanted::of(files, due);
+    // Most systems, most of the time: then nobody has to hear what is odd about their /run.
+    if wanted.is_nothing() && !has_record(root) {
+        return Ok(Changes::default());
+    }
     let Some(run) = Directory::open_run(root)? else {
         return Ok(Changes::default());
     };
@@ -128,9 +132,6 @@ pub fn update(root: &Path, files: FlagFiles, due: Option<&Due>) -> Result<Change
     let Some(own) = own else {
         return Ok(Changes::default());
     };
-    if wanted.is_nothing() && own.look(RECORD)?.is_none() {
-        return Ok(Changes::default());
-    }
     let _lock = own.lock(LOCK, LOCK_DEADLINE)?;
     let (record, note) = read_record(&own)?;
     let mut writer = Writer {
@@ -217,6 +218,11 @@ impl Writer {
         self.record = record;
         Ok(())
     }
+}
+
+fn has_record(root: &Path) -> bool {
+    let path = root.join("run").join(OURS).join(RECORD);
+    !matches!(rustix::fs::lstat(path), Err(Errno::NOENT | Errno::NOTDIR))
 }
 
 /// The record, or none with the reason why not. That it cannot be understood means that nothing is ours.

@@ -383,7 +383,7 @@ mod tests {
                 .unwrap()
         );
         check(&run, "flag", "theirs");
-        assert!(!run.take("flag", &[known.clone()]).unwrap());
+        assert!(!run.take("flag", std::slice::from_ref(&known)).unwrap());
         run.prepare(&hidden("flag"), b"ours again").unwrap();
         assert!(!run.exchange(&hidden("flag"), "flag", &known).unwrap());
         check(&run, "flag", "theirs");
