@@ -1,7 +1,7 @@
 //! What a kernel loads before anything else: a file in the archives at the beginning of its initrd that are not compressed
 //! (Documentation/arch/x86/microcode.rst and driver-api/early-userspace/buffer-format.rst in Linux; `find_cpio_data`).
 
-use super::ranges::{Damage, Part, Ranges, exactly};
+use super::ranges::{Damage, Part, Ranges, at_most, exactly};
 use crate::boot::images::pe;
 
 /// A header of cpio's "newc" form: a magic number of six digits and thirteen fields of eight, all hexadecimal.
@@ -76,7 +76,7 @@ struct Head {
 
 /// `None` where something else begins: what is compressed.
 fn head(source: &dyn Ranges, at: u64) -> Result<Option<Head>, Damage> {
-    let magic = source.range(at, 6).unwrap_or_default();
+    let magic = at_most(source, at, 6)?;
     if !MAGICS.contains(&&*magic) {
         return Ok(None);
     }
@@ -123,7 +123,7 @@ fn aligned(offset: u64) -> u64 {
 /// The parts of a file that a kernel sees as one initrd: the file itself, or sections of a unified kernel image, in
 /// the order in which the stub hands them over (systemd-stub(7)).
 fn parts(source: &dyn Ranges) -> Result<Vec<(u64, u64)>, Damage> {
-    let start = source.range(0, 64).unwrap_or_default();
+    let start = at_most(source, 0, 64)?;
     if !start.starts_with(b"MZ") {
         return Ok(vec![(0, source.size())]);
     }

@@ -1,7 +1,7 @@
 //! Where initrds are, and files that boot loaders put before them.
 
 use crate::boot::files::Files;
-use crate::model::Bytes;
+use crate::model::{Bytes, WhyNot};
 
 /// Directories of boot loaders. What else than the first is a second opinion: often not mounted, or not for us to see.
 const BASES: [&str; 3] = ["/boot", "/efi", "/boot/efi"];
@@ -41,7 +41,12 @@ pub(super) fn list(files: &Files<'_>) -> Vec<Vec<u8>> {
         let nested = tokens.map(|name| joined(base.as_bytes(), name.as_slice()));
         let nested = nested.chain([joined(base.as_bytes(), b"ostree")]);
         for parent in nested.collect::<Vec<_>>() {
-            for name in quietly(files, &parent).iter().take(DIRECTORIES_CAP) {
+            let names = quietly(files, &parent);
+            if names.len() > DIRECTORIES_CAP {
+                let what = format!("it holds more than {DIRECTORIES_CAP} names");
+                files.note("list", &parent, WhyNot::Failed(what));
+            }
+            for name in names.iter().take(DIRECTORIES_CAP) {
                 let directory = joined(&parent, name.as_slice());
                 paths.extend(below(&directory, &quietly(files, &directory), is_initrd));
             }

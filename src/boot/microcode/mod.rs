@@ -130,6 +130,9 @@ impl Format {
     }
 }
 
+/// What a file holds, and where it is damaged.
+type Content = (Vec<Update>, Option<Damage>);
+
 /// What was found so far.
 struct Search<'a, 'b> {
     files: &'a Files<'b>,
@@ -207,58 +210,49 @@ impl<'a, 'b> Search<'a, 'b> {
         }
     }
 
-    fn early_in(&self, found: &Found) -> Result<Vec<Update>, (Vec<Update>, WhyNot)> {
-        let none = |why| (Vec::new(), why);
-        let file = self.files.open_found(found).map_err(none)?;
-        match early::microcode_in(&file, self.format.early_name()) {
-            Ok(Some(part)) => self.updates(&part).map_err(|(updates, damage)| {
-                let damage = damage.behind(part.start);
-                (updates, WhyNot::Failed(damage.to_string()))
-            }),
-            Ok(None) => Ok(Vec::new()),
-            Err(damage) => Err(none(WhyNot::Failed(damage.to_string()))),
-        }
-    }
-
-    fn firmware_in(
-        &self,
-        found: &Found,
-        packed: Option<Compression>,
-    ) -> Result<Vec<Update>, (Vec<Update>, WhyNot)> {
-        let none = |why| (Vec::new(), why);
-        let file = self.files.open_found(found).map_err(none)?;
-        let updates = match packed {
-            None => self.updates(&file),
-            Some(packed) => {
-                let content = unpacked(file, packed).map_err(|error| none(why_io(&error)))?;
-                self.updates(&content.as_slice())
-            }
+    fn early_in(&self, found: &Found) -> Result<Content, WhyNot> {
+        let file = self.files.open_found(found)?;
+        let part = match early::microcode_in(&file, self.format.early_name()) {
+            Ok(Some(part)) => part,
+            Ok(None) => return Ok((Vec::new(), None)),
+            Err(damage) => return Ok((Vec::new(), Some(damage))),
         };
-        updates.map_err(|(updates, damage)| (updates, WhyNot::Failed(damage.to_string())))
+        let (updates, damage) = self.updates(&part);
+        Ok((updates, damage.map(|damage| damage.behind(part.start))))
     }
 
-    fn updates(&self, source: &dyn Ranges) -> Result<Vec<Update>, (Vec<Update>, Damage)> {
+    fn firmware_in(&self, found: &Found, packed: Option<Compression>) -> Result<Content, WhyNot> {
+        let file = self.files.open_found(found)?;
+        let Some(packed) = packed else {
+            return Ok(self.updates(&file));
+        };
+        let content = unpacked(file, packed).map_err(|error| why_io(&error))?;
+        Ok(self.updates(&content.as_slice()))
+    }
+
+    fn updates(&self, source: &dyn Ranges) -> Content {
         let wanted = |signature| self.signatures.contains(&signature);
         match self.format {
-            Format::Intel => intel::read_records(source, &wanted).map_err(|why| (Vec::new(), why)),
-            Format::Amd => match amd::read_containers(source, &wanted) {
-                (updates, None) => Ok(updates),
-                (updates, Some(damage)) => Err((updates, damage)),
+            Format::Intel => match intel::read_records(source, &wanted) {
+                Ok(updates) => (updates, None),
+                Err(damage) => (Vec::new(), Some(damage)),
             },
+            Format::Amd => amd::read_containers(source, &wanted),
         }
     }
 
-    fn keep(
-        &mut self,
-        path: &Bytes,
-        early: bool,
-        updates: Result<Vec<Update>, (Vec<Update>, WhyNot)>,
-    ) {
-        let updates = updates.unwrap_or_else(|(updates, why)| {
+    fn keep(&mut self, path: &Bytes, early: bool, content: Result<Content, WhyNot>) {
+        let (updates, why) = match content {
+            Ok((updates, damage)) => (
+                updates,
+                damage.map(|damage| WhyNot::Failed(damage.to_string())),
+            ),
+            Err(why) => (Vec::new(), Some(why)),
+        };
+        if let Some(why) = why {
             self.files.note("read", path.as_slice(), why);
             self.unread.push(path.clone());
-            updates
-        });
+        }
         self.patches.extend(updates.iter().map(|update| Patch {
             file: path.clone(),
             early,

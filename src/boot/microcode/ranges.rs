@@ -99,17 +99,26 @@ pub(super) fn exactly<'a>(
     length: usize,
     what: &str,
 ) -> Result<Cow<'a, [u8]>, Damage> {
-    match source.range(offset, length) {
-        Ok(bytes) if bytes.len() == length => Ok(bytes),
-        Ok(_) => Err(Damage::at(offset, format!("{what} is cut off"))),
-        Err(error) => {
-            let why = match error.raw_os_error() {
-                Some(_) => error.kind().to_string(),
-                None => error.to_string(),
-            };
-            Err(Damage::at(offset, why))
-        }
+    let bytes = at_most(source, offset, length)?;
+    match bytes.len() == length {
+        true => Ok(bytes),
+        false => Err(Damage::at(offset, format!("{what} is cut off"))),
     }
+}
+
+/// As many bytes as there are, up to `length`.
+pub(super) fn at_most(
+    source: &dyn Ranges,
+    offset: u64,
+    length: usize,
+) -> Result<Cow<'_, [u8]>, Damage> {
+    source.range(offset, length).map_err(|error| {
+        let why = match error.raw_os_error() {
+            Some(_) => error.kind().to_string(),
+            None => error.to_string(),
+        };
+        Damage::at(offset, why)
+    })
 }
 
 /// A little-endian number of four bytes; zero where there are none.

@@ -104,6 +104,20 @@ fn g_a_large_file_of_nothing_is_cheap() {
 }
 
 #[test]
+fn g_more_directories_than_are_looked_into_are_said() {
+    let tree = Tree::of_intel();
+    for number in 0..257 {
+        fs::create_dir_all(tree.path(&format!("boot/ostree/{number:03}/x"))).unwrap();
+    }
+    let (_, problems) = tree.read();
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["cannot list /boot/ostree: it holds more than 256 names"]
+    );
+}
+
+#[test]
 fn g_records_of_a_few_bytes_are_not_endless() {
     let mut small = record(update(0xf48, 2, 9), &[])[..49].to_vec();
     small[28..36].copy_from_slice(&[1, 0, 0, 0, 49, 0, 0, 0]);
