@@ -103,6 +103,7 @@ pub(super) fn read(disk: &Disk<'_, '_>) -> Option<Said> {
     said.choice = first.choice;
     if all
         .iter()
+        .skip(1)
         .any(|other| !disk.agree(other.choice.as_ref(), said.choice.as_ref()))
     {
         said.choice = None;

@@ -5,7 +5,7 @@
 /// `# GRUB Environment Block`, lines of `name=value` in which a backslash keeps the byte after it from ending the line
 /// (grub-core/lib/envblk.c), and `#` up to the end.
 #[must_use]
-pub fn parse_grubenv(text: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+pub(super) fn parse_grubenv(text: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     const SIGNATURE: &[u8] = b"# GRUB Environment Block\n";
     let mut rest = text.strip_prefix(SIGNATURE)?;
     let mut pairs = Vec::new();

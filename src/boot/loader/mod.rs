@@ -9,9 +9,11 @@ mod bls;
 mod commands;
 mod condition;
 mod efi;
+mod expand;
 mod extlinux;
 pub mod grub;
 mod grubenv;
+mod menu;
 mod raspberry;
 mod run;
 mod script;
@@ -22,6 +24,7 @@ pub mod version;
 mod zipl;
 
 use super::files::Files;
+use super::images;
 use crate::model::{Bytes, Entry, Loader, LoaderKind, WhyNot};
 use bls::{Snippet, parse_snippet};
 
@@ -144,20 +147,20 @@ impl Disk<'_, '_> {
 
     /// Whether two would boot the same image.
     fn agree(&self, one: Option<&Choice>, other: Option<&Choice>) -> bool {
-        let image = |choice: &Choice| self.image(choice).ok().flatten();
+        let image = |choice: &Choice| Some(self.image(choice).ok()??.0);
         match (one, other) {
             (Some(one), Some(other)) => image(one).is_some() && image(one) == image(other),
             _ => false,
         }
     }
 
-    /// The image of a choice, symbolic links resolved; `None` if it is nowhere.
-    fn image(&self, choice: &Choice) -> Result<Option<Bytes>, WhyNot> {
+    /// The image of a choice, symbolic links resolved, and its name before that; `None` if it is nowhere.
+    fn image<'c>(&self, choice: &'c Choice) -> Result<Option<(Bytes, &'c [u8])>, WhyNot> {
         for place in &choice.places {
             if let Some(found) = self.files.find(place)?
                 && found.is_file()
             {
-                return Ok(Some(found.path));
+                return Ok(Some((found.path, place)));
             }
         }
         Ok(None)
@@ -165,8 +168,16 @@ impl Disk<'_, '_> {
 
     fn entry(&self, choice: Choice, notes: &mut Vec<String>) -> Option<Entry> {
         let shown = choice.places.first().cloned().unwrap_or_default();
-        let image = match self.image(&choice) {
-            Ok(Some(image)) => image,
+        let (image, release) = match self.image(&choice) {
+            Ok(Some((image, named))) => {
+                // SUSE has links in /boot to files whose name says nothing.
+                let release = choice.release.clone();
+                let release = release
+                    .or_else(|| release_in_name(image.as_slice()))
+                    .or_else(|| release_in_name(named))
+                    .map(Bytes::from);
+                (image, release)
+            }
             Ok(None) => {
                 let (id, shown) = (Bytes::from(choice.id), Bytes::from(shown));
                 notes.push(format!(
@@ -181,11 +192,16 @@ impl Disk<'_, '_> {
                 return None;
             }
         };
-        let release = choice.release.or_else(|| release_in_name(image.as_slice()));
+        // What the image itself says. It is among the images that are read anyway, which tell of what is wrong with it.
+        let inside = || {
+            images::release_of(self.files, image.as_slice())
+                .ok()
+                .flatten()
+        };
         Some(Entry {
             id: Bytes::from(choice.id),
             title: Bytes::from(choice.title),
-            release: release.map(Bytes::from),
+            release: release.or_else(inside),
             source: Bytes::from(choice.source),
             image,
         })

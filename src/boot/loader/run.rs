@@ -9,17 +9,13 @@ use std::rc::Rc;
 use super::bls::Snippet;
 use super::commands::{FEATURES, INERT, OTHERS, SETTERS, UNKNOWN_VARIABLES};
 use super::condition;
-use super::grubenv::parse_grubenv;
-use super::script::{Block, Part, Statement, Word, parse_script};
-use super::version::{compare, compare_packages};
+use super::expand::sibling_name;
+use super::script::{Block, Statement, Word};
 
 /// Statements that are carried out: a file of 200 kernels takes a few thousand.
 const STEPS: usize = 200_000;
 /// Functions inside functions, and files inside files.
 const DEPTH: usize = 8;
-/// Entries of a menu.
-const ITEMS: usize = 10_000;
-
 /// Known or not.
 pub(super) type Value = Option<Vec<u8>>;
 
@@ -75,14 +71,14 @@ pub(super) enum Loads {
 
 /// The state of a script.
 pub(super) struct Run<'a> {
-    around: &'a Surroundings<'a>,
+    pub(super) around: &'a Surroundings<'a>,
     variables: BTreeMap<Vec<u8>, Value>,
     functions: BTreeMap<Vec<u8>, Option<Block>>,
     pub(super) menu: Vec<Item>,
     /// `$?`.
-    status: Option<bool>,
+    pub(super) status: Option<bool>,
     /// Conditions around this place that are not known.
-    unsure: usize,
+    pub(super) unsure: usize,
     depth: usize,
     steps: usize,
     kernels: Vec<Value>,
@@ -173,7 +169,7 @@ impl<'a> Run<'a> {
         (!unknown).then(Vec::new)
     }
 
-    fn set(&mut self, name: &[u8], value: Value) {
+    pub(super) fn set(&mut self, name: &[u8], value: Value) {
         let value = match self.unsure {
             0 => value,
             _ if self.variable(name) == value => value,
@@ -257,7 +253,10 @@ impl<'a> Run<'a> {
         self.deeper(|run| run.run(&body))
     }
 
-    fn deeper(&mut self, inside: impl FnOnce(&mut Self) -> Result<(), Stop>) -> Result<(), Stop> {
+    pub(super) fn deeper(
+        &mut self,
+        inside: impl FnOnce(&mut Self) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         if self.depth == DEPTH {
             return not_understood("functions or files inside one another, too deep");
         }
@@ -265,84 +264,6 @@ impl<'a> Run<'a> {
         let result = inside(self);
         self.depth -= 1;
         result
-    }
-
-    /// `menuentry TITLE [--class C] [--id ID] { … }`.
-    fn entry(&mut self, words: &[Word], block: &Block) -> Result<(), Stop> {
-        let (mut title, mut id) = (None, None);
-        let fields: Option<Vec<Vec<u8>>> = words[1..].iter().flat_map(|w| self.expand(w)).collect();
-        let Some(fields) = fields else {
-            return not_understood("a menu entry whose title or id is not known");
-        };
-        let mut fields = fields.into_iter();
-        while let Some(field) = fields.next() {
-            match field.as_slice() {
-                b"--id" => id = fields.next(),
-                b"--class" | b"--users" | b"--hotkey" | b"--source" => drop(fields.next()),
-                b"--unrestricted" => {}
-                [b'-', b'-', rest @ ..] => {
-                    if let Some(value) = rest.strip_prefix(b"id=") {
-                        id = Some(value.to_vec());
-                    }
-                }
-                // More are arguments of the entry.
-                _ => title = title.or(Some(field)),
-            }
-        }
-        let Some(title) = title else {
-            return not_understood("a menu entry without a title");
-        };
-        let body = match words[0].plain() {
-            Some(b"submenu") => Body::Submenu(Rc::clone(block)),
-            _ => Body::Commands(Rc::clone(block)),
-        };
-        self.add(Item {
-            id: id.unwrap_or_else(|| title.clone()),
-            title,
-            body,
-            uncertain: self.unsure > 0,
-        })
-    }
-
-    fn add(&mut self, item: Item) -> Result<(), Stop> {
-        if self.menu.len() == ITEMS {
-            return not_understood("too many menu entries");
-        }
-        self.menu.push(item);
-        Ok(())
-    }
-
-    /// `blscfg` reads all of them, wherever it stands.
-    fn add_snippets(&mut self) -> Result<(), Stop> {
-        self.has_snippets = true;
-        // Where /boot is a subvolume of its own, or a part of one, grub-mkconfig says which.
-        match self.variable(b"blsdir") {
-            Some(path) if path.is_empty() || path.ends_with(b"/loader/entries") => {}
-            _ => return not_understood("boot entries in another directory"),
-        }
-        let snippets = self.around.snippets.clone().map_err(Stop::NotUnderstood)?;
-        let mut bootable: Vec<Snippet> =
-            snippets.into_iter().filter(|s| s.linux.is_some()).collect();
-        // GRUB up to RHEL 9 sorts as packages; from 2.14 on it sorts as `ls -v` does, which for names that both know is
-        // as UAPI.10.
-        bootable.sort_by(|a, b| compare(&b.id, &a.id));
-        let ids = |all: &[Snippet]| all.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
-        let newer = ids(&bootable);
-        bootable.sort_by(|a, b| compare_packages(&b.id, &a.id));
-        self.order_differs |= newer != ids(&bootable);
-        for snippet in bootable {
-            self.add(Item {
-                id: snippet.id.clone(),
-                title: snippet
-                    .title
-                    .clone()
-                    .or_else(|| snippet.linux.clone())
-                    .unwrap_or_default(),
-                body: Body::Snippet(Rc::new(snippet)),
-                uncertain: self.unsure > 0,
-            })?;
-        }
-        Ok(())
     }
 
     /// `set name=value`.
@@ -355,25 +276,6 @@ impl<'a> Run<'a> {
         }
         self.status = Some(true);
         Ok(())
-    }
-
-    /// The value of `name=value` is one word, whatever it holds.
-    fn assignment(&self, word: &Word) -> Option<(Vec<u8>, Value)> {
-        let (first, rest) = word.parts.split_first()?;
-        let Part::Text { bytes, quoted } = first else {
-            return None;
-        };
-        let at = bytes.iter().position(|&byte| byte == b'=')?;
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-        if at == 0 || !bytes[..at].iter().all(is_name) {
-            return None;
-        }
-        let value = Part::Text {
-            bytes: bytes[at + 1..].to_vec(),
-            quoted: *quoted,
-        };
-        let parts: Vec<Part> = std::iter::once(value).chain(rest.iter().cloned()).collect();
-        Some((bytes[..at].to_vec(), self.joined(&Word { parts })))
     }
 
     fn unset_all(&mut self, words: &[Word]) -> Result<(), Stop> {
@@ -402,63 +304,10 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// `load_env [-f FILE] [NAME …]`.
-    fn load_env(&mut self, words: &[Word]) -> Result<(), Stop> {
-        let mut file = Some(b"grubenv".to_vec());
-        let mut names = Vec::new();
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            match word.plain() {
-                Some(b"-f" | b"--file") => file = words.next().and_then(sibling_name),
-                Some(b"-s" | b"--skip-sig") => {}
-                Some(name) if !name.starts_with(b"-") => names.push(name),
-                _ => return not_understood("an odd load_env command"),
-            }
-        }
-        let Some(file) = file else {
-            return not_understood("an environment block in another place");
-        };
-        match (self.around.sibling)(&file) {
-            Sibling::Absent => self.status = Some(false),
-            Sibling::Unknown => return not_understood("grubenv cannot be read"),
-            Sibling::Holds(text) => {
-                let Some(pairs) = parse_grubenv(&text) else {
-                    return not_understood("grubenv is damaged");
-                };
-                for (name, value) in pairs {
-                    if names.is_empty() || names.contains(&name.as_slice()) {
-                        self.set(&name, Some(value));
-                    }
-                }
-                self.status = Some(true);
-            }
-        }
-        Ok(())
-    }
-
-    fn source(&mut self, word: &Word) -> Result<(), Stop> {
-        let name = sibling_name(word);
-        let text = match name
-            .as_deref()
-            .map(|name| (name, (self.around.sibling)(name)))
-        {
-            Some((_, Sibling::Absent)) => {
-                self.status = Some(false);
-                return Ok(());
-            }
-            // Nothing but a password is in it (grub2-setpassword), and nobody else may read it.
-            Some((b"user.cfg", _)) => return Ok(()),
-            Some((_, Sibling::Holds(text))) => text,
-            _ => return not_understood("another file that cannot be read"),
-        };
-        let block = parse_script(&text).map_err(Stop::NotUnderstood)?;
-        self.deeper(|run| run.run(&block))
-    }
-
     fn kernel(&mut self, words: &[Word]) {
-        let mut fields = words[1..].iter().flat_map(|word| self.expand(word));
-        let image = fields.next().flatten();
-        drop(fields);
+        // What is empty is no word.
+        let word = words[1..].iter().find(|word| !self.expand(word).is_empty());
+        let image = word.and_then(|word| self.path(word));
         if self.unsure == 0 {
             self.kernels.clear();
         }
@@ -473,7 +322,7 @@ impl<'a> Run<'a> {
             !option
         });
         if self.hypervisor && self.kernels.is_empty() {
-            self.kernels.push(first.and_then(|word| self.joined(word)));
+            self.kernels.push(first.and_then(|word| self.path(word)));
         }
         self.status = None;
     }
@@ -517,11 +366,12 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn test(&self, words: &[Word]) -> Option<bool> {
-        let words = match words.split_last() {
-            Some((last, rest)) if words[0].plain() == Some(b"[") => {
-                (last.plain() == Some(b"]")).then_some(&rest[1..])?
+    pub(super) fn test(&self, words: &[Word]) -> Option<bool> {
+        let words = match words {
+            [first, inside @ .., last] if first.plain() == Some(b"[") => {
+                (last.plain() == Some(b"]")).then_some(inside)?
             }
+            [first] if first.plain() == Some(b"[") => return None,
             _ => &words[1..],
         };
         let mut arguments = Vec::new();
@@ -534,91 +384,9 @@ impl<'a> Run<'a> {
         }
         condition::holds(&arguments)
     }
-
-    /// The fields of a word: none if it is an empty variable, several if a variable holds blanks.
-    fn expand(&self, word: &Word) -> Vec<Value> {
-        let mut fields = Vec::new();
-        // The field that is being made, once anything is in it.
-        let mut field: Option<Value> = None;
-        for part in &word.parts {
-            let (value, whole) = match part {
-                Part::Text { bytes, .. } => (Some(bytes.clone()), true),
-                Part::Variable { name, quoted } => (self.expand_variable(name), *quoted),
-            };
-            let Some(bytes) = value else {
-                field = Some(None);
-                continue;
-            };
-            if whole {
-                append(&mut field, &bytes);
-                continue;
-            }
-            for (at, piece) in bytes.split(u8::is_ascii_whitespace).enumerate() {
-                if at > 0 {
-                    fields.extend(field.take());
-                }
-                if !piece.is_empty() {
-                    append(&mut field, piece);
-                }
-            }
-        }
-        fields.extend(field);
-        fields
-    }
-
-    /// A word as one, however many blanks its variables hold.
-    fn joined(&self, word: &Word) -> Value {
-        let mut all = Vec::new();
-        for part in &word.parts {
-            match part {
-                Part::Text { bytes, .. } => all.extend_from_slice(bytes),
-                Part::Variable { name, .. } => all.extend(self.expand_variable(name)?),
-            }
-        }
-        Some(all)
-    }
-
-    fn expand_variable(&self, name: &[u8]) -> Value {
-        match name {
-            b"?" => Some(vec![if self.status? { b'0' } else { b'1' }]),
-            b"#" | b"*" | b"@" => None,
-            [first, ..] if first.is_ascii_digit() => None,
-            _ => self.variable(name),
-        }
-    }
 }
 
-fn append(field: &mut Option<Value>, bytes: &[u8]) {
-    if let Some(known) = field.get_or_insert_with(|| Some(Vec::new())) {
-        known.extend_from_slice(bytes);
-    }
-}
-
-/// The name of a file beside `grub.cfg`: `$prefix/NAME`, `${config_directory}/NAME`.
-fn sibling_name(word: &Word) -> Option<Vec<u8>> {
-    let mut parts = word.parts.iter().filter(|part| match part {
-        Part::Text { bytes, .. } => !bytes.is_empty(),
-        Part::Variable { .. } => true,
-    });
-    let directory = match parts.next()? {
-        Part::Variable { name, .. } => name.as_slice(),
-        Part::Text { .. } => return None,
-    };
-    if !matches!(directory, b"prefix" | b"config_directory") {
-        return None;
-    }
-    let mut text = Vec::new();
-    for part in parts {
-        match part {
-            Part::Text { bytes, .. } => text.extend_from_slice(bytes),
-            Part::Variable { .. } => return None,
-        }
-    }
-    let name = text.strip_prefix(b"/")?;
-    (!name.is_empty() && !name.contains(&b'/')).then(|| name.to_vec())
-}
-
-fn not_understood<T>(what: &str) -> Result<T, Stop> {
+pub(super) fn not_understood<T>(what: &str) -> Result<T, Stop> {
     Err(Stop::NotUnderstood(what.to_owned()))
 }
 

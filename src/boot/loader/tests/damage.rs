@@ -1,0 +1,234 @@
+//! Hostile and damaged files.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::super::grub::{Beside, parse_grub_cfg};
+use super::*;
+
+#[test]
+fn t9_08_files_that_are_none() {
+    let scene = Scene::new().file("/boot/grub/x", "");
+    rustix::fs::mkfifoat(
+        rustix::fs::CWD,
+        scene.path("/boot/grub/grub.cfg"),
+        rustix::fs::Mode::from_raw_mode(0o600),
+    )
+    .unwrap();
+    scene.boots_unknown(
+        LoaderKind::Grub,
+        "/boot/grub/grub.cfg: it is no regular file",
+    );
+    let scene = Scene::new().link("/boot/grub/grub.cfg", "grub.cfg");
+    scene.boots_unknown(LoaderKind::Grub, "too many symbolic links");
+    let scene = Scene::new().file("/boot/grub/grub.cfg", "menuentry a { linux /boot }\n");
+    scene.boots_unknown(LoaderKind::Grub, "which is not there");
+}
+
+#[test]
+fn t9_08_large_files() {
+    let scene = Scene::new().file("/boot/grub/grub.cfg", "");
+    let file = fs::File::options()
+        .write(true)
+        .open(scene.path("/boot/grub/grub.cfg"))
+        .unwrap();
+    file.set_len(4 << 30).unwrap();
+    let started = Instant::now();
+    scene.boots_unknown(LoaderKind::Grub, "cannot read /boot/grub/grub.cfg");
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn t9_08_a_directory_that_may_not_be_read() {
+    let scene = Scene::new().file("/boot/loader/loader.conf", "");
+    let entries = scene
+        .path("/boot/loader/entries/x")
+        .parent()
+        .unwrap()
+        .to_owned();
+    fs::set_permissions(&entries, fs::Permissions::from_mode(0)).unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    let note = if is_root {
+        "no entries"
+    } else {
+        "/boot/loader/entries"
+    };
+    scene.boots_unknown(LoaderKind::SystemdBoot, note);
+}
+
+/// A script that would take for ever, or all memory, is given up.
+#[test]
+fn t9_08_scripts_without_end() {
+    let many = "function a { true; true; true; true; true; true; true; true; true; true; }\n"
+        .to_owned()
+        + &["b a", "c b", "d c", "e d", "f e", "g f"]
+            .map(|pair| {
+                let (name, inner) = pair.split_once(' ').unwrap();
+                format!(
+                    "function {name} {{ {} }}\n",
+                    format!("{inner}; ").repeat(10)
+                )
+            })
+            .concat();
+    let growing = "a=xxxxxxxxxxxxxxxx\n".to_owned() + &"a=$a$a$a$a\n".repeat(100);
+    let nested = "if true; then\n".repeat(100_000);
+    let blocks = "submenu a {\n".repeat(100_000);
+    let entries = "menuentry a { linux /a }\n".repeat(20_000);
+    for script in [many + "g\n", growing, nested, blocks, entries] {
+        let started = Instant::now();
+        let beside = Beside::of(None, None, &[]);
+        assert!(parse_grub_cfg(script.as_bytes(), &beside).is_err());
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "{}",
+            &script[..40]
+        );
+    }
+}
+
+/// As many kernels as nobody has.
+#[test]
+fn t9_08_two_hundred_kernels() {
+    let entry = String::from_utf8(fixture("grub/debian-plain.cfg")).unwrap();
+    let at = entry.find("menuentry 'Debian").unwrap();
+    let end = entry.find("submenu ").unwrap();
+    let script = entry[..at].to_owned() + &entry[at..end].repeat(200) + "set default=199\n";
+    let started = Instant::now();
+    let found = parse_grub_cfg(script.as_bytes(), &Beside::of(None, None, &[])).unwrap();
+    assert_eq!(found.unwrap().image, b"/boot/vmlinuz-6.12.41+deb12-amd64");
+    assert!(started.elapsed() < Duration::from_millis(500));
+}
+
+#[test]
+fn t9_08_cut_and_turned_scripts() {
+    for name in ["debian-saved", "rhel-9", "rhel-9-no-bls"] {
+        let text = fixture(&format!("grub/{name}.cfg"));
+        let beside = Beside::of(Some(&fixture("grub/next.grubenv")), None, &[]);
+        for end in (0..text.len()).step_by(13) {
+            let _ = parse_grub_cfg(&text[..end], &beside);
+            let mut turned = text.clone();
+            turned[end] ^= 0x15;
+            let _ = parse_grub_cfg(&turned, &beside);
+        }
+    }
+}
+
+/// Pieces of scripts, so that what comes out is one now and then.
+fn pieces() -> impl Strategy<Value = String> {
+    let words = prop::sample::select(vec![
+        "menuentry",
+        "submenu",
+        "'A'",
+        "--id",
+        "a",
+        "b",
+        "{",
+        "}",
+        "\n",
+        ";",
+        "linux",
+        "/a",
+        "/b",
+        "$x",
+        "${y}",
+        "if",
+        "then",
+        "else",
+        "elif",
+        "fi",
+        "[",
+        "]",
+        "=",
+        "-f",
+        "$prefix/grubenv",
+        "load_env",
+        "set",
+        "default=1",
+        "default=a",
+        "x=/a",
+        "x=b",
+        "function",
+        "f",
+        "source",
+        "${config_directory}/custom.cfg",
+        "blscfg",
+        "!",
+        "\"",
+        "'",
+        "\\",
+        "$",
+        "#",
+        "grub_platform",
+        "$grub_platform",
+        "true",
+        "increment",
+        ">",
+        "default=1>0",
+    ]);
+    let whole = prop::sample::select(vec![
+        "menuentry A --id a {\nlinux /a\n}\n",
+        "menuentry B { linux /b }\n",
+        "submenu S --id s {\nmenuentry A --id a { linux /c }\n}\n",
+        "if [ $grub_cpu = x ]; then\n",
+        "fi\n",
+        "set default=s>a\n",
+    ]);
+    let piece = prop_oneof![2 => words.prop_map(|word| format!("{word} ")), 1 => whole.prop_map(str::to_owned)];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+fn holds(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len().max(1)).any(|window| window == word)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// What is claimed stands in the text.
+    #[test]
+    fn scripts_claim_what_they_hold(script in pieces(), env in "(saved_entry=[ab01>]{0,3}\n)?(next_entry=[as0>]{0,3}\n)?") {
+        let env = format!("# GRUB Environment Block\n{env}");
+        let beside = Beside::of(Some(env.as_bytes()), Some(b"menuentry X { linux /x }\n"), &[(b"e.conf", b"linux /e\n")]);
+        if let Ok(Some(found)) = parse_grub_cfg(script.as_bytes(), &beside) {
+            let known = [b"/x".as_slice(), b"/e"].contains(&found.image.as_slice());
+            prop_assert!(known || holds(script.as_bytes(), &found.image), "{:?}", found);
+        }
+    }
+
+    #[test]
+    fn any_bytes(script in prop::collection::vec(any::<u8>(), 0..200), env in prop::collection::vec(any::<u8>(), 0..50)) {
+        let beside = Beside::of(Some(&env), Some(&script), &[(&env, &script)]);
+        let _ = parse_grub_cfg(&script, &beside);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// No file makes any reader panic, and what is claimed is a file that is there.
+    #[test]
+    fn files_of_any_content(content in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"\n =ab/[]*default linuxmenu".to_vec())], 0..200)) {
+        let paths = [
+            "/boot/grub/grub.cfg",
+            "/boot/grub/grubenv",
+            "/boot/loader/loader.conf",
+            "/boot/loader/entries/a+1.conf",
+            "/boot/EFI/Linux/a.efi",
+            "/boot/extlinux/extlinux.conf",
+            "/boot/config.txt",
+            "/etc/zipl.conf",
+            "/sys/firmware/efi/efivars/LoaderEntryDefault-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f",
+        ];
+        for path in paths {
+            let scene = Scene::new()
+                .file("/sys/firmware/devicetree/base/model", "Raspberry Pi 4 Model B\0")
+                .file(path, &content);
+            if let Some(entry) = scene.read().default {
+                let path = String::from_utf8(entry.image.0).unwrap();
+                prop_assert!(scene.path(&path).is_file(), "{}", path);
+            }
+        }
+    }
+}
