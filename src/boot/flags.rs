@@ -115,7 +115,7 @@ fn read_packages(files: &Files<'_>, path: &str) -> Vec<u8> {
     let Some(found) = find(files, path) else {
         return Vec::new();
     };
-    let text = match read_start(files, &found, PACKAGES_CAP) {
+    let mut text = match read_start(files, &found, PACKAGES_CAP) {
         Ok(text) => text,
         Err(why) => {
             files.note("read", path, why);
@@ -123,6 +123,11 @@ fn read_packages(files: &Files<'_>, path: &str) -> Vec<u8> {
         }
     };
     let whole = text.len() as u64 <= PACKAGES_CAP;
+    if !whole {
+        // The last line may be the beginning of a name.
+        let end = text.iter().rposition(|&byte| byte == b'\n');
+        text.truncate(end.unwrap_or_default());
+    }
     let mut kept = Vec::new();
     let (mut names, mut left_out) = (0, !whole);
     for line in package_lines(&text) {

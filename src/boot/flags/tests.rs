@@ -174,6 +174,10 @@ fn t11_02_a_list_of_any_length() {
     );
     made.file("/run/reboot-required.pkgs", vec![b'x'; 10_000_000]);
     check(&made, &[(REQUIRED, Level::Reboot, &[], false)], 1);
+    let long = "x".repeat(1023) + "\n";
+    let cut = long.repeat(1023) + "whole\n" + &"y".repeat(1017) + "\ncut-here\n";
+    made.file("/run/reboot-required.pkgs", cut);
+    check(&made, &[(REQUIRED, Level::Reboot, &[b"whole"], false)], 1);
     let many: String = (0..50_000).map(|at| format!("p{at}\n")).collect();
     made.file("/run/reboot-required.pkgs", many);
     assert_eq!(said(&made).0[0].packages.len(), NAMES_CAP);
