@@ -2,7 +2,7 @@
 
 use super::*;
 
-const INTEL: u32 = 0x000f_48;
+const INTEL: u32 = 0xf48;
 
 fn processor(vendor: &str, platform: Option<u32>, revision: u32) -> Processor {
     Processor {
