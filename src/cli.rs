@@ -84,11 +84,11 @@ pub struct RebootHintFlags {
     /// Show what was seen of kernels, boot loader and microcode
     #[arg(short, long)]
     pub verbose: bool,
-    /// Say by the exit status what is needed
+    /// Say by the exit status what is needed, in the native style
     #[arg(long)]
     pub exit_code: bool,
     /// Whose numbers the exit status has
-    #[arg(long, value_enum, value_name = "STYLE", default_value_t = ExitStyle::Native, conflicts_with = "exit_code")]
+    #[arg(long, value_enum, value_name = "STYLE", default_value_t = ExitStyle::Native)]
     pub exit_style: ExitStyle,
     /// The same as --exit-style kured
     #[arg(long, conflicts_with_all = ["exit_style", "exit_code"])]
@@ -101,9 +101,9 @@ pub struct RebootHintFlags {
 /// Numbers that other programs expect. In each, *could not tell* has a number of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExitStyle {
-    /// 0, 1, 2, 3, and with --exit-code 10, 11, 12
+    /// 0 told, 1 failed, 3 could not tell all; with --exit-code 10, 11, 12 for what is needed
     Native,
-    /// 0 reboot, 1 none, 2 could not tell
+    /// 0 reboot (level reboot alone), 1 not, 2 could not tell
     Kured,
     /// 0 none, 1 reboot, 3 could not tell
     Rpm,
@@ -111,8 +111,6 @@ pub enum ExitStyle {
     Zypper,
     /// 0 none, 104 reboot, 103 session, 102 services, 1 could not tell
     Tracer,
-    /// 0 none, 2 reboot, 1 less than that, 3 could not tell
-    Nagios,
 }
 
 /// Options of `explain`.

@@ -82,12 +82,10 @@ pub(super) fn of_reboot(
         (style, Some(Level::SoftReboot | Level::Kexec | Level::Reboot)) => match style {
             ExitStyle::Zypper => 102,
             ExitStyle::Tracer => 104,
-            ExitStyle::Nagios => 2,
             ExitStyle::Rpm | ExitStyle::Native | ExitStyle::Kured => 1,
         },
         (ExitStyle::Tracer, Some(Level::Session)) => 103,
         (ExitStyle::Tracer, Some(Level::Service)) => 102,
-        (ExitStyle::Nagios, Some(Level::Session | Level::Service)) => 1,
         (_, Some(_)) => 0,
     };
     ExitCode::from(number)
@@ -96,7 +94,7 @@ pub(super) fn of_reboot(
 /// *Could not tell*: never the number of a reboot, nor of none.
 fn of_failure_to_see(style: ExitStyle) -> ExitCode {
     ExitCode::from(match style {
-        ExitStyle::Native | ExitStyle::Rpm | ExitStyle::Nagios => 3,
+        ExitStyle::Native | ExitStyle::Rpm => 3,
         ExitStyle::Kured => 2,
         ExitStyle::Zypper => 4,
         ExitStyle::Tracer => 1,

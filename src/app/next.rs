@@ -131,7 +131,7 @@ fn listed(name: &str) -> Listed {
         level: Level::Reboot,
         source: Bytes::from("[reboot] packages"),
         line: None,
-        installs_count: false,
+        installs_count: true,
         store: None,
         only_with: None,
         pattern: None,
@@ -140,7 +140,11 @@ fn listed(name: &str) -> Listed {
 
 /// The running kernel, judged by the order of versions of the stores that are there.
 pub(super) fn judge(facts: &Facts, core: &Core) -> Option<KernelState> {
-    let kernel = facts.boot.as_ref()?.kernel.as_ref()?;
+    let boot = facts.boot.as_ref()?;
     let order = |a: &str, b: &str| -> Ordering { packages::compare(&core.stores, a, b) };
-    Some(kernel::judge(kernel, &order))
+    Some(kernel::judge(
+        boot.kernel.as_ref()?,
+        &boot.live_patches,
+        &order,
+    ))
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, RawDir, openat, readlinkat};
+use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;
 
 use crate::model::{Bytes, FileKind, FileStat, Timestamp, WhyNot};
@@ -181,20 +181,6 @@ impl<'a> Files<'a> {
             None
         });
         listed.unwrap_or_default()
-    }
-
-    /// The text of a symbolic link; `None` if there is none.
-    pub(super) fn link(&self, path: impl AsRef<[u8]>) -> Result<Option<Bytes>, WhyNot> {
-        let path = path.as_ref();
-        let name = &path[view::directory_of(path).len()..];
-        let Some(dir) = self.find(view::directory_of(path))? else {
-            return Ok(None);
-        };
-        match readlinkat(&dir.found.fd, name, Vec::new()) {
-            Ok(text) => Ok(Some(Bytes(text.into_bytes()))),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::INVAL) => Ok(None),
-            Err(error) => Err(view::why(error)),
-        }
     }
 
     /// Whether something is at a path. What cannot be looked at is noted as a problem.

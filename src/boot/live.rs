@@ -44,7 +44,6 @@ fn patch(name: &[u8], source: &str, enabled: bool) -> LivePatch {
         source: source.to_owned(),
         enabled,
         effective_release: None,
-        fully_patched: None,
     }
 }
 

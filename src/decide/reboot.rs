@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Action, Answers, Banner, Before, Boot, Bytes, Cause, CoreChange, Deployment, Facts, Flag, Item,
-    KernelState, KernelVerdict, Level, Listed, LivePatch, OwnerKind, Package, PackageChange,
+    Action, Answers, Banner, Before, Boot, Bytes, Cause, CoreChange, Deployment, Escaped, Facts,
+    Flag, Item, KernelState, KernelVerdict, Level, Listed, OwnerKind, Package, PackageChange,
     PathAnswer, Plan, Reboot, Setting, Timestamp, Upgrade,
 };
 
@@ -46,11 +46,12 @@ pub fn reboot(evidence: Evidence<'_>) -> Reboot {
         };
     };
     let mut said = Said::default();
-    kernel_causes(&mut said, boot, &evidence);
+    kernel_causes(&mut said, &evidence);
     said.take(evidence.microcode.clone());
     for change in &evidence.answers.core.changed {
         package_cause(&mut said, boot, change, &evidence);
     }
+    missing_notes(&mut said, boot, &evidence.answers.core.missing);
     for flag in boot.flags.iter().filter(|flag| !flag.own) {
         said.causes.push(flag_cause(flag));
     }
@@ -89,7 +90,7 @@ impl Said {
     }
 }
 
-fn kernel_causes(said: &mut Said, boot: &Boot, evidence: &Evidence<'_>) {
+fn kernel_causes(said: &mut Said, evidence: &Evidence<'_>) {
     let Some(state) = &evidence.kernel else {
         return;
     };
@@ -162,7 +163,16 @@ fn kernel_causes(said: &mut Said, boot: &Boot, evidence: &Evidence<'_>) {
         ),
         (KernelVerdict::Current, _) | (_, None) => return remarks(said, state),
     };
-    said.take(live_patched(said_live(boot), found, evidence));
+    // What asks for nothing did not begin with that image either.
+    let found = match found.level {
+        Level::None => Cause {
+            packages: Vec::new(),
+            since: None,
+            ..found
+        },
+        _ => found,
+    };
+    said.take(Some(live_patched(found, state, evidence)));
     if state.modules_gone && state.verdict != KernelVerdict::Removed {
         said.causes.push(Cause {
             rule: "kernel.modules",
@@ -219,48 +229,37 @@ fn kernel_upgrade(state: &KernelState, answers: &Answers) -> Option<(Upgrade, Op
     Some((upgrade, change.map(|change| change.at)))
 }
 
-/// Live patches in force.
-fn said_live(boot: &Boot) -> Vec<&LivePatch> {
-    boot.live_patches
-        .iter()
-        .filter(|patch| patch.enabled)
-        .collect()
-}
-
 /// A pending reboot of the kernel, with what live patches say to that.
-fn live_patched(
-    patches: Vec<&LivePatch>,
-    mut cause: Cause,
-    evidence: &Evidence<'_>,
-) -> Option<Cause> {
-    if patches.is_empty() || cause.level == Level::None {
-        return Some(cause);
-    }
-    let names: Vec<String> = patches
+fn live_patched(mut cause: Cause, state: &KernelState, evidence: &Evidence<'_>) -> Cause {
+    let patches = evidence
+        .facts
+        .boot
         .iter()
+        .flat_map(|boot| &boot.live_patches);
+    let names: Vec<String> = patches
+        .filter(|patch| patch.enabled)
         .map(|patch| patch.name.escaped().to_string())
         .collect();
-    let vouched = patches
-        .iter()
-        .find(|patch| patch.fully_patched == Some(true));
-    match vouched {
-        Some(patch) if evidence.live_patches_suffice => {
-            cause.level = Level::None;
-            cause.why.push_str(&format!(
-                "; {} says that live patches have brought it up to date, and settings let that suffice",
-                patch.source
-            ));
-        }
-        Some(patch) => cause.why.push_str(&format!(
-            "; {} says that live patches have brought it up to date: the reboot may wait",
-            patch.source
-        )),
-        None => cause.why.push_str(&format!(
-            "; live patches are in force ({}), nothing tells whether they cover all of it",
-            names.join(", ")
-        )),
+    if names.is_empty() || cause.level == Level::None {
+        return cause;
     }
-    Some(cause)
+    let said = match &state.live_patched_by {
+        Some(by) if evidence.live_patches_suffice => {
+            cause.level = Level::None;
+            format!(
+                "{by} says that live patches have made it as good, and settings let that suffice"
+            )
+        }
+        Some(by) => {
+            format!("{by} says that live patches have made it as good: the reboot may wait")
+        }
+        None => format!(
+            "live patches are in force ({}), nothing tells whether they cover all of it",
+            names.join(", ")
+        ),
+    };
+    cause.why = format!("{}; {said}", cause.why);
+    cause
 }
 
 /// What a listed package asks for that changed since the system started.
@@ -326,6 +325,24 @@ fn package_cause(said: &mut Said, boot: &Boot, change: &CoreChange, evidence: &E
         .chain(said.notes.drain(..))
         .partition(|cause| cause.level > Level::None);
     (said.causes, said.notes) = (causes, notes);
+}
+
+/// Names that an administrator lists, and nothing is called so: a misspelt one would never count.
+fn missing_notes(said: &mut Said, boot: &Boot, missing: &[u32]) {
+    let listed = missing
+        .iter()
+        .filter_map(|&at| boot.listed.get(at as usize));
+    said.notes.extend(listed.map(|listed| Cause {
+        rule: "package.missing",
+        level: Level::None,
+        why: format!(
+            "{} is listed by {}, and no installed package is called so",
+            Escaped(listed.name.as_bytes()),
+            listed.source.escaped()
+        ),
+        packages: Vec::new(),
+        since: None,
+    }));
 }
 
 /// The level beside the capability (`installhint(reboot-needed) = kexec`) goes before that of the list.

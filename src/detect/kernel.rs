@@ -7,7 +7,8 @@
 use std::cmp::Ordering;
 
 use crate::model::{
-    Banner, Bytes, Entry, Image, Kernel, KernelState, KernelVerdict, NextKernel, Timestamp,
+    Banner, Bytes, Entry, Image, Kernel, KernelState, KernelVerdict, LivePatch, NextKernel,
+    Timestamp,
 };
 
 /// An order of versions.
@@ -15,7 +16,7 @@ pub type Order<'a> = &'a dyn Fn(&str, &str) -> Ordering;
 
 /// Judges the running kernel.
 #[must_use]
-pub fn judge(kernel: &Kernel, order: Order<'_>) -> KernelState {
+pub fn judge(kernel: &Kernel, patches: &[LivePatch], order: Order<'_>) -> KernelState {
     let running = &kernel.running;
     let flavour = Flavour::of(&running.release);
     let readable: Vec<Candidate<'_>> = kernel.images.iter().filter_map(Candidate::of).collect();
@@ -77,9 +78,22 @@ pub fn judge(kernel: &Kernel, order: Order<'_>) -> KernelState {
         running: running.clone(),
         modules_gone: modules_gone && verdict != KernelVerdict::Custom && !alike.is_empty(),
         verdict,
+        live_patched_by: next.and_then(|next| vouched(patches, &next.banner.release, order)),
         next: next.map(|next| next.as_next(by_loader.is_some())),
         remarks,
     }
+}
+
+/// Who says that live patches have made the running kernel as good as that release: a vendor's tool that names the release
+/// which the kernel is as good as. A patch by itself says nothing of the kind.
+fn vouched(patches: &[LivePatch], next: &Bytes, order: Order<'_>) -> Option<String> {
+    let vouches = |patch: &&LivePatch| {
+        let effective = patch.effective_release.as_ref();
+        patch.enabled
+            && effective.is_some_and(|release| releases(order, release, next) != Ordering::Less)
+    };
+    let patch = patches.iter().find(vouches)?;
+    Some(patch.source.clone())
 }
 
 /// What runs, against what would boot.

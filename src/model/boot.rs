@@ -112,8 +112,8 @@ pub enum ImageForm {
 pub struct Modules {
     /// Its name, which is the release of the kernel that they are for.
     pub release: Bytes,
-    /// Whether there are modules in it (`modules.dep` or a `kernel` directory): what a removed package leaves behind is
-    /// a directory with generated files at most.
+    /// Whether there are modules in it (a `kernel` directory, or `modules.builtin`): what a removed package leaves behind
+    /// is a directory with generated files at most.
     pub filled: bool,
 }
 
@@ -165,14 +165,12 @@ pub struct Entry {
 pub struct LivePatch {
     /// Its name to the kernel or to its vendor's tool.
     pub name: Bytes,
-    /// By whose word: `kernel`, `kpatch`, `canonical-livepatch`, `ksplice`.
+    /// By whose word: `kernel`, `kpatch`, `ksplice`, `kernelcare`.
     pub source: String,
     /// Whether it is in force; not while it is in transition.
     pub enabled: bool,
     /// The release that the vendor's tool says the kernel is now as good as, if it does.
     pub effective_release: Option<Bytes>,
-    /// Whether the vendor's tool says that everything that it knows of is patched.
-    pub fully_patched: Option<bool>,
 }
 
 /// Processors and the microcode there is for them.
@@ -222,7 +220,7 @@ pub struct Patch {
 /// A system among several that are installed side by side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// By which tool: `ostree`, `bootc`, `transactional-update`, `nixos`.
+    /// By which tool: `ostree`, `nixos` and others.
     pub kind: String,
     /// What runs.
     pub booted: Bytes,

@@ -16,7 +16,7 @@ pub struct Reboot {
 }
 
 impl Reboot {
-    /// Since when the level is what it is: the oldest of the causes that ask for it, if all tell.
+    /// Since when the level is what it is: the oldest of the causes that ask for it and tell.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
         let top = self.level?;
@@ -30,7 +30,7 @@ impl Reboot {
 pub struct Cause {
     /// The rule's stable name: `kernel.newer`, `package`, `flag`.
     pub rule: &'static str,
-    /// What it asks for; of a note, what it would ask for.
+    /// What it asks for; nothing, if it is a note.
     pub level: Level,
     /// Why, as a sentence part: lower case, no full stop. Holds bytes of the machine; escaped when shown.
     pub why: String,
@@ -62,6 +62,8 @@ pub struct KernelState {
     pub next: Option<NextKernel>,
     /// Whether the modules of the running kernel are no longer there: what is not loaded yet cannot be loaded any more.
     pub modules_gone: bool,
+    /// By whose word live patches have made the running kernel as good as the next one.
+    pub live_patched_by: Option<String>,
     /// What else there is to say, for people.
     pub remarks: Vec<String>,
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use super::{Assessment, Detail, words};
+use crate::detect::microcode;
 use crate::model::{Cause, Escaped, KernelState, KernelVerdict, Level, Setting, Upgrade};
 
 const BOLD: Style = Style::new().bold();
@@ -69,34 +70,40 @@ pub(super) fn print_section(
 
 fn headline(assessment: &Assessment<'_>) -> String {
     let reboot = &assessment.reboot;
-    let since = reboot.since().map_or_else(String::new, |since| {
-        format!(", since {}", words::time(since))
-    });
+    let whole = assessment.problems.is_empty();
     let what = match reboot.level {
         None => return "Whether a reboot is needed was not looked at.".to_owned(),
-        Some(Level::None) if !assessment.problems.is_empty() => {
+        Some(Level::None) if whole => return nothing(reboot.kernel.as_ref()),
+        Some(Level::None) => {
             return "Nothing that could be looked at asks for a reboot.".to_owned();
         }
-        Some(Level::None) => {
-            return format!("No reboot is needed{}.", kernel(reboot.kernel.as_ref()));
+        Some(Level::Service) if whole => "No reboot is needed, restarts are",
+        Some(Level::Service) => {
+            "Restarts are needed, and nothing that could be looked at asks for a reboot"
         }
-        Some(Level::Service) => "No reboot is needed, restarts are",
-        Some(Level::Session) => "No reboot is needed, but somebody has to log out and in",
+        Some(Level::Session) if whole => "No reboot is needed, but somebody has to log out and in",
+        Some(Level::Session) => {
+            "Somebody has to log out and in, and nothing that could be looked at asks for a reboot"
+        }
         Some(Level::SoftReboot) => "A soft-reboot is needed (systemctl soft-reboot)",
         Some(Level::Kexec) => "A reboot by kexec is needed",
         Some(Level::Reboot) => "A reboot is needed",
     };
+    let since = reboot.since().map_or_else(String::new, |since| {
+        format!(", since {}", words::time(since))
+    });
     format!("{what}{since}:")
 }
 
-/// What can be said of a kernel where nothing asks for a reboot.
-fn kernel(state: Option<&KernelState>) -> String {
+/// All was looked at, and nothing asks for a reboot.
+fn nothing(state: Option<&KernelState>) -> String {
     match state {
         Some(state) if state.verdict == KernelVerdict::Current => format!(
-            ": kernel {} is the one that would boot",
+            "No reboot is needed: kernel {} is the one that would boot.",
             state.running.release.escaped()
         ),
-        _ => String::new(),
+        // Whether the kernel is the right one is not known, or nobody's business here.
+        _ => "Nothing asks for a reboot.".to_owned(),
     }
 }
 
@@ -132,7 +139,7 @@ fn upgrade(one: &Upgrade) -> String {
     let escaped = |text: &str| Escaped(text.as_bytes()).to_string();
     let name = escaped(&one.name);
     match (&one.old, &one.new) {
-        (Some(old), Some(new)) => format!("{name} {} -> {}", escaped(old), escaped(new)),
+        (Some(old), Some(new)) => format!("{name} {} → {}", escaped(old), escaped(new)),
         (Some(old), None) => format!("{name} {}, removed", escaped(old)),
         (None, Some(new)) => format!("{name} {}", escaped(new)),
         (None, None) => name,
@@ -188,6 +195,7 @@ fn print_facts(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Result<(
             writeln!(out, "  of the boot loader: {}", Escaped(note.as_bytes()))?;
         }
     }
+    print_microcode(out, assessment)?;
     for patch in &boot.live_patches {
         let state = if patch.enabled {
             "in force"
@@ -199,6 +207,22 @@ fn print_facts(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Result<(
             "  live patch {} ({}): {state}",
             patch.name.escaped(),
             Escaped(patch.source.as_bytes())
+        )?;
+    }
+    Ok(())
+}
+
+fn print_microcode(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Result<()> {
+    let facts = &assessment.bundle.facts;
+    for judged in microcode::judge_next(facts, assessment.reboot.kernel.as_ref()) {
+        let (signature, revision) = (judged.processor.signature, judged.processor.revision);
+        let best = judged.best.map_or_else(String::new, |best| {
+            format!(", {:#x} in {}", best.revision, best.file.escaped())
+        });
+        writeln!(
+            out,
+            "  processor {signature:#x}: microcode {revision:#x} runs{best}: {}",
+            judged.why
         )?;
     }
     Ok(())

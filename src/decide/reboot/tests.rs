@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::model::{
-    Because, Bytes, Claim, Clock, Core, FileStat, Host, Kernel, ListedBy, Loader, LoaderKind,
-    Microcode, NextKernel, Owner, PackageFact, ProcessKey, Scope, StaleObject, StaleProcess,
-    StartTicks,
+    Because, Bytes, Claim, Clock, Core, FileStat, Host, Kernel, ListedBy, LivePatch, Loader,
+    LoaderKind, Microcode, NextKernel, Owner, PackageFact, ProcessKey, Scope, StaleObject,
+    StaleProcess, StartTicks,
 };
 use crate::model::{Kind, ObjectId};
 
@@ -81,6 +81,7 @@ fn state(verdict: KernelVerdict) -> KernelState {
             since: at(7),
         }),
         modules_gone: false,
+        live_patched_by: None,
         remarks: Vec::new(),
     }
 }
@@ -329,49 +330,54 @@ fn the_package_of_a_kernel_is_named_with_both_versions() {
 
 #[test]
 fn t9_14_live_patches_are_told_and_lower_nothing_by_themselves() {
-    let patch = |fully| LivePatch {
-        name: Bytes::from("lkp_1"),
-        source: "canonical-livepatch".to_owned(),
-        enabled: true,
-        effective_release: None,
-        fully_patched: fully,
-    };
-    let patched = |fully, suffice, level: Level, words: &str| {
+    #[track_caller]
+    fn check(by: Option<&str>, suffice: bool, level: Level, words: &str) {
         let mut boot = boot();
-        boot.live_patches = vec![patch(fully)];
+        boot.live_patches = vec![LivePatch {
+            name: Bytes::from("kcare"),
+            source: "kernelcare".to_owned(),
+            enabled: true,
+            effective_release: None,
+        }];
         let row = Row {
-            kernel: Some(state(KernelVerdict::Newer)),
+            kernel: Some(KernelState {
+                live_patched_by: by.map(str::to_owned),
+                ..state(KernelVerdict::Newer)
+            }),
             suffice,
             ..Row::default()
         };
         let reboot = decided(boot, row);
         assert_eq!(reboot.level, Some(level), "{words}");
-        let said = reboot.causes.iter().chain(&reboot.notes);
-        assert!(
-            said.clone().any(|cause| cause.why.contains(words)),
-            "{reboot:?}"
-        );
-    };
-    patched(
-        None,
+        let mut said = reboot.causes.iter().chain(&reboot.notes);
+        assert!(said.any(|cause| cause.why.contains(words)), "{reboot:?}");
+    }
+    let nothing = "nothing tells whether they cover";
+    check(None, false, Level::Reboot, nothing);
+    check(None, true, Level::Reboot, nothing);
+    check(
+        Some("kernelcare"),
         false,
         Level::Reboot,
-        "nothing tells whether they cover",
+        "the reboot may wait",
     );
-    patched(
-        None,
+    check(
+        Some("kernelcare"),
         true,
-        Level::Reboot,
-        "nothing tells whether they cover",
+        Level::None,
+        "settings let that suffice",
     );
-    patched(Some(true), false, Level::Reboot, "the reboot may wait");
-    patched(Some(true), true, Level::None, "settings let that suffice");
-    patched(
-        Some(false),
-        true,
-        Level::Reboot,
-        "nothing tells whether they cover",
-    );
+}
+
+#[test]
+fn listed_names_that_nothing_is_called_are_told() {
+    let mut boot = boot();
+    boot.listed = vec![listed("abcde", Level::Reboot)];
+    let mut row = Row::default();
+    row.answers.core.missing = vec![0, 7];
+    let reboot = check(boot, row, Level::None, &[]);
+    assert_eq!(reboot.notes.len(), 1);
+    assert!(reboot.notes[0].why.starts_with("abcde is listed by"));
 }
 
 #[test]

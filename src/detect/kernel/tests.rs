@@ -88,7 +88,7 @@ fn order(a: &str, b: &str) -> Ordering {
 
 #[track_caller]
 fn check(kernel: &Kernel, verdict: &str, next: Option<&str>) -> KernelState {
-    let state = judge(kernel, &order);
+    let state = judge(kernel, &[], &order);
     let found = state.next.as_ref().map(|next| next.banner.release.clone());
     assert_eq!(
         (state.verdict.word(), found),
@@ -212,6 +212,28 @@ fn t9_06_what_could_not_be_read_is_not_current() {
     let mut kernel = machine(OLD, &[OLD, unreadable], &[RUNNING]);
     loader(&mut kernel, RUNNING);
     check(&kernel, "current", Some(RUNNING));
+}
+
+#[test]
+fn t9_14_a_vendor_vouches_for_a_release() {
+    #[track_caller]
+    fn check(effective: Option<&str>, enabled: bool, by: Option<&str>) {
+        let patch = LivePatch {
+            name: Bytes::from("kcare"),
+            source: "kernelcare".to_owned(),
+            enabled,
+            effective_release: effective.map(Bytes::from),
+        };
+        let kernel = machine(OLD, &[OLD, NEW], &[RUNNING]);
+        let state = judge(&kernel, &[patch], &order);
+        assert_eq!(state.live_patched_by.as_deref(), by, "{effective:?}");
+        assert_eq!(state.verdict, KernelVerdict::Newer);
+    }
+    check(Some(NEW.0), true, Some("kernelcare"));
+    check(Some("6.1.0-57-amd64"), true, Some("kernelcare"));
+    check(Some(NEW.0), false, None);
+    check(Some(RUNNING), true, None);
+    check(None, true, None);
 }
 
 #[test]

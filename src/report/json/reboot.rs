@@ -13,8 +13,7 @@ use crate::report::reboot::level;
 pub(super) fn reboot(assessment: &Assessment<'_>) -> Value {
     let reboot = &assessment.reboot;
     if reboot.level.is_none() {
-        let because =
-            "a check of one user's processes, of one thing, or of a bundle of before does not look";
+        let because = "nobody looked: a check of one user's processes does not, nor did the version that recorded this bundle";
         return json!({"level": "not-assessed", "since": null, "causes": [], "notes": [],
             "because": [{"rule": "reboot.not-assessed", "why": because}]});
     }
@@ -63,6 +62,7 @@ fn kernel(assessment: &Assessment<'_>, reboot: &Reboot) -> Value {
         "running": banner(&state.running),
         "next": next(state),
         "modules_gone": state.modules_gone,
+        "live_patched_by": state.live_patched_by,
     });
     if let KernelVerdict::Unknown(why) = &state.verdict {
         value["why"] = json!(why);
