@@ -1,8 +1,9 @@
 //! Finds running programs that still use code from before an upgrade.
 //!
-//! The rooms are the way of the data, in reading order: [`snapshot`] sees who runs, [`boot`] what would run next, [`detect`] judges, [`packages`] asks the
-//! package stores, [`attribute`] tells whose it is, [`decide`] what to do, [`report`] says it. None imports another; all
-//! share [`model`], and [`app`] leads from one to the next.
+//! The rooms are the way of the data, in reading order: [`snapshot`] sees who runs, [`boot`] what would run next, [`detect`]
+//! judges, [`packages`] asks the package stores, [`attribute`] tells whose it is, [`decide`] what to do, [`report`] says it, and
+//! [`act`] changes what a policy lets it change. None imports another; all share [`model`], and [`app`] leads from one to
+//! the next.
 
 pub mod act;
 pub mod app;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{Timespec, Timestamps, UTIME_OMIT, futimens};
 use rustix::fs::{
     chmodat, fchmod, flock, fstat, linkat, mkdirat, open, openat, renameat, renameat_with, unlinkat,
 };
@@ -179,8 +180,22 @@ impl Directory {
             .map_err(|error| self.failed("write", name, errno_of(&error)))?;
         // Whatever the umask: others are to read it.
         fchmod(&file, mode).map_err(|errno| self.failed("write", name, errno))?;
-        let stat = fstat(&file).map_err(|errno| self.failed("look at", name, errno))?;
-        Ok(mark(&stat))
+        let look = || fstat(&file).map_err(|errno| self.failed("look at", name, errno));
+        // The clock of files goes by ticks of milliseconds (before Linux 6.13), and another may write within the same one:
+        // a whole second is a time that no later write comes to have.
+        let stat = look()?;
+        let times = Timestamps {
+            last_access: Timespec {
+                tv_sec: 0,
+                tv_nsec: UTIME_OMIT,
+            },
+            last_modification: Timespec {
+                tv_sec: stat.st_mtime,
+                tv_nsec: 0,
+            },
+        };
+        futimens(&file, &times).map_err(|errno| self.failed("write", name, errno))?;
+        Ok(mark(&look()?))
     }
 
     /// Gives a prepared file its name, unless there is one by that name.
@@ -382,6 +397,7 @@ mod tests {
             !run.take_aside("flag", std::slice::from_ref(&known))
                 .unwrap()
         );
+        assert_eq!(known.mtime.nanos, 0);
         check(&run, "flag", "theirs");
         assert!(!run.take("flag", std::slice::from_ref(&known)).unwrap());
         run.prepare(&hidden("flag"), b"ours again").unwrap();
