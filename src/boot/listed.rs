@@ -45,8 +45,6 @@ pub(super) fn read(files: &Files<'_>, settings: &[Listed]) -> Vec<Listed> {
         .collect()
 }
 
-const NO_TEXT: &str = "it is no text";
-
 /// What a line says, if anything; or what is wrong with it.
 type Parsed = Result<Option<Listed>, &'static str>;
 
@@ -75,11 +73,10 @@ impl<'a> Entries<'a> {
     }
 
     /// What stands in a file, a line each.
-    fn take_lines(&mut self, path: &Bytes, parse: fn(&str) -> Parsed) {
+    fn take_lines(&mut self, path: &Bytes, parse: fn(&[u8]) -> Parsed) {
         let text = self.text(path).unwrap_or_default();
         for (number, line) in numbered(&text) {
-            let parsed = std::str::from_utf8(line).map_err(|_| NO_TEXT);
-            match parsed.and_then(parse) {
+            match parse(line) {
                 Ok(Some(listed)) => self.add(path, number, listed),
                 Ok(None) => {}
                 Err(what) => self.bad(path, number, what),
@@ -112,14 +109,19 @@ fn numbered(text: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     (1..).zip(text.split(|&b| b == b'\n'))
 }
 
+/// The text of a line.
+fn text(line: &[u8]) -> Result<&str, &'static str> {
+    std::str::from_utf8(line).map_err(|_| "it is no text")
+}
+
 fn inside(directory: &str, name: &Bytes) -> Bytes {
     Bytes([directory.as_bytes(), b"/", name.as_slice()].concat())
 }
 
 /// A line of `needs-restarting.d`: a name, blanks at the end taken off. dnf takes comments and blank lines for names, and
 /// warns of them; we pass over them.
-fn parse_dnf_line(line: &str) -> Parsed {
-    let name = line.trim_end();
+fn parse_dnf_line(line: &[u8]) -> Parsed {
+    let name = text(line)?.trim_end();
     let is_name = !name.is_empty() && !name.starts_with('#');
     Ok(is_name.then(|| Listed {
         name: name.to_owned(),

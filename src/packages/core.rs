@@ -376,7 +376,7 @@ mod tests {
         let unexplained = change(1, "amd64", None, Some("3"), false);
         check(std::slice::from_ref(&first), Before::Nothing);
         check(&[upgrade.clone(), first.clone()], Before::Nothing);
-        check(&[upgrade.clone()], version("1"));
+        check(std::slice::from_ref(&upgrade), version("1"));
         check(&[unexplained], Before::Unknown);
         // Removed and installed again.
         check(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Entries, NO_TEXT, Parsed, inside, numbered};
+use super::{Entries, Parsed, inside, numbered, text};
 use crate::model::{Bytes, Level, Listed, ListedBy, NamePattern};
 
 const NEED_REBOOT: &str = "/etc/zypp/needreboot";
@@ -32,8 +32,8 @@ pub(super) fn read(found: &mut Entries<'_>) {
 }
 
 /// `NAME` or `provides:CAPABILITY`.
-fn parse_need_reboot_line(line: &str) -> Parsed {
-    let line = line.trim();
+fn parse_need_reboot_line(line: &[u8]) -> Parsed {
+    let line = text(line)?.trim();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
     }
@@ -97,7 +97,7 @@ fn read_plugin(found: &mut Entries<'_>) {
     }
     for (level, words) in lists {
         for (path, line, word) in words {
-            match parse_word(&word) {
+            match meant_by(&word) {
                 Ok(listed) => found.add(&path, line, Listed { level, ..listed }),
                 Err(what) => found.bad(&path, line, &format!("{word}: {what}")),
             }
@@ -112,14 +112,17 @@ type Said = (
 );
 
 /// `[main]`, `KEY = WORD, WORD`; `#` begins a comment, and a line that begins with a blank goes on with the one before.
-fn parse_plugin(text: &[u8]) -> Said {
+fn parse_plugin(file: &[u8]) -> Said {
     let (mut said, mut bad): Said = Default::default();
     let mut in_main = false;
     let mut level = None;
-    for (number, line) in numbered(text) {
-        let Ok(line) = std::str::from_utf8(line) else {
-            bad.push((number, NO_TEXT));
-            continue;
+    for (number, line) in numbered(file) {
+        let line = match text(line) {
+            Ok(line) => line,
+            Err(what) => {
+                bad.push((number, what));
+                continue;
+            }
         };
         let line = line.split('#').next().unwrap_or_default().trim_end();
         let goes_on = line.starts_with([' ', '\t']) && !line.contains('=');
@@ -157,7 +160,7 @@ fn parse_plugin(text: &[u8]) -> Said {
 }
 
 /// `provides:CAPABILITY`, or a pattern of names.
-fn parse_word(word: &str) -> Result<Listed, &'static str> {
+fn meant_by(word: &str) -> Result<Listed, &'static str> {
     if let Some(capability) = word.strip_prefix(PROVIDES) {
         return provides(capability);
     }
