@@ -46,7 +46,7 @@ impl Looking {
             let (boot, mut problems) = boot::read(&options);
             let mut core = Core::default();
             if let Some(boot) = &boot {
-                let (found, more) = packages::core(&root, &boot.listed, boot.started);
+                let (found, more) = packages::core(&root, &boot.listed, boot.earliest);
                 core = found;
                 core.changed
                     .retain(|change| !ignored.is_ignored(&change.package.name));
@@ -84,8 +84,8 @@ impl Looking {
                 .flat_map(crate::model::Banner::package_paths);
             questions.paths.extend(paths);
             questions.paths.extend(next.map(|next| next.path.clone()));
-            let since = questions.since.map(|since| since.min(boot.started));
-            questions.since = Some(since.unwrap_or(boot.started));
+            let since = questions.since.map(|since| since.min(boot.earliest));
+            questions.since = Some(since.unwrap_or(boot.earliest));
         }
         core
     }

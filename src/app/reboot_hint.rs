@@ -7,11 +7,13 @@ use super::exit::{self, Exit};
 use super::gather::Interest;
 use super::{assess, obtain, print, talk, talk_of_problems};
 use crate::act::flags::{self, Due};
+use crate::bundle::Bundle;
 use crate::cli::{ExitStyle, RebootHintFlags, SourceFlags};
 use crate::config;
 use crate::decide::Policy;
 use crate::error::Error;
-use crate::model::Level;
+use crate::model::{Bytes, Level, WhyNot};
+use crate::problem::Problem;
 use crate::report::{self, Assessment, Detail};
 
 /// Whoever asked in another style gets its numbers for a failure too.
@@ -29,7 +31,8 @@ pub(super) fn run(flags: &RebootHintFlags) -> ExitCode {
 
 fn hint(flags: &RebootHintFlags, style: ExitStyle) -> Result<ExitCode, Error> {
     let (bundle, settings) = obtain(&flags.source, &Interest::Stale { own_only: false })?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot);
+    let mut assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot);
+    assessment.problems.extend(out_of_sight(&bundle));
     let detail = if flags.verbose {
         Detail::Everything
     } else {
@@ -50,6 +53,17 @@ fn hint(flags: &RebootHintFlags, style: ExitStyle) -> Result<ExitCode, Error> {
     }
     let level = assessment.reboot.level;
     Ok(exit::of_reboot(style, level, complete, flags.exit_code))
+}
+
+/// A check speaks of the processes that it sees, this command of the machine.
+fn out_of_sight(bundle: &Bundle) -> Option<Problem> {
+    let boot = bundle.facts.boot.as_ref()?;
+    boot.out_of_sight.then(|| Problem {
+        operation: "see".to_owned(),
+        object: Bytes::from("processes outside this pid namespace"),
+        pid: None,
+        why: WhyNot::OutsideView,
+    })
 }
 
 /// Writes flag files of this machine as settings say, or takes back what was written. Whether that went well.

@@ -183,6 +183,12 @@ impl<'a> Files<'a> {
         listed.unwrap_or_default()
     }
 
+    /// Whether a path lies on a file system of that type.
+    pub(super) fn is_of(&self, path: impl AsRef<[u8]>, kind: &[u8]) -> bool {
+        let mount = self.mounts.under(path.as_ref());
+        mount.is_some_and(|mount| mount.kind.as_slice() == kind)
+    }
+
     /// Whether something is at a path. What cannot be looked at is noted as a problem.
     pub(super) fn is_there(&self, path: impl AsRef<[u8]>) -> bool {
         let path = path.as_ref();

@@ -48,10 +48,13 @@ pub fn read(options: &Options) -> (Option<Boot>, Vec<Problem>) {
         Ok(files) => files,
         Err(problem) => return (None, vec![problem]),
     };
-    let (setting, started) = setting::read(&proc, &files, options);
+    let situation = setting::read(&proc, &files, options);
+    let setting = situation.setting;
     let machine = setting == Setting::Machine;
     let boot = Boot {
-        started,
+        started: situation.started,
+        earliest: situation.earliest,
+        out_of_sight: situation.out_of_sight,
         kernel: machine.then(|| kernel::read(&proc, &files)).flatten(),
         live_patches: if machine {
             live::read(&proc, &files)

@@ -20,7 +20,19 @@ const MARKS: [(&str, &str); 4] = [
     ("/run/host/container-manager", "systemd-nspawn"),
 ];
 
-pub(super) fn read(proc: &ProcRoot, files: &Files<'_>, options: &Options) -> (Setting, Timestamp) {
+/// Directories that are file systems in memory, made anew at each boot.
+const IN_MEMORY: [&str; 2] = ["/run", "/dev/shm"];
+
+/// What kind of system this is, and since when.
+#[derive(Debug)]
+pub(super) struct Situation {
+    pub(super) setting: Setting,
+    pub(super) started: Timestamp,
+    pub(super) earliest: Timestamp,
+    pub(super) out_of_sight: bool,
+}
+
+pub(super) fn read(proc: &ProcRoot, files: &Files<'_>, options: &Options) -> Situation {
     let setting = if proc.is_live() && options.root.is_some() {
         Setting::OtherRoot
     } else if let Some(by) = container(proc, files) {
@@ -37,7 +49,32 @@ pub(super) fn read(proc: &ProcRoot, files: &Files<'_>, options: &Options) -> (Se
         (Setting::Container(_), Some(init)) => init.started,
         _ => StartTicks(0),
     };
-    (setting, options.clock.file_time(started))
+    let started = options.clock.file_time(started);
+    let earliest = match (&setting, proc.is_live()) {
+        (Setting::Machine, true) => made_at_boot(files).map_or(started, |made| made.min(started)),
+        _ => started,
+    };
+    let own_pids = proc.own().and_then(|own| own.namespace(c"ns/pid"));
+    Situation {
+        started,
+        earliest,
+        out_of_sight: setting == Setting::Machine
+            && proc.is_live()
+            && own_pids.is_ok_and(|number| number != FIRST_PID_NS),
+        setting,
+    }
+}
+
+/// When what is made at every boot was made, by the clock of that moment: file systems in memory remember that of
+/// their root (since Linux 6.6).
+fn made_at_boot(files: &Files<'_>) -> Option<Timestamp> {
+    let born = |path: &str| {
+        let found = files.find(path).ok()??;
+        // Without that memory, some say the beginning of time.
+        let born = found.stat.btime.filter(|born| born.secs > 0)?;
+        files.is_of(path, b"tmpfs").then_some(born)
+    };
+    IN_MEMORY.into_iter().filter_map(born).min()
 }
 
 /// Who made the container that this is, if it is one.

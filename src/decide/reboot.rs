@@ -373,8 +373,16 @@ fn refuted(
         }
         _ => {}
     }
+    // A clock that was set since the start: before or after, only what runs can tell.
+    let doubtful = change.at.is_some_and(|at| at.secs <= boot.started.secs);
+    if doubtful && !(change.has_code && evidence.complete) {
+        return Some((
+            Level::None,
+            "or before that: the clock was set meanwhile, and nothing else tells".to_owned(),
+        ));
+    }
     // Whoever lists a package by hand has reasons of his own.
-    if listed.installs_count {
+    if listed.installs_count && !doubtful {
         return None;
     }
     if is_kernel(name) && boot.kernel.is_some() {

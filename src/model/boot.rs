@@ -11,6 +11,12 @@ pub struct Boot {
     pub setting: Setting,
     /// When the system started, by the clock as it goes now: a machine's kernel, a container's first process.
     pub started: Timestamp,
+    /// The same by the clock as it went then, if it was set back or forth since and that shows: the earlier of the two.
+    /// What packages say lies between the two may be from before the start, or from after.
+    pub earliest: Timestamp,
+    /// Whether processes of this system are out of sight: `/proc` is that of a pid namespace of its own, and this is no
+    /// container.
+    pub out_of_sight: bool,
     /// The kernel; `None` in containers and below other roots.
     pub kernel: Option<Kernel>,
     /// Patches that a running kernel has taken in.

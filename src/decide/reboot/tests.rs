@@ -43,6 +43,8 @@ fn boot() -> Boot {
     Boot {
         setting: Setting::Machine,
         started: NEVER,
+        earliest: NEVER,
+        out_of_sight: false,
         kernel: Some(Kernel {
             running: banner("6.1.0-50-amd64"),
             machine: Bytes::from("x86_64"),
@@ -436,6 +438,37 @@ fn what_is_no_upgrade() {
     // By hand, whatever its code is doing.
     let upgraded = with_core(changed("dwm", Before::Version("1-1".to_owned()), true));
     check(with_list(true), upgraded, Level::Reboot, &["package"]);
+}
+
+#[test]
+fn a_clock_that_was_set_leaves_it_to_what_runs() {
+    let set_forth = |installs_count| Boot {
+        started: at(1_000),
+        listed: vec![Listed {
+            installs_count,
+            ..listed("glibc", Level::Reboot)
+        }],
+        ..boot()
+    };
+    let old = || Before::Version("1-1".to_owned());
+    let row = |has_code| with_core(changed("glibc", old(), has_code));
+    let reboot = check(set_forth(false), row(false), Level::None, &[]);
+    assert!(reboot.notes[0].why.contains("the clock was set"));
+    check(set_forth(true), row(false), Level::None, &[]);
+    let mut running = row(true);
+    running.items = vec![item(
+        Action::Restart,
+        Level::Service,
+        OwnerKind::Unit,
+        "a.service",
+        "glibc",
+    )];
+    check(
+        set_forth(false),
+        running,
+        Level::Service,
+        &["package", "process"],
+    );
 }
 
 #[test]
