@@ -2,6 +2,7 @@
 
 use super::grub::places;
 use super::{Choice, Disk, Said, not_understood, unreadable};
+use crate::view::directory_of;
 
 const CAP: u64 = 1024 * 1024;
 /// Where the file is, and whether it is U-Boot's as well: that one takes the first label where no default is named.
@@ -29,6 +30,8 @@ pub(super) fn read(disk: &Disk<'_, '_>) -> Option<Said> {
         let text = match disk.files.read(path, CAP) {
             Ok(None) => continue,
             Ok(Some(text)) => text,
+            // A directory that cannot be reached is no sign of it.
+            Err(_) if disk.files.find(directory_of(path.as_bytes())).is_err() => continue,
             Err(why) => {
                 said.notes.push(unreadable(path.as_bytes(), &why));
                 return Some(said);
@@ -48,7 +51,7 @@ fn choice(label: Label, path: &str) -> Choice {
     let places = match image.starts_with(b"/") {
         true => places(&image),
         false => {
-            let directory = crate::view::directory_of(path.as_bytes());
+            let directory = directory_of(path.as_bytes());
             vec![[directory, &image].concat()]
         }
     };

@@ -116,9 +116,13 @@ pub(super) fn read(disk: &Disk<'_, '_>) -> Option<Said> {
 /// The `grub.cfg` of a directory; `None` if there is none, or if it only leads to another.
 fn read_in(disk: &Disk<'_, '_>, directory: &[u8], problems: &mut Vec<String>) -> Option<Said> {
     let path = [directory, b"/grub.cfg"].concat();
+    // A directory that cannot be reached is no sign of GRUB.
+    if let Err(why) = disk.files.find(directory) {
+        problems.push(unreadable(directory, &why));
+        return None;
+    }
     let text = match disk.files.read(&path, CAP) {
         Ok(text) => text?,
-        // A directory of the ESP without permission is a matter of its own.
         Err(why) => {
             problems.push(unreadable(&path, &why));
             return Some(Said::default());

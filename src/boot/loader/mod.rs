@@ -20,7 +20,7 @@ mod script;
 mod systemd_boot;
 #[cfg(test)]
 mod tests;
-pub mod version;
+mod version;
 mod zipl;
 
 use super::files::Files;
@@ -65,7 +65,7 @@ pub(super) fn read(files: &Files<'_>) -> Loader {
     let loader_info = efi::variable(&disk, "LoaderInfo", &mut notes);
     let (kind, mut said) = match loader_info.as_deref().map(kind_of) {
         // It is the one that started what runs now.
-        Some(Some(kind)) => (kind, disk.said(kind).unwrap_or_default()),
+        Some(Some(kind)) => (kind, disk.said_by(kind)),
         Some(None) => {
             let info = Bytes::from(loader_info.unwrap_or_default());
             notes.push(format!("the boot loader is not known: {}", info.escaped()));
@@ -105,12 +105,24 @@ impl Disk<'_, '_> {
     fn said(&self, kind: LoaderKind) -> Option<Said> {
         match kind {
             LoaderKind::Grub => grub::read(self),
-            LoaderKind::SystemdBoot => systemd_boot::read(self),
+            LoaderKind::SystemdBoot => systemd_boot::read(self, false),
             LoaderKind::Extlinux => extlinux::read(self),
             LoaderKind::RaspberryPi => raspberry::read(self),
             LoaderKind::Zipl => zipl::read(self),
             LoaderKind::Unknown => None,
         }
+    }
+
+    /// What the files of the loader say that started the machine.
+    fn said_by(&self, kind: LoaderKind) -> Said {
+        let said = match kind {
+            LoaderKind::SystemdBoot => systemd_boot::read(self, true),
+            kind => self.said(kind),
+        };
+        said.unwrap_or_else(|| Said {
+            choice: None,
+            notes: vec![format!("there are no files of {}", name_of(kind))],
+        })
     }
 
     /// The likeliest of the loaders whose files are there; no default if others do not agree.
@@ -128,7 +140,9 @@ impl Disk<'_, '_> {
             .filter_map(|kind| Some((kind, self.said(kind)?)));
         let mut all: Vec<(LoaderKind, Said)> = all.collect();
         if all.is_empty() {
-            return (LoaderKind::Unknown, Said::default());
+            let notes = systemd_boot::look(self).notes;
+            let choice = None;
+            return (LoaderKind::Unknown, Said { choice, notes });
         }
         let (kind, mut said) = all.remove(0);
         let agree = |(_, other): &(LoaderKind, Said)| {

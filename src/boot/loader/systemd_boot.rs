@@ -44,14 +44,21 @@ struct Wanted {
     settings: Settings,
 }
 
-/// What is there to be read; `None` if nothing of systemd-boot is.
-pub(super) fn read(disk: &Disk<'_, '_>) -> Option<Said> {
-    let mut said = Said::default();
-    let mut items = Vec::new();
-    let mut settings = None;
+/// What was found on the partitions.
+#[derive(Debug, Default)]
+pub(super) struct Partitions {
+    items: Vec<Item>,
+    settings: Option<Settings>,
+    /// Whether systemd-boot is installed on one.
+    has_program: bool,
+    /// What could not be read: a file system that is mounted on demand, and is not now, among it.
+    pub(super) notes: Vec<String>,
+}
+
+/// Looks at the partitions.
+pub(super) fn look(disk: &Disk<'_, '_>) -> Partitions {
+    let mut all = Partitions::default();
     let mut seen: Vec<Bytes> = Vec::new();
-    let mut whole = true;
-    let mut there = false;
     for mounted in MOUNTED {
         match disk.files.find(mounted) {
             Ok(None) => continue,
@@ -59,34 +66,42 @@ pub(super) fn read(disk: &Disk<'_, '_>) -> Option<Said> {
             Ok(Some(found)) if seen.contains(&found.path) => continue,
             Ok(Some(found)) => seen.push(found.path),
             Err(why) => {
-                said.notes.push(unreadable(mounted.as_bytes(), &why));
-                whole = false;
+                all.notes.push(unreadable(mounted.as_bytes(), &why));
                 continue;
             }
         }
-        there |= has_program(disk, mounted);
-        match read_partition(disk, mounted, &mut items) {
-            Ok(one) => settings = settings.or(one),
-            Err(note) => {
-                said.notes.push(note);
-                whole = false;
-            }
+        all.has_program |= has_program(disk, mounted);
+        match read_partition(disk, mounted, &mut all.items) {
+            Ok(settings) => all.settings = all.settings.or(settings),
+            Err(note) => all.notes.push(note),
         }
     }
-    if !there && settings.is_none() {
+    all
+}
+
+/// What is there to be read; `None` if nothing of systemd-boot is, and it is not known that it was the loader.
+pub(super) fn read(disk: &Disk<'_, '_>, is_known: bool) -> Option<Said> {
+    let mut all = look(disk);
+    if !all.has_program && all.settings.is_none() && !is_known {
         return None;
     }
-    if !whole {
+    let mut said = Said::default();
+    // An entry that was not seen may be the one.
+    if !all.notes.is_empty() {
+        said.notes = all.notes;
         return Some(said);
     }
     let wanted = Wanted {
         one_shot: efi::variable(disk, "LoaderEntryOneShot", &mut said.notes),
         default: efi::variable(disk, "LoaderEntryDefault", &mut said.notes),
         last_booted: efi::variable(disk, "LoaderEntryLastBooted", &mut said.notes),
-        settings: settings.unwrap_or_default(),
+        settings: all.settings.unwrap_or_default(),
     };
-    items.sort_by(|a, b| order(&a.snippet, &b.snippet));
-    match choose(&items, &wanted, &mut said.notes) {
+    if !said.notes.is_empty() {
+        return Some(said);
+    }
+    all.items.sort_by(|a, b| order(&a.snippet, &b.snippet));
+    match choose(&all.items, &wanted, &mut said.notes) {
         Ok(item) => said.choice = Some(choice(item)),
         Err(what) => said
             .notes

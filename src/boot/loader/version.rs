@@ -3,8 +3,7 @@
 use std::cmp::Ordering;
 
 /// The order of the UAPI Version Format Specification (UAPI.10), which systemd-boot follows (`strverscmp_improved`).
-#[must_use]
-pub fn compare(left: &[u8], right: &[u8]) -> Ordering {
+pub(super) fn compare(left: &[u8], right: &[u8]) -> Ordering {
     let (mut left, mut right) = (left, right);
     loop {
         left = skip_while(left, |byte| !is_version_byte(byte));
@@ -54,8 +53,7 @@ pub fn compare(left: &[u8], right: &[u8]) -> Ordering {
 
 /// The order of the names of boot entries in Red Hat's `blscfg` command of GRUB up to RHEL 9: name, version and release,
 /// cut at the last two `-`, each by rpm's order with a `+` that sorts as rpm's `^` does.
-#[must_use]
-pub fn compare_packages(left: &[u8], right: &[u8]) -> Ordering {
+pub(super) fn compare_packages(left: &[u8], right: &[u8]) -> Ordering {
     let (left, right) = (split_package(left), split_package(right));
     left.into_iter()
         .zip(right)

@@ -27,6 +27,27 @@ fn t9_08_files_that_are_none() {
     scene.boots_unknown(LoaderKind::Grub, "which is not there");
 }
 
+/// As with a partition that is mounted on demand, and is not.
+#[test]
+fn t9_08_partitions_that_cannot_be_reached() {
+    let scene = Scene::new().link("/efi", "efi");
+    scene.boots_unknown(LoaderKind::Unknown, "cannot read /efi: ");
+    let scene = Scene::new().link("/boot", "boot");
+    scene.boots_unknown(LoaderKind::Unknown, "cannot read /boot: ");
+    let scene = Scene::new()
+        .link("/efi", "efi")
+        .variable("LoaderInfo", "systemd-boot 257");
+    scene.boots_unknown(LoaderKind::SystemdBoot, "cannot read /efi: ");
+    let scene = Scene::new().variable("LoaderInfo", "GRUB 2.12");
+    scene.boots_unknown(LoaderKind::Grub, "no files of GRUB");
+    let cfg = "menuentry a { linux /vmlinuz-6.1 }\n";
+    let scene = Scene::new()
+        .link("/efi", "efi")
+        .file("/boot/grub/grub.cfg", cfg)
+        .images(&["/boot/vmlinuz-6.1"]);
+    scene.boots(LoaderKind::Grub, "/boot/vmlinuz-6.1", "6.1");
+}
+
 #[test]
 fn t9_08_large_files() {
     let scene = Scene::new().file("/boot/grub/grub.cfg", "");
@@ -48,7 +69,7 @@ fn t9_08_a_directory_that_may_not_be_read() {
         .parent()
         .unwrap()
         .to_owned();
-    fs::set_permissions(&entries, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&entries, fs::Permissions::from_mode(0o0)).unwrap();
     let is_root = rustix::process::geteuid().is_root();
     let note = if is_root {
         "no entries"
