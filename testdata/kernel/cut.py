@@ -112,6 +112,27 @@ def unified(name, stub, kernel, release):
     spans(name, data, wanted)
 
 
+def ubuntu(name, data):
+    """A unified image of an arm64 kernel for EFI with devices' trees, as Ubuntu builds it: a zboot image inside. Of
+    the kernel only what is around its banner, packed again."""
+    pe = struct.unpack_from("<I", data, 0x3C)[0]
+    count, optional = struct.unpack_from("<H", data, pe + 6)[0], struct.unpack_from("<H", data, pe + 20)[0]
+    table = pe + 24 + optional
+    found = {}
+    for at in range(table, table + 40 * count, 40):
+        offset = struct.unpack_from("<I", data, at + 20)[0]
+        found.setdefault(data[at : at + 8].rstrip(b"\0"), offset)
+    uname, linux = found[b".uname"], found[b".linux"]
+    inside, size = struct.unpack_from("<II", data, linux + 8)
+    stream = linux + inside
+    kernel = packed("zstd -dcq", data[stream : stream + size])
+    made = data[:stream] + packed("zstd -22 --ultra -q -c", around(kernel))
+    wanted = [(0, table + 40 * count), (uname, uname + 64), (linux, linux + 64), (stream, len(made))]
+    spans(name, made, wanted)
+    inner = made[linux:]
+    spans("zboot", inner, [(0, 64), (inside, len(inner))])
+
+
 def main():
     images, stub = pathlib.Path(sys.argv[1]), sys.argv[2]
     read = lambda name: (images / name).read_bytes()
@@ -124,6 +145,7 @@ def main():
     s390x("s390x-6.12", read("vmlinuz-6.12.107+deb13-s390x"))
     armhf("armhf", read("vmlinuz-6.1.0-50-armmp"))
     streams(read("vmlinuz-6.1.0-50-cloud-arm64"))
+    ubuntu("unified-arm64", read("vmlinuz-7.0.0-14-generic"))
     unified("unified", stub, read("vmlinuz-6.1.0-50-cloud-amd64"), b"6.1.0-50-cloud-amd64")
 
 

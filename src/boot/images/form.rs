@@ -150,8 +150,7 @@ fn unpacked(stream: &Part<'_>, cap: &mut u64) -> Outcome {
         Search::Found(banner) => Ok(banner),
         Search::Absent => because(&format!("it holds {what} stream without a kernel's banner")),
         Search::NotSoFar => because(&format!(
-            "it holds {what} stream of which no more is unpacked than {} MiB",
-            UNPACK_CAP / MIB
+            "it holds {what} stream, and no kernel's banner in as much of it as is unpacked"
         )),
         Search::Failed(error) if ends_early(&error) => {
             because(&format!("it holds {what} stream that ends early"))
@@ -177,11 +176,10 @@ fn ends_early(error: &io::Error) -> bool {
 
 /// An image without a header: it is searched as it is, and then for a stream in it.
 fn searched(image: &Part<'_>, cap: &mut u64) -> (ImageForm, Outcome) {
-    let start = match image.bytes(0, CARVE_CAP) {
-        Ok(start) => start,
+    let what = match image.bytes(0, 64) {
+        Ok(head) => header::parse_kind(&head),
         Err(error) => return (ImageForm::Unknown, Err(failed(&error))),
     };
-    let what = header::parse_kind(&start);
     // A self-extracting image holds nothing but the stream; some compressions leave whole sentences readable, but with
     // gaps.
     if what != Some(header::ZIMAGE) {
@@ -199,24 +197,26 @@ fn searched(image: &Part<'_>, cap: &mut u64) -> (ImageForm, Outcome) {
             Search::Absent => {}
         }
     }
-    match (carved(image, &start, cap), what) {
-        (Some(outcome), _) => (ImageForm::Searched, outcome),
-        (None, Some(what)) => {
+    match (carved(image, cap), what) {
+        (Ok(Some(outcome)), _) => (ImageForm::Searched, outcome),
+        (Ok(None), Some(what)) => {
             let why = format!("it is {what} without a kernel's banner");
             (ImageForm::Searched, because(&why))
         }
-        (None, None) => (
+        (Ok(None), None) => (
             ImageForm::Unknown,
             because("it has no form that is known, and no kernel's banner is in it"),
         ),
+        (Err(error), _) => (ImageForm::Unknown, Err(failed(&error))),
     }
 }
 
 /// The banner in the first stream inside an image that holds one; else why the one that gave most did not.
-fn carved(image: &Part<'_>, start: &[u8], cap: &mut u64) -> Option<Outcome> {
+fn carved(image: &Part<'_>, cap: &mut u64) -> io::Result<Option<Outcome>> {
+    let start = image.bytes(0, CARVE_CAP)?;
     let mut places: Vec<usize> = MAGICS
         .iter()
-        .flat_map(|(magic, _)| Finder::new(magic).find_iter(start).collect::<Vec<_>>())
+        .flat_map(|(magic, _)| Finder::new(magic).find_iter(&start).collect::<Vec<_>>())
         .filter(|&at| Compression::of(&start[at..]).is_some())
         .collect();
     places.sort_unstable();
@@ -226,13 +226,13 @@ fn carved(image: &Part<'_>, start: &[u8], cap: &mut u64) -> Option<Outcome> {
         let outcome = unpacked(&image.part(at as u64, u64::MAX), cap);
         let gave = before - *cap;
         if outcome.is_ok() {
-            return Some(outcome);
+            return Ok(Some(outcome));
         }
         if best.as_ref().is_none_or(|(most, _)| gave > *most) {
             best = Some((gave, outcome));
         }
     }
-    best.map(|(_, outcome)| outcome)
+    Ok(best.map(|(_, outcome)| outcome))
 }
 
 fn because(why: &str) -> Outcome {

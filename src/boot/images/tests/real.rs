@@ -118,6 +118,8 @@ fn t9_02_raw_and_cut_by_windows() {
 
 #[test]
 fn t9_03_zboot() {
+    let form = ImageForm::Zboot;
+    check_fixture("zboot.spans", form, RELEASE_UBUNTU, VERSION_UBUNTU);
     for (ending, name) in [
         ("gz", b"gzip".as_slice()),
         ("zst", b"zstd22"),
@@ -131,9 +133,13 @@ fn t9_03_zboot() {
     }
 }
 
+const RELEASE_UBUNTU: &str = "7.0.0-14-generic";
+const VERSION_UBUNTU: &str = "#14-Ubuntu SMP PREEMPT_DYNAMIC  (Ubuntu 7.0.0-14.14-generic 7.0.0)";
+
 #[test]
 fn t9_04_unified() {
     let form = ImageForm::Unified;
+    check_fixture("unified-arm64.spans", form, RELEASE_UBUNTU, VERSION_UBUNTU);
     let version = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)";
     check_fixture("unified.spans", form, "6.1.0-50-cloud-amd64", version);
     // The kernel's own word goes before that of who built the image.
