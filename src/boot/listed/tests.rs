@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -287,4 +289,25 @@ fn t9_17_os_release_is_found_at_its_second_place() {
     let listed = read(&files, std::slice::from_ref(&given));
     assert_eq!(listed[0], given);
     assert!(listed.iter().any(|one| one.name == "libc6"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Each line of any file is an entry, nothing, or a problem; never the end.
+    #[test]
+    fn t9_17_any_file_is_read_to_its_end(lines in vec(prop_oneof![
+        "(provides:|\\[main\\]|reboot ?= ?|kexec=| |#|,|[a-z.*?+\\[\\]()\"]){0,6}".prop_map(String::into_bytes),
+        vec(any::<u8>(), 0..8),
+    ], 0..12)) {
+        let mut text = lines.join(&b'\n');
+        text.extend(b"\n[main]\nreboot = last\nlast\n");
+        let last = |said: &[String], path: &str| said.iter().filter(|one| one.starts_with(path)).last().cloned();
+        let dir = root(&[(&format!("{D}/a.conf"), &text), ("/etc/zypp/needreboot", &text), (ADMIN, &text)]);
+        let (said, _) = read_files(&dir);
+        prop_assert!(last(&said, D).unwrap().ends_with(" last either reboot installs"));
+        prop_assert!(last(&said, "/etc/zypp/needreboot").unwrap().ends_with(" last name reboot"));
+        let of_plugin = |one: &String| one.starts_with(ADMIN) && one.ends_with(" last name reboot");
+        prop_assert!(said.iter().any(of_plugin));
+    }
 }
