@@ -4,7 +4,7 @@ use super::run::{Run, Value};
 use super::script::{Part, Word};
 
 /// A longer value counts as unknown: a script can double one with each line.
-const VALUE: usize = 16 * 1024;
+const VALUE: usize = 1024;
 
 impl Run<'_> {
     /// The value of `name=value` is one word, whatever it holds.

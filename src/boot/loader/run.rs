@@ -14,6 +14,8 @@ use super::script::{Block, Statement, Word};
 
 /// Statements that are carried out: a file of 200 kernels takes a few thousand.
 const STEPS: usize = 200_000;
+/// What setting a variable counts for, so that there are not more than ten thousand.
+const VARIABLE: usize = 20;
 /// Functions inside functions, and files inside files.
 const DEPTH: usize = 8;
 /// Known or not.
@@ -176,6 +178,7 @@ impl<'a> Run<'a> {
             _ => None,
         };
         self.variables.insert(name.to_vec(), value);
+        self.steps += VARIABLE;
     }
 
     fn conditional(&mut self, arms: &[(Block, Block)], otherwise: &Block) -> Result<(), Stop> {

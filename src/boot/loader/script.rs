@@ -5,6 +5,10 @@
 
 use std::rc::Rc;
 
+/// Words and line ends of a file: that of two hundred kernels has 30,000.
+const TOKENS: usize = 200_000;
+/// Words of a command.
+const WORDS: usize = 1000;
 /// Statements inside statements.
 const DEPTH: usize = 32;
 
@@ -107,6 +111,9 @@ struct Lexer<'a> {
 impl Lexer<'_> {
     fn tokens(mut self) -> Result<Vec<(usize, Token)>, String> {
         while let Some(&byte) = self.rest.first() {
+            if self.tokens.len() > TOKENS {
+                return Err(self.error("too many words"));
+            }
             match byte {
                 b'\n' => self.single(Token::End),
                 b';' => self.single(Token::End),
@@ -364,6 +371,9 @@ impl<I: Iterator<Item = (usize, Token)>> Parser<I> {
                     break;
                 }
                 Some((_, Token::Word(_))) => {
+                    if words.len() == WORDS {
+                        return self.error("a command of too many words");
+                    }
                     if let Some(Token::Word(word)) = self.next() {
                         words.push(word);
                     }

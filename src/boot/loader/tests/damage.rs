@@ -97,7 +97,20 @@ fn t9_08_scripts_without_end() {
     let nested = "if true; then\n".repeat(100_000);
     let blocks = "submenu a {\n".repeat(100_000);
     let entries = "menuentry a { linux /a }\n".repeat(20_000);
-    for script in [many + "g\n", growing, nested, blocks, entries] {
+    let words = "a=1 ".to_owned() + &"$a ".repeat(2000);
+    let tokens = "a ;".repeat(200_000);
+    let variables: String = (0..20_000).map(|at| format!("v{at}=1\n")).collect();
+    let all = [
+        many + "g\n",
+        growing,
+        nested,
+        blocks,
+        entries,
+        words,
+        tokens,
+        variables,
+    ];
+    for script in all {
         let started = Instant::now();
         let beside = Beside::of(None, None, &[]);
         assert!(parse_grub_cfg(script.as_bytes(), &beside).is_err());
