@@ -71,6 +71,11 @@ fn page() -> String {
         DESCRIPTION.to_owned(),
         options(command("check"), "CHECK"),
         CHECK.to_owned(),
+        options(
+            command("reboot-hint").disable_help_flag(true),
+            "REBOOT\\-HINT",
+        ),
+        REBOOT_HINT.to_owned(),
         options(command("explain").disable_help_flag(true), "EXPLAIN"),
         EXPLAIN.to_owned(),
         options(command("record").disable_help_flag(true), "RECORD"),
@@ -108,6 +113,7 @@ fn rendered(render: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>)
 const SYNOPSIS: &str = r".SH SYNOPSIS
 .nf
 \fBunstale\fR [\fBcheck\fR] [\fIOPTIONS\fR]
+\fBunstale reboot\-hint\fR [\fIOPTIONS\fR]
 \fBunstale explain\fR [\fIOPTIONS\fR] \fITARGET\fR
 \fBunstale record\fR [\fIOPTIONS\fR] \fIFILE\fR
 \fBunstale plugins list\fR [\fIOPTIONS\fR]
@@ -126,8 +132,9 @@ A file is judged by the object that is mapped, against the object that a fresh o
 process sees it.
 A new file with the same code (a package installed again, a rebuild) is not stale.
 .PP
-It reads, and changes nothing: it restarts no service.
-Whether the machine has to be rebooted is not assessed yet.
+It tells too whether the machine has to be rebooted, for its kernel, its microcode or what no restart renews, and since when.
+.PP
+It reads, and changes nothing: it restarts no service, and writes flags for others only if the configuration says so.
 Scripts and modules that interpreters have loaded, and the names of containers and virtual machines, are told by detector
 plugins (see \fBPLUGINS\fR).
 ";
@@ -138,6 +145,49 @@ With \fB\-\-verbose\fR it has also the new files that turned out to be the same 
 .PP
 What was found is written to standard output, and what could not be judged to standard error (with \fB\-\-json\fR: as
 \fIproblems\fR in the document).
+.PP
+If more than restarts and new logins is needed, that is said with the list, as by \fBreboot\-hint\fR; with \fB\-\-user\fR it is
+not looked at.
+";
+
+const REBOOT_HINT: &str = r".PP
+What asks for a reboot:
+.TP
+.B kernel
+The image that would boot is newer than what runs (\fIkernel.newer\fR), or is the same release built again
+(\fIkernel.rebuilt\fR); what runs is no longer installed (\fIkernel.removed\fR); its modules are gone (\fIkernel.modules\fR).
+What would boot is what the files of the boot loader say, otherwise the newest image of the running flavour.
+.TP
+.B microcode
+An initrd of the next kernel carries newer microcode than runs in the processor.
+.TP
+.B package
+A package that somebody lists was installed or upgraded since the boot.
+That it has its old version, was never there before, or that nothing runs its old code any more, refutes the list; the last
+two not what the configuration or \fIneeds\-restarting.d\fR list.
+.TP
+.B flag
+Somebody else asks for it, by a file in \fI/run\fR.
+.TP
+.B deployment
+OSTree, bootc or NixOS would boot another system than the one that runs.
+.TP
+.B process
+Something stale is renewed by no restart.
+.PP
+Each asks for a level: \fBservice\fR (restarts), \fBsession\fR (somebody has to log out and in), \fBsoft\-reboot\fR (all programs;
+see \fBsystemd\-soft\-reboot.service\fR(8)), \fBkexec\fR (the kernel too) or \fBreboot\fR.
+The highest of them is the answer; \fBnone\fR if nothing asks, \fBunknown\fR if nothing asks and not everything could be
+looked at.
+What was seen and asks for nothing is told below \(lqNoted\(rq, with the reason why not.
+.PP
+In a container, and below \fB\-\-root\fR, kernel, microcode and deployments are not looked at.
+.PP
+\fB\-\-json\fR prints the part \fIreboot\fR of the document that a check prints (see \fBFILES\fR).
+.PP
+Run by root on its own machine, without \fB\-\-root\fR, \fB\-\-proc\fR and \fB\-\-bundle\fR, it also writes or takes back the
+files by which others are told, if the configuration says so (see \fBCONFIGURATION\fR).
+If that fails, it ends with 1 (in other styles: as if it had not been tried).
 ";
 
 const EXPLAIN: &str = r".PP
@@ -195,7 +245,9 @@ It ends with 3 if the plugin cannot be used, fails, or could not look at somethi
 const CONFIGURATION: &str = r#".SH CONFIGURATION
 \fI/etc/unstale/unstale.toml\fR, then \fI/etc/unstale/conf.d/*.toml\fR in the order of their names; later ones win.
 They are in TOML, and have to be as trusted as plugins are.
-A key that is not known, or a file that others could have written, ends every command that looks at this machine with 1.
+A key that is not known, or a file that others could have written, ends every command that looks at this machine, or judges a
+bundle, with 1.
+With \fB\-\-proc\fR it is not read.
 .PP
 .nf
 [plugins]
@@ -208,7 +260,25 @@ total_deadline_ms = 10000    # for all that one plugin looks at
 
 [plugins.python]             # options of one plugin: strings, integers, true or false
 site = "/srv/site"
+
+[reboot]
+packages = ["zfs\-dkms"]      # want a reboot whenever they were installed or upgraded
+ignore_packages = ["linux\-firmware"]  # want none, whoever lists them
+flag = "native"              # "off" (the default), "native" or "both"
+live_patches_suffice = true  # a vendor's word on live patches puts a reboot off
 .fi
+.PP
+Lists add up over files; names of packages may hold * for any characters.
+A package in \fBignore_packages\fR is taken off all lists; what is known of the kernel by itself, and flags of others, remain.
+.PP
+\fBflag\fR says which files \fBreboot\-hint\fR writes: with \fBnative\fR \fI/run/reboot\-required\fR and
+\fI/run/reboot\-required.pkgs\fR on systems with dpkg, \fI/run/reboot\-needed\fR on systems with rpm; with \fBboth\fR all of them.
+\fIreboot\-required\fR is written for the level \fBreboot\fR alone; \fIreboot\-needed\fR holds the word \fBsoft\-reboot\fR,
+\fBkexec\fR or \fBreboot\fR.
+What others wrote stays; what is its own is taken back when the cause has gone, also with \fBoff\fR.
+.PP
+\fBlive_patches_suffice\fR counts where a vendor's tool names the release that the patched kernel is as good as, and that is not
+older than what would boot: KernelCare does.
 "#;
 
 const REST: &str = r#".SH EXIT STATUS
@@ -224,7 +294,7 @@ Wrong usage.
 .TP
 .B 3
 The result is incomplete: something could not be judged, or the right to look is missing.
-This comes before 10 and 11: what was found is printed all the same.
+This comes before 10, 11 and 12: what was found is printed all the same.
 .TP
 .B 10
 With \fB\-\-exit\-code\fR: something can be restarted or re\-executed.
@@ -233,7 +303,27 @@ With \fB\-\-exit\-code\fR: something can be restarted or re\-executed.
 With \fB\-\-exit\-code\fR: nothing of that kind, but a session has to be renewed or a person has to choose the moment.
 .TP
 .B 12
-Kept for \(lqreboot needed\(rq; not returned by this version.
+With \fB\-\-exit\-code\fR: a reboot is needed, of whatever kind.
+.PP
+A check says 10 before 12, and 12 before 11.
+\fBreboot\-hint\fR says 12, 11 (sessions) or 10 (services) by the level that is needed.
+.PP
+With \fB\-\-exit\-style\fR, \fBreboot\-hint\fR has the numbers of other programs:
+.TP
+.BR kured " (\fB\-\-kured\fR)"
+0 for the level \fBreboot\fR, whatever else could not be looked at; 1 for less; 2 could not tell.
+.TP
+.BR rpm " (\fBneeds\-restarting \-r\fR)"
+0 no reboot, 1 reboot, 3 could not tell.
+.TP
+.B zypper
+0 no reboot, 102 reboot, 4 could not tell.
+.TP
+.B tracer
+0 nothing, 102 services, 103 sessions, 104 reboot, 1 could not tell.
+.PP
+In these but \fBkured\fR, \fBsoft\-reboot\fR and \fBkexec\fR are reboots.
+A failure counts as \(lqcould not tell\(rq; wrong usage is 2 all the same.
 .PP
 \fBexplain\fR, \fBrecord\fR and \fBplugins\fR end with 0, 1, 2 or 3; \fBexplain\fR with 3 also if its target may be among what could not
 be looked at.
@@ -245,6 +335,25 @@ The form of what \fB\-\-json\fR prints.
 .TP
 .I /usr/share/unstale/plugins\-schema\-1.json
 The same of \fBplugins list\fR.
+.TP
+.I /usr/share/unstale/reboot\-schema\-1.json
+The same of \fBreboot\-hint\fR.
+.TP
+.I /usr/share/unstale/reboot\-packages.toml
+The shipped lists of packages after whose upgrade a reboot is wanted.
+The same text is built into the program; to change them, use the configuration.
+.TP
+.IR /etc/dnf/plugins/needs\-restarting.d/*.conf ", " /etc/zypp/needreboot ", " /etc/zypp/needreboot.d ", " /etc/zypp/zypp\-boot\-plugin.conf
+More such lists, of the administrator and of packages; the last also below \fI/usr/etc\fR, and with a directory \fI.d\fR beside it.
+.TP
+.IR /run/reboot\-required ", " /run/reboot\-required.pkgs ", " /run/reboot\-needed ", " /run/smart\-restart/reboot\-hint\-marker
+By these, a reboot is asked for.
+.TP
+.IR /run/unstale/flags.json ", " /run/unstale/flags.lock
+What of them \fBreboot\-hint\fR wrote, and its lock.
+.TP
+.IR /boot ", " /efi ", " /usr/lib/modules ", " /lib/firmware
+Kernel images, initrds, files of boot loaders, microcode.
 .TP
 .IR /usr/lib/unstale/plugins ", " /etc/unstale/plugins.d
 Detector plugins.
@@ -290,6 +399,12 @@ Your own processes alone.
 .TP
 .B unstale \-\-json \-\-exit\-code
 For programs.
+.TP
+.B unstale reboot\-hint
+Whether to reboot, why, and since when.
+.TP
+.B unstale reboot\-hint \-\-kured
+The same for kured's \fB\-\-reboot\-sentinel\-command\fR.
 .TP
 .B unstale explain cron
 Why \fBcron.service\fR is stale, or why not.
