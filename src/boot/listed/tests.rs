@@ -302,7 +302,7 @@ proptest! {
     ], 0..12)) {
         let mut text = lines.join(&b'\n');
         text.extend(b"\n[main]\nreboot = last\nlast\n");
-        let last = |said: &[String], path: &str| said.iter().filter(|one| one.starts_with(path)).last().cloned();
+        let last = |said: &[String], path: &str| said.iter().rfind(|one| one.starts_with(path)).cloned();
         let dir = root(&[(&format!("{D}/a.conf"), &text), ("/etc/zypp/needreboot", &text), (ADMIN, &text)]);
         let (said, _) = read_files(&dir);
         prop_assert!(last(&said, D).unwrap().ends_with(" last either reboot installs"));
