@@ -77,7 +77,6 @@ pub(in crate::boot) fn section_of(
 }
 
 /// Parses an image that is in memory.
-#[must_use]
 pub fn parse_image(bytes: &[u8]) -> (ImageForm, Result<Banner, WhyNot>) {
     form::banner(&Part::whole(&bytes), &mut Effort::default())
 }

@@ -130,10 +130,12 @@ fn t11_17_hostile_numbers() {
             image[at..at + 4].copy_from_slice(&number.to_le_bytes());
         };
         let mut image = x86(b"", 0xffff);
-        (put(&mut image, 0x248, offset), put(&mut image, 0x24c, size));
+        put(&mut image, 0x248, offset);
+        put(&mut image, 0x24c, size);
         assert!(parse_image(&image).1.is_err());
         let mut image = zboot(b"", b"gzip");
-        (put(&mut image, 8, offset), put(&mut image, 12, size));
+        put(&mut image, 8, offset);
+        put(&mut image, 12, size);
         assert!(parse_image(&image).1.is_err());
         let mut image = pe(&[(b".linux", b"x"), (b".uname", b"")]);
         for at in [0x3c, 0x84, 0x94, 0x98 + 8, 0x98 + 16, 0x98 + 20, 0x98 + 60] {
@@ -141,19 +143,15 @@ fn t11_17_hostile_numbers() {
             put(&mut image, at, offset);
             assert!(parse_image(&image).1.is_err());
         }
-        (
-            put(&mut image, 0x98 + 16, size),
-            put(&mut image, 0x98 + 20, offset),
-        );
+        put(&mut image, 0x98 + 16, size);
+        put(&mut image, 0x98 + 20, offset);
         assert!(parse_image(&image).1.is_err());
         let mut image = uimage(b"x");
         put(&mut image, 12, size);
         assert!(parse_image(&image).1.is_err());
         let mut image = s390x.clone();
-        (
-            put(&mut image, 0x10428, offset),
-            put(&mut image, 0x1042c, size),
-        );
+        put(&mut image, 0x10428, offset);
+        put(&mut image, 0x1042c, size);
         assert!(parse_image(&image).1.is_err());
     }
 }
