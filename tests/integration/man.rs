@@ -287,7 +287,7 @@ const REST: &str = r#".SH EXIT STATUS
 The check is complete (with \fB\-\-exit\-code\fR: and nothing is stale).
 .TP
 .B 1
-It failed: there is no result.
+It failed: there is no result; or, of \fBreboot\-hint\fR, flags could not be written.
 .TP
 .B 2
 Wrong usage.
@@ -372,7 +372,8 @@ Owners of files and versions of packages on Debian systems.
 The same on RPM systems (\fIrpmdb.sqlite\fR; older kinds of database are refused), with the histories of \fBdnf\fR and
 \fBzypper\fR.
 .PP
-A check that finds no file replaced, touched or beyond judging does not read them.
+Packages are asked for that changed since the boot and are listed, and for the owners of files that were replaced, touched or
+are beyond judging.
 They are read without locks, and never written.
 Of what runs in a container or chroot, the files of those names below its own root tell; if they cannot be read, the
 package is not known, and the result is no less complete.
