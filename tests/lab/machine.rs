@@ -11,7 +11,7 @@ use std::{env, fs, io};
 use crate::report::Report;
 
 /// Two cores boot one machine at a time, whatever `--test-threads` says.
-static TURN: Mutex<()> = Mutex::new(());
+pub(crate) static TURN: Mutex<()> = Mutex::new(());
 
 /// What to boot.
 pub(crate) enum Image {
@@ -82,11 +82,13 @@ pub(crate) fn lab_is_here() -> bool {
     false
 }
 
-fn work() -> PathBuf {
+/// Where the lab's machines and caches lie.
+pub(crate) fn work() -> PathBuf {
     env::var_os("LAB_WORK").map_or_else(|| "/var/tmp/unstale-lab".into(), PathBuf::from)
 }
 
-fn script(name: &str) -> Command {
+/// One of the scripts beside this file, for [`work`].
+pub(crate) fn script(name: &str) -> Command {
     let mut command = Command::new(
         Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/lab")
@@ -96,7 +98,8 @@ fn script(name: &str) -> Command {
     command
 }
 
-fn finish(mut command: Command) -> Ended {
+/// Runs a command, however it ends.
+pub(crate) fn finish(mut command: Command) -> Ended {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -107,7 +110,8 @@ fn finish(mut command: Command) -> Ended {
     }
 }
 
-fn must(command: Command) -> String {
+/// Runs a command that must succeed; what it printed.
+pub(crate) fn must(command: Command) -> String {
     let what = format!("{command:?}");
     let ended = finish(command);
     assert!(

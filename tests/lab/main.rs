@@ -17,6 +17,8 @@ mod debian;
 mod detectors;
 mod machine;
 mod plugins;
+mod reboot;
 mod report;
 mod rpm;
 mod truth;
+mod vm;
