@@ -7,10 +7,10 @@ use crate::attribute::{self, Hints, Parent};
 use crate::bundle::Bundle;
 use crate::config;
 use crate::decide::{self, Policy};
-use crate::detect::{Judge, Judged};
+use crate::detect::{self, Judge, Judged};
 use crate::model::{
-    Bytes, Facts, Owner, OwnerKind, Pid, Process, Role, Scope, StaleObject, StaleProcess, Verdict,
-    WhyNot,
+    Bytes, Facts, KernelState, KernelVerdict, Owner, OwnerKind, Pid, Process, Role, Scope,
+    StaleObject, StaleProcess, Verdict, WhyNot,
 };
 use crate::problem::Problem;
 use crate::report::Assessment;
@@ -42,10 +42,11 @@ pub(super) fn assess<'a>(
     problems.extend(unknown_objects(facts, &judged));
     problems.extend(plugin_problems(facts));
     problems.extend(unread_images(facts));
+    let kernel = next::judge(facts, &bundle.answers.core);
+    problems.extend(missing_images(kernel.as_ref()));
     problems.sort();
     problems.dedup();
     let plan = decide::plan(stale, policy);
-    let kernel = next::judge(facts, &bundle.answers.core);
     let reboot = decide::reboot(decide::Evidence {
         facts,
         answers: &bundle.answers,
@@ -63,6 +64,19 @@ pub(super) fn assess<'a>(
         judged,
         problems,
     }
+}
+
+/// Kernels are installed, and not one image is to be found: what boots could not be looked at.
+fn missing_images(kernel: Option<&KernelState>) -> Option<Problem> {
+    let verdict = kernel.map(|state| &state.verdict);
+    let is_missing =
+        matches!(verdict, Some(KernelVerdict::Unknown(why)) if why == detect::kernel::NO_IMAGES);
+    is_missing.then(|| Problem {
+        operation: "find".to_owned(),
+        object: Bytes::from("the image of any kernel"),
+        pid: None,
+        why: WhyNot::Failed(detect::kernel::NO_IMAGES.to_owned()),
+    })
 }
 
 /// Kernel images that could not be read: one of them may be what boots.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::ExitStyle;
-use crate::model::{Action, Level};
+use crate::model::{Action, Level, Reboot};
 use crate::report::Assessment;
 
 /// How a run ends. The numbers are documented in `unstale(1)`.
@@ -60,16 +60,16 @@ pub(super) fn of_check(assessment: &Assessment<'_>, by_verdict: bool) -> Exit {
     }
 }
 
-/// The status of `reboot-hint`. `level` is `None` if nobody looked.
+/// The status of `reboot-hint`.
 pub(super) fn of_reboot(
     style: ExitStyle,
-    level: Option<Level>,
+    reboot: &Reboot,
     complete: bool,
     by_level: bool,
 ) -> ExitCode {
-    let number = match (style, level.filter(|_| complete)) {
+    let number = match (style, reboot.level.filter(|_| complete)) {
         // Found is found, whatever else could not be looked at.
-        (ExitStyle::Kured, _) if level == Some(Level::Reboot) => 0,
+        (ExitStyle::Kured, _) if reboot.sure_level() == Some(Level::Reboot) => 0,
         (_, None) => return of_failure_to_see(style),
         (ExitStyle::Native, Some(_)) if !by_level => Exit::Complete as u8,
         (ExitStyle::Native, Some(level)) => match level {

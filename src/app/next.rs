@@ -114,13 +114,7 @@ pub(super) fn microcode(facts: &Facts, kernel: Option<&KernelState>) -> Option<C
         ),
         _ => format!("microcode {revision:#x} runs: {}", worst.why),
     };
-    Some(Cause {
-        rule: "microcode",
-        level,
-        why,
-        packages: Vec::new(),
-        since: None,
-    })
+    Some(Cause::new("microcode", level, why))
 }
 
 /// A package that settings add to the lists.
@@ -141,7 +135,7 @@ fn listed(name: &str) -> Listed {
 /// The running kernel, judged by the order of versions of the stores that are there.
 pub(super) fn judge(facts: &Facts, core: &Core) -> Option<KernelState> {
     let boot = facts.boot.as_ref()?;
-    let order = |a: &str, b: &str| -> Ordering { packages::compare(&core.stores, a, b) };
+    let order = |a: &str, b: &str| -> Ordering { packages::compare_releases(&core.stores, a, b) };
     Some(kernel::judge(
         boot.kernel.as_ref()?,
         &boot.live_patches,

@@ -51,8 +51,12 @@ fn hint(flags: &RebootHintFlags, style: ExitStyle) -> Result<ExitCode, Error> {
     if !told && style == ExitStyle::Native {
         return Ok(Exit::Failed.into());
     }
-    let level = assessment.reboot.level;
-    Ok(exit::of_reboot(style, level, complete, flags.exit_code))
+    Ok(exit::of_reboot(
+        style,
+        &assessment.reboot,
+        complete,
+        flags.exit_code,
+    ))
 }
 
 /// A check speaks of the processes that it sees, this command of the machine.
@@ -99,7 +103,8 @@ fn tell_others(
 /// What to ask others for. What they ask for themselves is no news to them.
 fn due(assessment: &Assessment<'_>) -> Option<Due> {
     let causes = assessment.reboot.causes.iter();
-    let of_ours = causes.filter(|cause| cause.rule != "flag" && cause.level >= Level::SoftReboot);
+    let of_ours = causes
+        .filter(|cause| cause.rule != "flag" && cause.sure && cause.level >= Level::SoftReboot);
     let level = of_ours.clone().map(|cause| cause.level).max()?;
     let names = of_ours.flat_map(|cause| &cause.packages);
     let mut packages: Vec<String> = names.map(|package| package.name.clone()).collect();

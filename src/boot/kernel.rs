@@ -7,8 +7,13 @@ use super::{images, loader};
 use crate::model::{Banner, Bytes, Kernel, Modules, WhyNot};
 use crate::view::ProcRoot;
 
-const MODULES: &str = "/usr/lib/modules";
-const MODULES_UNMERGED: &str = "/lib/modules";
+/// Where modules are: the merged place, the one before, and what NixOS and Guix booted.
+const MODULES: [&str; 4] = [
+    "/usr/lib/modules",
+    "/lib/modules",
+    "/run/booted-system/kernel-modules/lib/modules",
+    "/run/booted-system/kernel/lib/modules",
+];
 const TEXT_CAP: usize = 64 * 1024;
 
 /// `None` where `/proc` does not say what runs; then that is a problem.
@@ -29,11 +34,19 @@ pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Option<Kernel> {
         Err(_) => Bytes::from(rustix::system::uname().machine().to_bytes()),
     };
     let command_line = proc.read(c"cmdline", TEXT_CAP).unwrap_or_default();
+    let mut images = images::read(files, machine.as_slice());
+    let loader = loader::read(files);
+    // What the loader boots may lie where nobody else puts images.
+    let chosen = loader.default.as_ref().map(|entry| &entry.image);
+    if let Some(path) = chosen.filter(|path| images.iter().all(|image| image.path != **path)) {
+        images.extend(images::at(files, path.as_slice()));
+    }
     Some(Kernel {
-        images: images::read(files, machine.as_slice()),
+        images,
         modules: read_modules(files),
-        loader: loader::read(files),
+        loader,
         running,
+        modular: has_modules(proc),
         machine,
         command_line: Bytes::from(command_line.trim_ascii()),
     })
@@ -57,10 +70,18 @@ pub(super) fn parse_version(text: &[u8]) -> Option<Banner> {
     })
 }
 
-/// Directories of modules, in the merged place and, where that is another, the old one.
+/// Whether any module is loaded. A list that is too long to be read is none that is empty.
+fn has_modules(proc: &ProcRoot) -> bool {
+    match proc.read(c"modules", TEXT_CAP) {
+        Ok(text) => !text.is_empty(),
+        Err(error) => error == rustix::io::Errno::FBIG,
+    }
+}
+
+/// Directories of modules, each release once.
 fn read_modules(files: &Files<'_>) -> Vec<Modules> {
     let mut all: Vec<Modules> = Vec::new();
-    for directory in [MODULES, MODULES_UNMERGED] {
+    for directory in MODULES {
         for release in files.list_or_note(directory) {
             let mut path = directory.as_bytes().to_vec();
             path.push(b'/');

@@ -33,7 +33,7 @@ pub(super) struct Situation {
 }
 
 pub(super) fn read(proc: &ProcRoot, files: &Files<'_>, options: &Options) -> Situation {
-    let setting = if proc.is_live() && options.root.is_some() {
+    let setting = if proc.is_live() && options.root.is_some() && !is_root_of_init(proc, files) {
         Setting::OtherRoot
     } else if let Some(by) = container(proc, files) {
         Setting::Container(by)
@@ -63,6 +63,15 @@ pub(super) fn read(proc: &ProcRoot, files: &Files<'_>, options: &Options) -> Sit
             && own_pids.is_ok_and(|number| number != FIRST_PID_NS),
         setting,
     }
+}
+
+/// Whether the root that is looked at is that of the first process: an agent in a container looks at its machine so.
+fn is_root_of_init(proc: &ProcRoot, files: &Files<'_>) -> bool {
+    let Ok(Some(root)) = files.find("/") else {
+        return false;
+    };
+    let theirs = proc.process(1).and_then(|init| init.stat_through(c"root"));
+    theirs.is_ok_and(|theirs| crate::view::file_stat(&theirs).is_same_object(&root.stat))
 }
 
 /// When what is made at every boot was made, by the clock of that moment: file systems in memory remember that of

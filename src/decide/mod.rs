@@ -63,7 +63,7 @@ pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
             };
             Item {
                 action,
-                level: level_of(action, &because, policy),
+                level: level_of(action, &because, policy, owner.scope),
                 owner,
                 because,
                 processes,
@@ -75,7 +75,7 @@ pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
 }
 
 /// How much has to be started anew for it.
-fn level_of(action: Action, because: &[Because], policy: &Policy) -> Level {
+fn level_of(action: Action, because: &[Because], policy: &Policy, scope: Scope) -> Level {
     let rule = because.first().map_or("", |because| because.rule.as_str());
     match (action, rule) {
         (Action::Leave, _) => Level::None,
@@ -83,7 +83,11 @@ fn level_of(action: Action, because: &[Because], policy: &Policy) -> Level {
         (Action::Defer, rule) => rule
             .strip_prefix("policy.")
             .and_then(|name| policy.rule_named(name))
-            .map_or(Level::Service, |rule| rule.level),
+            .map_or(Level::Service, |rule| match scope {
+                Scope::System => rule.level,
+                // What a user started ends with that user's sessions.
+                Scope::User(_) => rule.level.min(Level::Session),
+            }),
         _ => Level::Service,
     }
 }
@@ -237,6 +241,26 @@ mod tests {
             (action, rule),
             "{name}"
         );
+    }
+
+    #[test]
+    fn a_users_bus_is_renewed_with_the_users_sessions() {
+        #[track_caller]
+        fn check(name: &str, scope: Scope, level: Level) {
+            let policy = Policy::builtin();
+            let (action, because) = decide(&Owner::new(OwnerKind::Unit, name, scope), &policy);
+            assert_eq!(
+                level_of(action, &because, &policy, scope),
+                level,
+                "{name} {scope:?}"
+            );
+        }
+        check("dbus.service", Scope::System, Level::SoftReboot);
+        check("dbus.service", Scope::User(7), Level::Session);
+        check("systemd-logind.service", Scope::System, Level::Session);
+        check("docker.service", Scope::System, Level::Service);
+        check("nginx.service", Scope::System, Level::Service);
+        check("rc-local.service", Scope::System, Level::None);
     }
 
     #[test]

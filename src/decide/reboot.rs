@@ -4,12 +4,14 @@
 //! a library, whether anything still runs its old code; of a kernel, whether another one would boot; of microcode,
 //! whether there is a newer one for this processor. What a list asks for and knowledge refutes is told as a note.
 
+mod kernel;
+mod packages;
+
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Action, Answers, Banner, Before, Boot, Bytes, Cause, CoreChange, Deployment, Escaped, Facts,
-    Flag, Item, KernelState, KernelVerdict, Level, Listed, OwnerKind, Package, PackageChange,
-    PathAnswer, Plan, Reboot, Setting, Timestamp, Upgrade,
+    Action, Answers, Boot, Bytes, Cause, Deployment, Escaped, Facts, Flag, Item, KernelState,
+    Level, OwnerKind, Package, PackageChange, Plan, Reboot, Scope, Timestamp, Upgrade,
 };
 
 /// What a decision on a reboot rests on.
@@ -31,6 +33,18 @@ pub struct Evidence<'a> {
     pub live_patches_suffice: bool,
 }
 
+impl Evidence<'_> {
+    /// What it takes on this system: without a service manager that can start all programs anew, the machine.
+    fn effective(&self, level: Level) -> Level {
+        let can =
+            || systemd_version(self.facts).is_some_and(|version| version >= SOFT_REBOOT_SINCE);
+        match level {
+            Level::SoftReboot if !can() => Level::Reboot,
+            level => level,
+        }
+    }
+}
+
 /// `systemctl soft-reboot` came with systemd 254 (its NEWS).
 const SOFT_REBOOT_SINCE: u32 = 254;
 
@@ -46,12 +60,13 @@ pub fn reboot(evidence: Evidence<'_>) -> Reboot {
         };
     };
     let mut said = Said::default();
-    kernel_causes(&mut said, &evidence);
+    kernel::kernel_causes(&mut said, boot, &evidence);
+    loader_notes(&mut said, boot);
     said.take(evidence.microcode.clone());
     for change in &evidence.answers.core.changed {
-        package_cause(&mut said, boot, change, &evidence);
+        packages::package_cause(&mut said, boot, change, &evidence);
     }
-    missing_notes(&mut said, boot, &evidence.answers.core.missing);
+    packages::missing_notes(&mut said, boot, &evidence.answers.core.missing);
     for flag in boot.flags.iter().filter(|flag| !flag.own) {
         said.causes.push(flag_cause(flag));
     }
@@ -81,6 +96,24 @@ struct Said {
 }
 
 impl Said {
+    /// One line for each package: the one that asks for most.
+    fn take_highest(&mut self, cause: Cause) {
+        let name = cause.packages.first().map(|one| one.name.clone());
+        let is_same = |other: &Cause| {
+            other.rule == cause.rule && other.packages.first().map(|one| &one.name) == name.as_ref()
+        };
+        let all = || self.causes.iter().chain(&self.notes);
+        let told = all()
+            .filter(|other| is_same(other))
+            .map(|other| other.level);
+        if told.max().is_some_and(|level| level >= cause.level) {
+            return;
+        }
+        self.causes.retain(|other| !is_same(other));
+        self.notes.retain(|other| !is_same(other));
+        self.take(Some(cause));
+    }
+
     fn take(&mut self, cause: Option<Cause>) {
         match cause {
             Some(cause) if cause.level > Level::None => self.causes.push(cause),
@@ -90,367 +123,13 @@ impl Said {
     }
 }
 
-fn kernel_causes(said: &mut Said, evidence: &Evidence<'_>) {
-    let Some(state) = &evidence.kernel else {
-        return;
-    };
-    let running = state.running.release.escaped();
-    let next = state.next.as_ref();
-    let next_release = next.map(|next| next.banner.release.escaped().to_string());
-    let how = match next.map(|next| next.by_loader) {
-        Some(true) => "the boot loader's default",
-        _ => "the newest of its flavour",
-    };
-    let upgrade = kernel_upgrade(state, evidence.answers);
-    let since = upgrade.as_ref().and_then(|(_, since)| *since);
-    // When an image came says nothing of when another went.
-    let came = next.filter(|_| state.verdict != KernelVerdict::Removed);
-    let since = since.or(came.map(|next| next.since));
-    let packages: Vec<Upgrade> = upgrade.into_iter().map(|(upgrade, _)| upgrade).collect();
-    said.spoken_for
-        .extend(packages.iter().map(|one| one.name.clone()));
-    let cause = |rule, level, why: String| Cause {
-        rule,
-        level,
-        why,
-        packages: packages.clone(),
-        since,
-    };
-    let found = match (&state.verdict, next_release) {
-        (KernelVerdict::Newer, Some(next)) => cause(
-            "kernel.newer",
-            Level::Reboot,
-            format!("kernel {running} runs, {next} is installed ({how})"),
-        ),
-        (KernelVerdict::Rebuilt, _) => cause(
-            "kernel.rebuilt",
-            Level::Reboot,
-            format!(
-                "kernel {running} runs as build {}, installed is build {} of the same release ({how})",
-                state.running.version.escaped(),
-                next.map(|next| next.banner.version.escaped().to_string())
-                    .unwrap_or_default(),
-            ),
-        ),
-        (KernelVerdict::Removed, next) => cause(
-            "kernel.removed",
-            Level::Reboot,
-            match next {
-                Some(next) => format!(
-                    "kernel {running} runs and is no longer installed: its modules cannot be loaded any more; {next} would boot ({how})"
-                ),
-                None => format!(
-                    "kernel {running} runs and is no longer installed: its modules cannot be loaded any more"
-                ),
-            },
-        ),
-        (KernelVerdict::OlderDefault, Some(next)) => cause(
-            "kernel.older-default",
-            Level::None,
-            format!("kernel {running} runs, a reboot would start the older {next} ({how})"),
-        ),
-        (KernelVerdict::Custom, _) => cause(
-            "kernel.custom",
-            Level::None,
-            format!(
-                "kernel {running} runs, and was not installed here: built by hand, or provided from outside"
-            ),
-        ),
-        (KernelVerdict::Unknown(why), _) => cause(
-            "kernel.unknown",
-            Level::None,
-            format!("whether kernel {running} is the one that would boot is not known: {why}"),
-        ),
-        (KernelVerdict::Current, _) | (_, None) => return remarks(said, state),
-    };
-    // What asks for nothing did not begin with that image either.
-    let found = match found.level {
-        Level::None => Cause {
-            packages: Vec::new(),
-            since: None,
-            ..found
-        },
-        _ => found,
-    };
-    said.take(Some(live_patched(found, state, evidence)));
-    if state.modules_gone && state.verdict != KernelVerdict::Removed {
-        said.causes.push(Cause {
-            rule: "kernel.modules",
-            level: Level::Reboot,
-            why: format!("the modules of the running kernel {running} were removed: what is not loaded yet cannot be loaded any more"),
-            packages: Vec::new(),
-            since: None,
-        });
-    }
-    remarks(said, state);
-}
-
-fn remarks(said: &mut Said, state: &KernelState) {
-    let notes = state.remarks.iter().map(|remark| Cause {
-        rule: "kernel.remark",
-        level: Level::None,
-        why: remark.clone(),
-        packages: Vec::new(),
-        since: None,
-    });
-    said.notes.extend(notes);
-}
-
-/// The package of the image that would boot, before and now, and when that came.
-fn kernel_upgrade(state: &KernelState, answers: &Answers) -> Option<(Upgrade, Option<Timestamp>)> {
-    let next = state.next.as_ref()?;
-    let owner = |banner: &Banner, path: Option<&Bytes>| {
-        let mut paths = banner.package_paths();
-        paths.extend(path.cloned());
-        paths.iter().find_map(|path| match answers.paths.get(path) {
-            Some(PathAnswer::Owned(claims)) => claims.first(),
-            _ => None,
-        })
-    };
-    let new = owner(&next.banner, Some(&next.path))?;
-    let changes = || {
-        let of_package = |change: &&PackageChange| {
-            change.name == new.name && change.new.as_ref() == Some(&new.version)
-        };
-        answers.changes.iter().filter(of_package)
-    };
-    let change = changes().next_back();
-    let old = match state.verdict {
-        KernelVerdict::Rebuilt => change.and_then(|change| change.old.clone()),
-        _ => owner(&state.running, None)
-            .filter(|old| old.version != new.version)
-            .map(|old| old.version.clone()),
-    };
-    let upgrade = Upgrade {
-        name: new.name.clone(),
-        old,
-        new: Some(new.version.clone()),
-    };
-    Some((upgrade, change.map(|change| change.at)))
-}
-
-/// A pending reboot of the kernel, with what live patches say to that.
-fn live_patched(mut cause: Cause, state: &KernelState, evidence: &Evidence<'_>) -> Cause {
-    let patches = evidence
-        .facts
-        .boot
-        .iter()
-        .flat_map(|boot| &boot.live_patches);
-    let names: Vec<String> = patches
-        .filter(|patch| patch.enabled)
-        .map(|patch| patch.name.escaped().to_string())
-        .collect();
-    if names.is_empty() || cause.level == Level::None {
-        return cause;
-    }
-    let said = match &state.live_patched_by {
-        Some(by) if evidence.live_patches_suffice => {
-            cause.level = Level::None;
-            format!(
-                "{by} says that live patches have made it as good, and settings let that suffice"
-            )
-        }
-        Some(by) => {
-            format!("{by} says that live patches have made it as good: the reboot may wait")
-        }
-        None => format!(
-            "live patches are in force ({}), nothing tells whether they cover all of it",
-            names.join(", ")
-        ),
-    };
-    cause.why = format!("{}; {said}", cause.why);
-    cause
-}
-
-/// What a listed package asks for that changed since the system started.
-fn package_cause(said: &mut Said, boot: &Boot, change: &CoreChange, evidence: &Evidence<'_>) {
-    let Some(listed) = boot.listed.get(change.listed as usize) else {
-        return;
-    };
-    let name = &change.package.name;
-    let asked = level_asked(listed, change.hint.as_deref());
-    let mut cause = Cause {
-        rule: "package",
-        level: asked,
-        why: String::new(),
-        packages: vec![Upgrade {
-            name: name.clone(),
-            old: match &change.before {
-                Before::Version(version) => Some(version.clone()),
-                Before::Nothing | Before::Unknown => None,
-            },
-            new: Some(change.package.version.clone()),
-        }],
-        since: change.at,
-    };
-    let since = match boot.setting {
-        Setting::Container(_) => "since the container started",
-        _ => "since the machine was booted",
-    };
-    let what = match &change.before {
-        Before::Version(old) if *old == change.package.version => "installed anew",
-        Before::Version(_) => "upgraded",
-        Before::Nothing => "installed",
-        Before::Unknown => "installed or upgraded",
-    };
-    let (level, why) = match refuted(change, listed, boot, evidence) {
-        Some((level, why)) => (level.min(asked), why),
-        None => {
-            let by = listed.source.escaped();
-            (
-                asked,
-                format!("and {by} asks for a {} after that", asked.word()),
-            )
-        }
-    };
-    let why = format!("{name} was {what} {since}, {why}");
-    cause.level = level;
-    cause.why = why;
-    // One line for each package: the one that asks for most.
-    let known = said.causes.iter_mut().chain(&mut said.notes);
-    let same = |other: &&mut Cause| {
-        other.rule == "package" && other.packages.first().map(|one| &one.name) == Some(name)
-    };
-    if said.spoken_for.contains(name) {
-        return;
-    }
-    match known.into_iter().find(same) {
-        Some(other) if other.level >= cause.level => {}
-        Some(other) => *other = cause,
-        None => said.take(Some(cause)),
-    }
-    let (causes, notes): (Vec<Cause>, Vec<Cause>) = said
-        .causes
-        .drain(..)
-        .chain(said.notes.drain(..))
-        .partition(|cause| cause.level > Level::None);
-    (said.causes, said.notes) = (causes, notes);
-}
-
-/// Names that an administrator lists, and nothing is called so: a misspelt one would never count.
-fn missing_notes(said: &mut Said, boot: &Boot, missing: &[u32]) {
-    let listed = missing
-        .iter()
-        .filter_map(|&at| boot.listed.get(at as usize));
-    said.notes.extend(listed.map(|listed| Cause {
-        rule: "package.missing",
-        level: Level::None,
-        why: format!(
-            "{} is listed by {}, and no installed package is called so",
-            Escaped(listed.name.as_bytes()),
-            listed.source.escaped()
-        ),
-        packages: Vec::new(),
-        since: None,
+/// What is to be known of the boot loader: a default that is not there, files that disagree.
+fn loader_notes(said: &mut Said, boot: &Boot) {
+    let notes = boot.kernel.iter().flat_map(|kernel| &kernel.loader.notes);
+    said.notes.extend(notes.map(|note| {
+        let why = format!("of the boot loader: {}", Escaped(note.as_bytes()));
+        Cause::new("loader", Level::None, why)
     }));
-}
-
-/// The level beside the capability (`installhint(reboot-needed) = kexec`) goes before that of the list.
-fn level_asked(listed: &Listed, hint: Option<&str>) -> Level {
-    hint.and_then(Level::of_word)
-        .filter(|&level| level > Level::None)
-        .unwrap_or(listed.level)
-}
-
-/// What is known better than by the list: the level that is left, and why.
-fn refuted(
-    change: &CoreChange,
-    listed: &Listed,
-    boot: &Boot,
-    evidence: &Evidence<'_>,
-) -> Option<(Level, String)> {
-    let name = &change.package.name;
-    match &change.before {
-        Before::Version(old) if *old == change.package.version => {
-            return Some((Level::None, "in the version that it had".to_owned()));
-        }
-        // Of a kernel, each version is installed beside the others.
-        Before::Nothing if !listed.installs_count && !is_kernel(name) => {
-            return Some((
-                Level::None,
-                "for the first time: nothing ran it before".to_owned(),
-            ));
-        }
-        _ => {}
-    }
-    // A clock that was set since the start: before or after, only what runs can tell.
-    let doubtful = change.at.is_some_and(|at| at.secs <= boot.started.secs);
-    if doubtful && !(change.has_code && evidence.complete) {
-        return Some((
-            Level::None,
-            "or before that: the clock was set meanwhile, and nothing else tells".to_owned(),
-        ));
-    }
-    // Whoever lists a package by hand has reasons of his own.
-    if listed.installs_count && !doubtful {
-        return None;
-    }
-    if is_kernel(name) && boot.kernel.is_some() {
-        return match evidence.kernel.as_ref().map(|state| &state.verdict) {
-            Some(KernelVerdict::Current) => Some((
-                Level::None,
-                "but the kernel that runs is the one that would boot".to_owned(),
-            )),
-            Some(KernelVerdict::Custom) => Some((
-                Level::None,
-                "but the kernel that runs is none of the installed ones".to_owned(),
-            )),
-            _ => None,
-        };
-    }
-    if is_microcode(name) && boot.kernel.is_some() {
-        return match (&boot.microcode, &evidence.microcode) {
-            (None, _) => Some((
-                Level::None,
-                "which this processor, or virtual machine, has no use for".to_owned(),
-            )),
-            (Some(_), None) => Some((
-                Level::None,
-                "but nothing newer is in it for this processor".to_owned(),
-            )),
-            (Some(_), Some(_)) => None,
-        };
-    }
-    if change.has_code && evidence.complete {
-        return Some(level_of_users(name, evidence.plan));
-    }
-    None
-}
-
-/// The most that processes ask for which still run a package's old code.
-fn level_of_users(name: &str, plan: &Plan) -> (Level, String) {
-    let uses = |item: &&Item| {
-        let objects = item.processes.iter().flat_map(|process| &process.objects);
-        objects
-            .filter(|object| object.sure)
-            .any(|object| match &object.package {
-                Package::Known(facts) => facts.iter().any(|fact| fact.name == name),
-                Package::None | Package::Unknown => false,
-            })
-    };
-    let users: Vec<&Item> = plan.items.iter().filter(uses).collect();
-    match users.iter().map(|item| item.level).max() {
-        None => (
-            Level::None,
-            "and nothing runs its old code any more".to_owned(),
-        ),
-        Some(level) => {
-            let what = match users.len() {
-                1 => "1 thing still runs its old code".to_owned(),
-                more => format!("{more} things still run its old code"),
-            };
-            (level, format!("and {what}"))
-        }
-    }
-}
-
-fn is_kernel(name: &str) -> bool {
-    let of_rpm = name == "kernel" || name.starts_with("kernel-") && name != "kernel-firmware";
-    of_rpm && !name.starts_with("kernel-firmware-") || name.starts_with("linux-image-")
-}
-
-fn is_microcode(name: &str) -> bool {
-    name.contains("microcode") || name.starts_with("ucode-")
 }
 
 fn flag_cause(flag: &Flag) -> Cause {
@@ -465,6 +144,7 @@ fn flag_cause(flag: &Flag) -> Cause {
         why: format!("{} asks for a {}", flag.path.escaped(), flag.level.word()),
         packages: flag.packages.iter().map(upgrade).collect(),
         since: Some(flag.since),
+        sure: true,
     }
 }
 
@@ -491,19 +171,15 @@ fn deployment_cause(said: &mut Said, deployment: &Deployment) {
         ),
         packages: Vec::new(),
         since: deployment.since,
+        sure: true,
     }));
 }
 
 /// What stale processes ask for: those that take more than a restart each, the others together.
 fn process_causes(said: &mut Said, evidence: &Evidence<'_>) {
-    let soft_reboot =
-        systemd_version(evidence.facts).is_some_and(|version| version >= SOFT_REBOOT_SINCE);
     let mut restarts: BTreeMap<Action, usize> = BTreeMap::new();
     for item in &evidence.plan.items {
-        let level = match item.level {
-            Level::SoftReboot if !soft_reboot => Level::Reboot,
-            level => level,
-        };
+        let level = evidence.effective(item.level);
         let alone = level > Level::Service || item.owner.kind == OwnerKind::ServiceManager;
         if level == Level::None {
             continue;
@@ -517,12 +193,14 @@ fn process_causes(said: &mut Said, evidence: &Evidence<'_>) {
             rule: "process",
             level,
             why: format!(
-                "{} runs old code: {}",
+                "{}{} runs old code: {}",
                 item.owner.name.escaped(),
+                of_user(item.owner.scope),
                 reason.unwrap_or_default()
             ),
             since: since(&packages_of(item), evidence.answers),
             packages: packages_of(item),
+            sure: true,
         });
     }
     let count: usize = restarts.values().sum();
@@ -531,13 +209,18 @@ fn process_causes(said: &mut Said, evidence: &Evidence<'_>) {
             1 => "1 thing runs".to_owned(),
             more => format!("{more} things run"),
         };
-        said.causes.push(Cause {
-            rule: "process",
-            level: Level::Service,
-            why: format!("{what} old code, and can be restarted"),
-            packages: Vec::new(),
-            since: None,
-        });
+        said.causes.push(Cause::new(
+            "process",
+            Level::Service,
+            format!("{what} old code, and can be restarted"),
+        ));
+    }
+}
+
+fn of_user(scope: Scope) -> String {
+    match scope {
+        Scope::System => String::new(),
+        Scope::User(uid) => format!(" of user {uid}"),
     }
 }
 

@@ -18,37 +18,24 @@ pub type Order<'a> = &'a dyn Fn(&str, &str) -> Ordering;
 #[must_use]
 pub fn judge(kernel: &Kernel, patches: &[LivePatch], order: Order<'_>) -> KernelState {
     let running = &kernel.running;
-    let flavour = Flavour::of(&running.release);
     let readable: Vec<Candidate<'_>> = kernel.images.iter().filter_map(Candidate::of).collect();
     let mut remarks = Vec::new();
-    let by_loader = kernel.loader.default.as_ref().and_then(|entry| {
-        let found = image_of(entry, &readable);
-        if found.is_none() {
-            remarks.push(format!(
-                "the boot loader's default ({}) is an image that says nothing of itself",
-                entry.image.escaped()
-            ));
-        }
-        found
-    });
-    let by_loader = by_loader.filter(|image| {
-        let same = Flavour::of(&image.banner.release) == flavour;
-        if !same {
-            remarks.push(format!(
-                "the boot loader would boot a kernel of another flavour, {}",
-                image.banner.release.escaped()
-            ));
-        }
-        same
-    });
-    let mut alike: Vec<&Candidate<'_>> = readable
+    let entry = kernel.loader.default.as_ref();
+    let by_loader = entry.and_then(|entry| image_of(entry, &readable));
+    if let (Some(entry), None) = (entry, by_loader) {
+        remarks.push(format!(
+            "the boot loader's default ({}) is an image that says nothing of itself",
+            entry.image.escaped()
+        ));
+    }
+    let flavour = Flavour::of(&running.release);
+    let is_alike = |release: &Bytes| Flavour::of(release) == flavour;
+    let alike = readable
         .iter()
-        .filter(|image| Flavour::of(&image.banner.release) == flavour)
-        .collect();
-    alike.sort_by(|a, b| {
+        .filter(|image| is_alike(&image.banner.release));
+    let newest = alike.max_by(|a, b| {
         releases(order, &a.banner.release, &b.banner.release).then(a.place().cmp(&b.place()))
     });
-    let newest = alike.last().copied();
     let next = by_loader.or(newest);
     if let (Some(chosen), Some(newest)) = (by_loader, newest)
         && releases(order, &newest.banner.release, &chosen.banner.release) == Ordering::Greater
@@ -59,28 +46,62 @@ pub fn judge(kernel: &Kernel, patches: &[LivePatch], order: Order<'_>) -> Kernel
             chosen.banner.release.escaped()
         ));
     }
-    let installed = readable
-        .iter()
-        .any(|image| image.banner.release == running.release);
-    let modules_gone = !kernel
-        .modules
-        .iter()
-        .any(|modules| modules.release == running.release && modules.filled);
+    let modules = Left::of(kernel);
     let verdict = match next {
-        None => without_next(kernel, &readable),
+        None => without_next(kernel, modules, &readable),
         Some(next) => {
             let newer = releases(order, &next.banner.release, &running.release);
-            compare(running, next.banner, newer, installed, modules_gone)
+            let is_running = |image: &Candidate<'_>| image.banner.release == running.release;
+            let installed = readable.iter().any(is_running);
+            let removed = !installed && (modules.are_gone() || modules.missing && newest.is_some());
+            compare(running, next.banner, newer, installed, removed)
         }
     };
-    let verdict = doubted(verdict, kernel, by_loader.is_some(), &mut remarks);
+    let verdict = match (verdict, by_loader) {
+        (KernelVerdict::Current, None) => unless_newer_modules(kernel, order, &is_alike),
+        (verdict, _) => verdict,
+    };
     KernelState {
         running: running.clone(),
-        modules_gone: modules_gone && verdict != KernelVerdict::Custom && !alike.is_empty(),
-        verdict,
+        modules_gone: modules.are_gone(),
+        verdict: doubted(verdict, kernel, by_loader.is_some(), &mut remarks),
         live_patched_by: next.and_then(|next| vouched(patches, &next.banner.release, order)),
-        next: next.map(|next| next.as_next(by_loader.is_some())),
+        next: next.map(|next| NextKernel {
+            path: next.image.path.clone(),
+            banner: next.banner.clone(),
+            by_loader: by_loader.is_some(),
+            other_flavour: !is_alike(&next.banner.release),
+            since: came(next.image.stat.btime, next.image.stat.ctime),
+        }),
         remarks,
+    }
+}
+
+/// What is left of the running kernel's modules.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    /// There is no directory with modules for it.
+    missing: bool,
+    /// A directory is there, and holds what was generated at most.
+    leftover: bool,
+    /// It has modules loaded.
+    loaded: bool,
+}
+
+impl Left {
+    fn of(kernel: &Kernel) -> Self {
+        let own = |modules: &&crate::model::Modules| modules.release == kernel.running.release;
+        let own = kernel.modules.iter().find(own);
+        Self {
+            missing: !own.is_some_and(|modules| modules.filled),
+            leftover: own.is_some_and(|modules| !modules.filled),
+            loaded: kernel.modular,
+        }
+    }
+
+    /// Whether it had some, as far as that shows: a kernel that was built without misses none.
+    fn are_gone(self) -> bool {
+        self.missing && (self.leftover || self.loaded)
     }
 }
 
@@ -102,7 +123,7 @@ fn compare(
     next: &Banner,
     newer: Ordering,
     installed: bool,
-    modules_gone: bool,
+    removed: bool,
 ) -> KernelVerdict {
     if next.release == running.release {
         return match is_same_build(running, next) {
@@ -110,11 +131,11 @@ fn compare(
             false => KernelVerdict::Rebuilt,
         };
     }
-    match (newer, installed, modules_gone) {
-        (_, false, true) => KernelVerdict::Removed,
-        (Ordering::Greater, _, _) => KernelVerdict::Newer,
-        (_, true, _) => KernelVerdict::OlderDefault,
-        (_, false, false) => KernelVerdict::Custom,
+    match (newer, installed) {
+        _ if removed => KernelVerdict::Removed,
+        (Ordering::Greater, _) => KernelVerdict::Newer,
+        (_, true) => KernelVerdict::OlderDefault,
+        (_, false) => KernelVerdict::Custom,
     }
 }
 
@@ -125,17 +146,48 @@ fn is_same_build(running: &Banner, next: &Banner) -> bool {
         || next.version == running.version
 }
 
-/// Nothing like the running kernel is installed.
-fn without_next(kernel: &Kernel, readable: &[Candidate<'_>]) -> KernelVerdict {
-    match (readable.is_empty(), kernel.images.is_empty()) {
-        (true, true) => KernelVerdict::Unknown(
-            "no kernel image is installed: it comes from outside (a provider, a network boot)"
-                .to_owned(),
+/// Nothing like the running kernel is installed, and no loader says what would boot.
+fn without_next(kernel: &Kernel, modules: Left, readable: &[Candidate<'_>]) -> KernelVerdict {
+    let unknown = |why: &str| KernelVerdict::Unknown(why.to_owned());
+    if !readable.is_empty() {
+        return match modules.are_gone() {
+            true => KernelVerdict::Removed,
+            false => KernelVerdict::Custom,
+        };
+    }
+    if !kernel.images.is_empty() {
+        return unknown("no installed kernel image could be read");
+    }
+    match kernel.modules.iter().any(|modules| modules.filled) {
+        // The problem of that is told by whoever asks for all that could not be looked at.
+        true => unknown(NO_IMAGES),
+        false => unknown(
+            "no kernel image is installed: it comes from outside (a provider, a network boot)",
         ),
-        (true, false) => {
-            KernelVerdict::Unknown("no installed kernel image could be read".to_owned())
-        }
-        (false, _) => KernelVerdict::Custom,
+    }
+}
+
+/// Modules without any image: where images are kept is not mounted, most likely.
+pub const NO_IMAGES: &str =
+    "modules are installed, and no kernel image is to be found: is /boot mounted?";
+
+/// A newer kernel's modules without its image: then the newest image is not the last word.
+fn unless_newer_modules(
+    kernel: &Kernel,
+    order: Order<'_>,
+    is_alike: &dyn Fn(&Bytes) -> bool,
+) -> KernelVerdict {
+    let is_newer = |modules: &&crate::model::Modules| {
+        modules.filled
+            && is_alike(&modules.release)
+            && releases(order, &modules.release, &kernel.running.release) == Ordering::Greater
+    };
+    match kernel.modules.iter().find(is_newer) {
+        None => KernelVerdict::Current,
+        Some(modules) => KernelVerdict::Unknown(format!(
+            "modules of {} are installed, and its image is not to be found",
+            modules.release.escaped()
+        )),
     }
 }
 
@@ -196,16 +248,6 @@ impl<'a> Candidate<'a> {
             path.starts_with(b"/usr/lib/modules/") || path.starts_with(b"/lib/modules/");
         (!path.ends_with(b".old"), !beside_modules)
     }
-
-    fn as_next(&self, by_loader: bool) -> NextKernel {
-        let stat = &self.image.stat;
-        NextKernel {
-            path: self.image.path.clone(),
-            banner: self.banner.clone(),
-            by_loader,
-            since: came(stat.btime, stat.ctime),
-        }
-    }
 }
 
 /// A packaged file keeps the time of its making in mtime; its birth here, or the change of its attributes by the rename
@@ -230,8 +272,9 @@ fn releases(order: Order<'_>, a: &Bytes, b: &Bytes) -> Ordering {
 struct Flavour(Vec<String>);
 
 /// Parts of a release that say which distribution it is for, or of which: an upgrade of that changes them.
-const DISTRIBUTIONS: [&str; 14] = [
+const DISTRIBUTIONS: [&str; 18] = [
     "deb", "bpo", "el", "fc", "amzn", "lp", "cm", "azl", "mga", "rc", "git", "ubuntu", "rpt", "r",
+    "oe", "sp", "kali", "parrot",
 ];
 /// Numbers that are no version: processors, boards, page sizes.
 const NUMBERS: [&str; 4] = ["486", "586", "686", "2712"];
@@ -257,6 +300,8 @@ impl Flavour {
             let words = words.filter(|word| !word.is_empty() && !DISTRIBUTIONS.contains(word));
             kept.extend(words.map(str::to_owned));
         }
+        // RHEL's real-time kernels had `rt` before the architecture, and have it behind.
+        kept.sort();
         Self(kept)
     }
 }
@@ -270,9 +315,14 @@ fn is_literal(part: &str) -> bool {
     WORDS.contains(&part)
 }
 
-/// What `CONFIG_LOCALVERSION_AUTO` appends: each build has another.
+/// What `CONFIG_LOCALVERSION_AUTO` appends (`g1a2b3c4d5e6f`), and Fedora's snapshots (`20241202gite70140ba0d2b`): each
+/// build has another.
 fn is_commit(part: &str) -> bool {
-    let hash = part.strip_prefix('g').unwrap_or_default();
+    let dated = part.trim_start_matches(|c: char| c.is_ascii_digit());
+    let hash = dated
+        .strip_prefix("git")
+        .or_else(|| part.strip_prefix('g'))
+        .unwrap_or_default();
     hash.len() >= 7 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

@@ -47,6 +47,8 @@ pub enum Setting {
 pub struct Kernel {
     /// What runs, as `/proc/version` says: that follows neither personality(2) nor a UTS namespace.
     pub running: Banner,
+    /// Whether it has loaded any module (`/proc/modules`): a kernel without modules misses none.
+    pub modular: bool,
     /// `uname -m`.
     pub machine: Bytes,
     /// `/proc/cmdline`.

@@ -16,6 +16,14 @@ pub struct Reboot {
 }
 
 impl Reboot {
+    /// The highest level of the causes that rest on what was found.
+    #[must_use]
+    pub fn sure_level(&self) -> Option<Level> {
+        self.level?;
+        let sure = self.causes.iter().filter(|cause| cause.sure);
+        Some(sure.map(|cause| cause.level).max().unwrap_or_default())
+    }
+
     /// Since when the level is what it is: the oldest of the causes that ask for it and tell.
     #[must_use]
     pub fn since(&self) -> Option<Timestamp> {
@@ -38,6 +46,23 @@ pub struct Cause {
     pub packages: Vec<Upgrade>,
     /// Since when.
     pub since: Option<Timestamp>,
+    /// Whether it rests on what was found, and not on what could not be looked at.
+    pub sure: bool,
+}
+
+impl Cause {
+    /// A reason that rests on what was found, without packages and time.
+    #[must_use]
+    pub fn new(rule: &'static str, level: Level, why: String) -> Self {
+        Self {
+            rule,
+            level,
+            why,
+            packages: Vec::new(),
+            since: None,
+            sure: true,
+        }
+    }
 }
 
 /// A package, before and now.
@@ -77,6 +102,8 @@ pub struct NextKernel {
     pub banner: Banner,
     /// Whether the boot loader's files say so; otherwise it is the newest of the running flavour.
     pub by_loader: bool,
+    /// Whether it is of another flavour than what runs: only the boot loader's word can mean that.
+    pub other_flavour: bool,
     /// When the file came to be.
     pub since: Timestamp,
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use unstale_packages::{DbError, FileKind, Foreign, Owner, PackageDb};
 
 pub use self::core::core;
-pub use order::compare;
+pub use order::compare_releases;
 
 use crate::model::{
     Answers, Bytes, Claim, PackageChange, PathAnswer, RootAnswers, Timestamp, WhyNot,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use super::{Assessment, words};
+use super::{Assessment, Detail, reboot, words};
 
 /// Prints each package with the owners that run its old version.
 ///
@@ -28,5 +28,5 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Result<()>
     if by_package.is_empty() {
         writeln!(out, "{}", super::text::nothing(assessment))?;
     }
-    Ok(())
+    reboot::print_section(out, assessment, Detail::Normal)
 }

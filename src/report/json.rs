@@ -121,7 +121,7 @@ fn item(assessment: &Assessment<'_>, item: &Item) -> Value {
         .iter()
         .map(|one| process(assessment, one))
         .collect();
-    let mut value = json!({"verdict": action(item.action), "owner": owner(&item.owner), "because": because, "processes": processes});
+    let mut value = json!({"verdict": action(item.action), "owner": owner(&item.owner), "level": item.level.word(), "because": because, "processes": processes});
     if let Some(instance) = words::instance(item) {
         value["instance"] = instance_value(instance);
     }

@@ -98,10 +98,18 @@ fn headline(assessment: &Assessment<'_>) -> String {
 /// All was looked at, and nothing asks for a reboot.
 fn nothing(state: Option<&KernelState>) -> String {
     match state {
-        Some(state) if state.verdict == KernelVerdict::Current => format!(
-            "No reboot is needed: kernel {} is the one that would boot.",
-            state.running.release.escaped()
-        ),
+        Some(state) if state.verdict == KernelVerdict::Current => {
+            let running = state.running.release.escaped();
+            let by_loader = state.next.as_ref().is_some_and(|next| next.by_loader);
+            match by_loader {
+                true => {
+                    format!("No reboot is needed: kernel {running} is the one that would boot.")
+                }
+                false => format!(
+                    "No reboot is needed: kernel {running} is the newest of its flavour that is installed."
+                ),
+            }
+        }
         // Whether the kernel is the right one is not known, or nobody's business here.
         _ => "Nothing asks for a reboot.".to_owned(),
     }

@@ -120,7 +120,8 @@ fn exit_statuses_of_verdicts() {
         recorded.check("/init.scope", "reexec", 10);
         let session = "/user.slice/user-1000.slice/session-3.scope";
         recorded.check(session, "relogin", 11);
-        recorded.check("/system.slice/dbus.service", "defer", 11);
+        recorded.check("/system.slice/docker.service", "defer", 11);
+        recorded.check("/system.slice/dbus.service", "defer", 12);
     });
 }
 

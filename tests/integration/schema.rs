@@ -163,7 +163,7 @@ fn example() -> Value {
         "problems": [{"operation": "read maps", "object": "process", "pid": 4, "why": "permission denied"}],
         "detectors": [{"name": "python", "version": "1", "path": "/p", "processes": 2, "failed": 0}],
         "items": [{
-            "verdict": "restart-container", "instance": {"name": "web", "image": "x"}, "restart_command": ["/bin/x", "web"],
+            "verdict": "restart-container", "level": "service", "instance": {"name": "web", "image": "x"}, "restart_command": ["/bin/x", "web"],
             "owner": {"kind": "container", "name": "x", "scope": "user", "uid": 5, "runtime": "podman", "host_unit": "x.service"},
             "because": [{"rule": "unit", "why": "it is"}],
             "processes": [{"pid": 1, "start_ticks": 2, "comm": "x", "exe": null, "uid": null, "findings": [finding]}],

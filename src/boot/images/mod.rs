@@ -28,19 +28,31 @@ type Outcome = Result<Banner, WhyNot>;
 /// All images that are installed, each once, by path.
 pub(super) fn read(files: &Files<'_>, machine: &[u8]) -> Vec<Image> {
     let mut effort = Effort::default();
-    let image = |found: Found| {
-        let (form, banner) = read_found(files, &found, &mut effort);
-        Image {
-            path: found.path,
-            stat: found.stat,
-            form,
-            banner,
-        }
-    };
-    let found = candidates::find(files, machine);
-    let mut images: Vec<Image> = found.into_iter().map(image).collect();
+    let found = candidates::find(files, machine).into_iter();
+    let mut images: Vec<Image> = found
+        .map(|found| image(files, found, &mut effort))
+        .collect();
     images.sort_by(|a, b| a.path.cmp(&b.path));
     images
+}
+
+/// The image at a path; `None` if nothing is there.
+pub(super) fn at(files: &Files<'_>, path: &[u8]) -> Option<Image> {
+    let found = files.find(path).unwrap_or_else(|why| {
+        files.note("look at", path, why);
+        None
+    });
+    Some(image(files, found?, &mut Effort::default()))
+}
+
+fn image(files: &Files<'_>, found: Found, effort: &mut Effort) -> Image {
+    let (form, banner) = read_found(files, &found, effort);
+    Image {
+        path: found.path,
+        stat: found.stat,
+        form,
+        banner,
+    }
 }
 
 /// The release of the image at a path: what an entry of a boot loader means that names nothing else. `None` if nothing

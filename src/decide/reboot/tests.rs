@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::model::{
-    Because, Bytes, Claim, Clock, Core, FileStat, Host, Kernel, ListedBy, LivePatch, Loader,
-    LoaderKind, Microcode, NextKernel, Owner, PackageFact, ProcessKey, Scope, StaleObject,
-    StaleProcess, StartTicks,
+    Banner, Because, Before, Boot, Bytes, Claim, Clock, Core, CoreChange, FileStat, Host, Kernel,
+    KernelVerdict, Listed, ListedBy, LivePatch, Loader, LoaderKind, Microcode, NextKernel, Owner,
+    PackageFact, PathAnswer, ProcessKey, Scope, Setting, StaleObject, StaleProcess, StartTicks,
 };
 use crate::model::{Kind, ObjectId};
 
@@ -47,6 +47,7 @@ fn boot() -> Boot {
         out_of_sight: false,
         kernel: Some(Kernel {
             running: banner("6.1.0-50-amd64"),
+            modular: true,
             machine: Bytes::from("x86_64"),
             command_line: Bytes::default(),
             images: Vec::new(),
@@ -80,6 +81,7 @@ fn state(verdict: KernelVerdict) -> KernelState {
             path: Bytes::from("/boot/vmlinuz-6.1.0-56-amd64"),
             banner: banner("6.1.0-56-amd64"),
             by_loader: false,
+            other_flavour: false,
             since: at(7),
         }),
         modules_gone: false,
@@ -272,6 +274,38 @@ fn kernels() {
 }
 
 #[test]
+fn t9_09_an_image_that_was_passed_over_asks_for_nothing() {
+    #[track_caller]
+    fn check(by_loader: bool, other_flavour: bool, came: i64, level: Level) {
+        let mut state = state(KernelVerdict::Newer);
+        state.next = state.next.map(|next| NextKernel {
+            by_loader,
+            other_flavour,
+            since: at(came),
+            ..next
+        });
+        let mut boot = boot();
+        (boot.earliest, boot.started) = (at(100), at(100));
+        let row = Row {
+            kernel: Some(state),
+            ..Row::default()
+        };
+        let reboot = decided(boot, row);
+        assert_eq!(
+            reboot.level,
+            Some(level),
+            "{by_loader} {other_flavour} {came}"
+        );
+    }
+    check(false, false, 101, Level::Reboot);
+    check(false, false, 99, Level::None);
+    // The loader says so: another kernel was chosen by hand.
+    check(true, false, 99, Level::Reboot);
+    check(true, true, 99, Level::None);
+    check(true, true, 101, Level::Reboot);
+}
+
+#[test]
 fn the_package_of_a_kernel_is_named_with_both_versions() {
     let owned = |path: &str, name: &str, version: &str| {
         let claim = Claim {
@@ -407,10 +441,35 @@ fn t9_17_a_list_asks_for_no_more_than_what_runs_old_code() {
         "glibc",
     )];
     check(with_list(), row, Level::Service, &["package", "process"]);
-    // Nothing proves it where not everything was looked at, or the package has no code to be seen.
+    // Another part of it is run: what a list means by a name is more than the package of that name.
+    let mut row = with_core(changed("glibc", old(), true));
+    row.items = vec![item(
+        Action::Restart,
+        Level::Service,
+        OwnerKind::Unit,
+        "a.service",
+        "glibc-common",
+    )];
+    check(with_list(), row, Level::Service, &["package", "process"]);
+    // Old code of no package: it may have been this one's.
+    let mut row = with_core(changed("glibc", old(), true));
+    let mut nobodys = item(
+        Action::Restart,
+        Level::Service,
+        OwnerKind::Unit,
+        "a.service",
+        "x",
+    );
+    nobodys.processes[0].objects[0].package = Package::None;
+    row.items = vec![nobodys];
+    let reboot = check(with_list(), row, Level::Service, &["package", "process"]);
+    assert!(reboot.causes[0].why.contains("whose package is not known"));
+    // Nothing proves it where not everything was looked at, and nothing is sure then; or where the package has no code
+    // to be seen.
     let mut row = with_core(changed("glibc", old(), true));
     row.incomplete = true;
-    check(with_list(), row, Level::Reboot, &["package"]);
+    let reboot = check(with_list(), row, Level::Reboot, &["package"]);
+    assert_eq!(reboot.sure_level(), Some(Level::None));
     check(
         with_list(),
         with_core(changed("glibc", old(), false)),
@@ -516,7 +575,26 @@ fn a_kernel_package_yields_to_what_is_known_of_kernels() {
         &[],
     );
     check(with_list(), row(None), Level::Reboot, &["package"]);
-    // Another root's or a container's list is all there is.
+    // Metapackages and other flavours have nothing to add.
+    for verdict in [
+        KernelVerdict::Newer,
+        KernelVerdict::Rebuilt,
+        KernelVerdict::Removed,
+    ] {
+        let rule = format!("kernel.{}", verdict.word());
+        check(with_list(), row(Some(verdict)), Level::Reboot, &[&rule]);
+    }
+    check(
+        with_list(),
+        row(Some(KernelVerdict::OlderDefault)),
+        Level::None,
+        &[],
+    );
+    let mut container = with_list();
+    container.kernel = None;
+    container.setting = Setting::Container("x".to_owned());
+    check(container, row(None), Level::None, &[]);
+    // Another root's list is all there is.
     let mut elsewhere = with_list();
     elsewhere.kernel = None;
     elsewhere.setting = Setting::OtherRoot;
@@ -539,13 +617,7 @@ fn microcode_packages_yield_to_what_is_known_of_processors() {
     check(with_list(false), row(), Level::None, &[]);
     check(with_list(true), row(), Level::None, &[]);
     let mut newer = row();
-    newer.microcode = Some(Cause {
-        rule: "microcode",
-        level: Level::Reboot,
-        why: "x".to_owned(),
-        packages: Vec::new(),
-        since: None,
-    });
+    newer.microcode = Some(Cause::new("microcode", Level::Reboot, "x".to_owned()));
     check(
         with_list(true),
         newer,

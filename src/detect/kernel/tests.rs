@@ -22,6 +22,7 @@ fn machine(running: (&str, &str), images: &[(&str, &str)], modules: &[&str]) -> 
     });
     Kernel {
         running: banner(running.0, running.1),
+        modular: true,
         machine: Bytes::from("x86_64"),
         command_line: Bytes::default(),
         images: images.iter().map(image).collect(),
@@ -159,23 +160,70 @@ fn t9_08_the_loader_decides() {
     let mut kernel = machine(NEW, &[OLD, NEW], &[NEW.0]);
     loader(&mut kernel, RUNNING);
     check(&kernel, "older-default", Some(RUNNING));
-    // Another flavour's entry says nothing about this one.
+    // The loader's word counts, whatever the flavour.
     let mut kernel = machine(OLD, &[OLD, ("6.12.1-rt-amd64", "#1")], &[RUNNING]);
     loader(&mut kernel, "6.12.1-rt-amd64");
-    let state = check(&kernel, "current", Some(RUNNING));
-    assert!(state.remarks[0].contains("another flavour"), "{state:?}");
+    let state = check(&kernel, "newer", Some("6.12.1-rt-amd64"));
+    assert!(
+        state
+            .next
+            .is_some_and(|next| next.other_flavour && next.by_loader)
+    );
 }
 
 #[test]
 fn t9_09_a_kernel_from_elsewhere_is_not_pending() {
     let provided = ("6.18.44-provider", "#1 P");
-    check(&machine(provided, &[OLD, NEW], &[]), "custom", None);
+    let mut kernel = machine(provided, &[OLD, NEW], &[]);
+    kernel.modular = false;
+    let state = check(&kernel, "custom", None);
+    assert!(!state.modules_gone);
+    loader(&mut kernel, NEW.0);
+    check(&kernel, "custom", Some(NEW.0));
     let tested = ("6.1.0-99-amd64", "#1 T");
     check(
         &machine(tested, &[OLD], &[tested.0]),
         "custom",
         Some(RUNNING),
     );
+}
+
+#[test]
+fn t9_10_modules_of_the_running_kernel() {
+    let gone = |kernel: &Kernel| judge(kernel, &[], &order).modules_gone;
+    assert!(!gone(&machine(OLD, &[OLD], &[RUNNING])));
+    // Also where its image is still the one that would boot.
+    assert!(gone(&machine(OLD, &[OLD], &[])));
+    let mut without = machine(OLD, &[OLD], &[]);
+    without.modular = false;
+    assert!(!gone(&without), "it was built without");
+    without.modules = vec![Modules {
+        release: Bytes::from(RUNNING),
+        filled: false,
+    }];
+    assert!(gone(&without), "a directory is left");
+    // No kernel of its flavour is left: it was removed all the same.
+    let other = ("6.14.8-2-pve", "#1");
+    let state = check(&machine(OLD, &[other], &[other.0]), "removed", None);
+    assert!(state.modules_gone);
+}
+
+#[test]
+fn t9_06_modules_without_their_image() {
+    check(&machine(OLD, &[], &[RUNNING, NEW.0]), "unknown", None);
+    check(
+        &machine(OLD, &[OLD], &[RUNNING, NEW.0]),
+        "unknown",
+        Some(RUNNING),
+    );
+    check(
+        &machine(OLD, &[OLD], &[RUNNING, "6.1.0-47-amd64"]),
+        "current",
+        Some(RUNNING),
+    );
+    let mut kernel = machine(OLD, &[OLD], &[RUNNING, NEW.0]);
+    loader(&mut kernel, RUNNING);
+    check(&kernel, "current", Some(RUNNING));
 }
 
 #[test]
@@ -251,20 +299,27 @@ fn flavours_of_releases() {
         assert_eq!(Flavour::of(&Bytes::from(release)).0.join(" "), flavour);
     }
     check("6.1.0-56-amd64", "amd64");
-    check("6.12.48+deb13-cloud-amd64", "cloud amd64");
+    check("6.12.48+deb13-cloud-amd64", "amd64 cloud");
     check("6.5.0-0.deb12.4-amd64", "amd64");
     check("6.1.0-13-686-pae", "pae");
     check("6.1.0-13-686", "686");
     check("5.15.0-91-generic", "generic");
     check("5.14.0-427.13.1.el9_4.x86_64", "x86_64");
-    check("5.14.0-427.13.1.el9_4.x86_64+rt", "x86_64 rt");
-    check("5.14.0-427.el9.aarch64+64k", "aarch64 64k");
+    check("5.14.0-427.13.1.el9_4.x86_64+rt", "rt x86_64");
+    check("5.14.0-284.11.1.rt14.296.el9_2.x86_64", "rt x86_64");
+    check(
+        "6.13.0-0.rc1.20241202gite70140ba0d2b.14.fc42.x86_64",
+        "x86_64",
+    );
+    check("5.10.0-153.0.0.77.oe2203sp2.x86_64", "x86_64");
+    check("6.16.8+kali-amd64", "amd64");
+    check("5.14.0-427.el9.aarch64+64k", "64k aarch64");
     check("5.15.0-104.119.4.2.el9uek.x86_64", "uek x86_64");
     check("6.7.1-1.el9.elrepo.x86_64", "elrepo x86_64");
     check("6.5.6-300.fc39.x86_64", "x86_64");
     check("5.14.21-150500.55.39-default", "default");
     check("6.6.31+rpt-rpi-v8", "rpi v8");
-    check("6.6.31+rpt-rpi-2712", "rpi 2712");
+    check("6.6.31+rpt-rpi-2712", "2712 rpi");
     check("6.6.7-arch1-1", "arch");
     check("6.6.7-1-lts", "lts");
     check("6.1.61-85.141.amzn2023.x86_64", "x86_64");
