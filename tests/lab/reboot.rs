@@ -598,21 +598,23 @@ fn core_packages(name: &str, image: Image, bus: &str, level: &str) {
     flags(&machine);
     let old = machine.versions();
     machine.script("upgrade.sh", &[], &[]);
-    // the archive has no newer one
-    machine.script("bump-deb.sh", &["-c"], &[bus]);
+    let by_archive = machine.versions();
+    let left = |package: &&str| old.get(*package) == by_archive.get(*package);
+    let left: Vec<&str> = ["libc6", bus].into_iter().filter(left).collect();
+    if !left.is_empty() {
+        machine.script("bump-deb.sh", &["-c"], &left);
+    }
     let new = machine.versions();
     let hint = hint_of(&machine);
     assert_eq!(hint.level(), level, "{hint:#?}");
-    for package in ["libc6", "systemd", bus] {
-        if old.get(package) != new.get(package) {
+    // systemd's packages want each other in the very same version: the archive has newer ones, or there are none
+    for package in ["libc6", bus, "systemd"] {
+        if old.get(package) == new.get(package) {
+            assert_eq!(package, "systemd", "was not upgraded");
+        } else {
             assert_upgraded(&hint, package, old.get(package), new.get(package));
         }
     }
-    assert_ne!(
-        old.get("systemd"),
-        new.get("systemd"),
-        "the archive has no newer systemd"
-    );
     let asks = |cause: &&Value| {
         cause["level"] == level
             && cause["why"]
