@@ -4,8 +4,8 @@ use super::place::{Text, errno_of, hidden};
 use super::{Change, FlagError, Wanted, Writer};
 use crate::model::package_lines;
 
-const FLAG: &str = "reboot-required";
-const LIST: &str = "reboot-required.pkgs";
+pub(super) const FLAG: &str = "reboot-required";
+pub(super) const LIST: &str = "reboot-required.pkgs";
 /// As update-notifier and all after it write it; some readers show it.
 const TEXT: &[u8] = b"*** System restart required ***\n";
 

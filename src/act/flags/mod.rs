@@ -3,10 +3,11 @@
 //! `/run/reboot-required` with its list of packages, and `/run/reboot-needed` with a word. Others write there too, without
 //! any lock; so what is ours is recorded in `/run/unstale/flags.json` *before* it is done, by inode and time of change: a
 //! file that was there before us, or that anybody wrote to after us, is never removed. A run that was cut short leaves
-//! claims to what never came to be, which the next run drops; it leaves nothing that nobody claims.
+//! claims to what never came to be, which the next run drops, and files under hidden names, which it removes first.
 //!
 //! Files of others lose no line: the list is replaced by a copy without our lines, and what was appended to the old one
-//! meanwhile is carried over. What remains is the time between a writer's open and its write.
+//! meanwhile is carried over. What remains is the time between a writer's open and its write, and what somebody writes in
+//! the very moment in which a run of ours is killed.
 //!
 //! `/run/reboot-required` knows no levels, so it is written for level `reboot` only, as `--kured` answers.
 
@@ -21,7 +22,7 @@ use rustix::io::Errno;
 
 use crate::model::{Escaped, FlagFiles, FlagRecord, Level};
 use crate::trust::Untrusted;
-use place::{Directory, Text};
+use place::{Directory, Text, aside, hidden};
 
 const OURS: &str = "unstale";
 const RECORD: &str = "flags.json";
@@ -119,7 +120,7 @@ impl Changes {
 pub fn update(root: &Path, files: FlagFiles, due: Option<&Due>) -> Result<Changes, FlagError> {
     let wanted = Wanted::of(files, due);
     // Most systems, most of the time: then nobody has to hear what is odd about their /run.
-    if wanted.is_nothing() && !has_record(root) {
+    if wanted.is_nothing() && !has_traces(root) {
         return Ok(Changes::default());
     }
     let Some(run) = Directory::open_run(root)? else {
@@ -140,6 +141,7 @@ pub fn update(root: &Path, files: FlagFiles, due: Option<&Due>) -> Result<Change
         record,
         changes: Changes::default(),
     };
+    writer.tidy_up()?;
     writer.changes.notes.extend(note);
     writer.changes.notes.extend(wanted.notes());
     list::update(&mut writer, &wanted)?;
@@ -198,6 +200,14 @@ struct Writer {
 }
 
 impl Writer {
+    /// Removes what a run that was cut short has left.
+    fn tidy_up(&self) -> Result<(), FlagError> {
+        self.own.tidy_up(RECORD, &[])?;
+        self.run.tidy_up(list::LIST, &[])?;
+        self.run.tidy_up(list::FLAG, &self.record.required)?;
+        self.run.tidy_up(word::NEEDED, &self.record.needed)
+    }
+
     /// Changes the record, on disk too.
     fn claim(&mut self, change: impl FnOnce(&mut FlagRecord)) -> Result<(), FlagError> {
         let mut record = self.record.clone();
@@ -220,9 +230,16 @@ impl Writer {
     }
 }
 
-fn has_record(root: &Path) -> bool {
-    let path = root.join("run").join(OURS).join(RECORD);
-    !matches!(rustix::fs::lstat(path), Err(Errno::NOENT | Errno::NOTDIR))
+/// Whether a run of ours has left anything that it may have to take back.
+fn has_traces(root: &Path) -> bool {
+    let run = root.join("run");
+    let own = run.join(OURS);
+    let flags = [list::FLAG, list::LIST, word::NEEDED];
+    let left = flags.map(|name| [run.join(hidden(name)), run.join(aside(name))]);
+    let mut traces = [own.join(RECORD), own.join(hidden(RECORD))]
+        .into_iter()
+        .chain(left.into_iter().flatten());
+    traces.any(|path| !matches!(rustix::fs::lstat(path), Err(Errno::NOENT | Errno::NOTDIR)))
 }
 
 /// The record, or none with the reason why not. That it cannot be understood means that nothing is ours.
@@ -239,5 +256,7 @@ fn read_record(own: &Directory) -> Result<(FlagRecord, Option<String>), FlagErro
     }
 }
 
+#[cfg(test)]
+mod cut_short;
 #[cfg(test)]
 mod tests;

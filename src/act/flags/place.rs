@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::fs::{Timespec, Timestamps, UTIME_OMIT, futimens};
 use rustix::fs::{
-    chmodat, fchmod, flock, fstat, linkat, mkdirat, open, openat, renameat, renameat_with, unlinkat,
+    chmodat, fchmod, flock, fstat, linkat, mkdirat, open, openat, renameat, renameat_with, statat,
+    unlinkat,
 };
 use rustix::io::Errno;
 
@@ -84,10 +85,14 @@ impl Directory {
     /// A directory in it, made if there is none.
     pub(super) fn make_below(&self, name: &str) -> Result<Self, FlagError> {
         let mode = Mode::from_raw_mode(0o755);
+        step();
         match mkdirat(&self.fd, name, mode) {
             // Whatever the umask: others are to read what is in it.
-            Ok(()) => chmodat(&self.fd, name, mode, AtFlags::empty())
-                .map_err(|errno| self.failed("make", name, errno))?,
+            Ok(()) => {
+                step();
+                chmodat(&self.fd, name, mode, AtFlags::empty())
+                    .map_err(|errno| self.failed("make", name, errno))?;
+            }
             Err(Errno::EXIST) => {}
             Err(errno) => return Err(self.failed("make", name, errno)),
         }
@@ -173,12 +178,15 @@ impl Directory {
         self.remove(name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | BY_NAME;
         let mode = Mode::from_raw_mode(0o644);
+        step();
         let fd = openat(&self.fd, name, flags, mode)
             .map_err(|errno| self.failed("make", name, errno))?;
         let mut file = File::from(fd);
+        step();
         file.write_all(bytes)
             .map_err(|error| self.failed("write", name, errno_of(&error)))?;
         // Whatever the umask: others are to read it.
+        step();
         fchmod(&file, mode).map_err(|errno| self.failed("write", name, errno))?;
         let look = || fstat(&file).map_err(|errno| self.failed("look at", name, errno));
         // The clock of files goes by ticks of milliseconds (before Linux 6.13), and another may write within the same one:
@@ -194,12 +202,15 @@ impl Directory {
                 tv_nsec: 0,
             },
         };
+        step();
         futimens(&file, &times).map_err(|errno| self.failed("write", name, errno))?;
         Ok(mark(&look()?))
     }
 
-    /// Gives a prepared file its name, unless there is one by that name.
+    /// Gives a prepared file its name, unless there is one by that name. Between two steps it has both: see
+    /// [`Self::tidy_up`].
     pub(super) fn publish(&self, prepared: &str, name: &str) -> Result<bool, FlagError> {
+        step();
         let linked = match linkat(&self.fd, prepared, &self.fd, name, AtFlags::empty()) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
@@ -219,6 +230,7 @@ impl Directory {
     ) -> Result<bool, FlagError> {
         let swap = || {
             let (fd, flags) = (&self.fd, RenameFlags::EXCHANGE);
+            step();
             renameat_with(fd, prepared, fd, name, flags)
         };
         let swapped = match swap() {
@@ -243,7 +255,8 @@ impl Directory {
     }
 
     fn take_aside(&self, name: &str, known: &[Mark]) -> Result<bool, FlagError> {
-        let aside = hidden(name);
+        let aside = aside(name);
+        step();
         match renameat(&self.fd, name, &self.fd, &aside) {
             Ok(()) => {}
             Err(Errno::NOENT) => return Ok(false),
@@ -257,32 +270,66 @@ impl Directory {
         Ok(false)
     }
 
+    /// Removes what a run that was cut short left beside a file. What it had put aside, and is not one of these, was
+    /// written to by somebody else, and comes back.
+    ///
+    /// It has to be done before anything else: rename(2) does nothing, and says that it did, if both names are links of
+    /// one file.
+    pub(super) fn tidy_up(&self, name: &str, known: &[Mark]) -> Result<(), FlagError> {
+        if self.has(&hidden(name))? {
+            self.remove(&hidden(name))?;
+        }
+        let aside = aside(name);
+        if !self.has(&aside)? {
+            return Ok(());
+        }
+        match self.is(&aside, known)? {
+            true => self.remove(&aside),
+            false => self.publish(&aside, name).map(drop),
+        }
+    }
+
+    /// Whether anything is there by a name.
+    fn has(&self, name: &str) -> Result<bool, FlagError> {
+        match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(self.failed("look at", name, errno)),
+        }
+    }
+
     /// Puts a new text in the place of a file.
     pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), FlagError> {
         let prepared = hidden(name);
         self.prepare(&prepared, bytes)?;
+        step();
         renameat(&self.fd, &prepared, &self.fd, name)
             .map_err(|errno| self.failed("replace", name, errno))
     }
 
-    /// Adds bytes at the end of a file by one call; makes it if there is none.
+    /// Adds bytes at the end of a file by one call; where there is none, it is made with them in it.
     pub(super) fn append(&self, name: &str, bytes: &[u8]) -> Result<(), FlagError> {
-        let is_new = self.stat(name)?.is_none();
+        let prepared = hidden(name);
+        if self.stat(name)?.is_none() {
+            self.prepare(&prepared, bytes)?;
+            if self.publish(&prepared, name)? {
+                return Ok(());
+            }
+            // Somebody was faster.
+        }
         let made = OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY;
         let flags = OFlags::WRONLY | OFlags::APPEND | made | BY_NAME;
-        let mode = Mode::from_raw_mode(0o644);
-        let fd = openat(&self.fd, name, flags, mode)
+        let fd = openat(&self.fd, name, flags, Mode::from_raw_mode(0o644))
             .map_err(|errno| self.failed("open", name, errno))?;
-        if is_new {
-            fchmod(&fd, mode).map_err(|errno| self.failed("write", name, errno))?;
-        }
         let mut file = File::from(fd);
+        step();
         file.write_all(bytes)
             .map_err(|error| self.failed("write", name, errno_of(&error)))
     }
 
     /// Removes a file, if there is one.
     pub(super) fn remove(&self, name: &str) -> Result<(), FlagError> {
+        step();
         match unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(errno) => Err(self.failed("remove", name, errno)),
@@ -293,6 +340,7 @@ impl Directory {
     pub(super) fn lock(&self, name: &str, deadline: Duration) -> Result<OwnedFd, FlagError> {
         self.stat(name)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK | BY_NAME;
+        step();
         let fd = openat(&self.fd, name, flags, Mode::from_raw_mode(0o600))
             .map_err(|errno| self.failed("open", name, errno))?;
         let begun = Instant::now();
@@ -324,6 +372,17 @@ impl Directory {
 pub(super) fn hidden(name: &str) -> String {
     format!(".{name}.unstale")
 }
+
+/// The name under which a file lies while it is found out whose it is: no other than such a file ever has it.
+pub(super) fn aside(name: &str) -> String {
+    format!(".{name}.unstale-old")
+}
+
+/// Called before each step that changes anything: there a test cuts a run short.
+#[cfg(not(test))]
+const fn step() {}
+#[cfg(test)]
+use super::cut_short::step;
 
 /// Itself and not what it links to.
 const BY_NAME: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
@@ -387,6 +446,7 @@ mod tests {
     fn check(run: &Directory, name: &str, text: &str) {
         assert_eq!(fs::read_to_string(run.path.join(name)).unwrap(), text);
         assert!(!run.path.join(hidden(name)).exists());
+        assert!(!run.path.join(aside(name)).exists());
     }
 
     #[test]

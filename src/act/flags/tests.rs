@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 
-const BOTH: FlagFiles = FlagFiles {
+pub(super) const BOTH: FlagFiles = FlagFiles {
     required: true,
     needed: true,
 };
@@ -23,16 +23,16 @@ const NEEDED: FlagFiles = FlagFiles {
 };
 
 /// A root with a `/run`.
-struct Root(TempDir);
+pub(super) struct Root(pub(super) TempDir);
 
 impl Root {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = Self(tempfile::tempdir().unwrap());
         root.dir("run", 0o755);
         root
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
@@ -42,14 +42,14 @@ impl Root {
     }
 
     /// Writes as others do.
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub(super) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.path("run").join(name);
         fs::write(&path, text).unwrap();
         fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
     }
 
     /// What a file in `/run` holds; `-` if there is none.
-    fn text(&self, name: &str) -> String {
+    pub(super) fn text(&self, name: &str) -> String {
         match fs::read(self.path("run").join(name)) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) => {
@@ -61,7 +61,7 @@ impl Root {
 
     /// Flag, list and word.
     #[track_caller]
-    fn check(&self, flag: bool, list: &str, word: &str) {
+    pub(super) fn check(&self, flag: bool, list: &str, word: &str) {
         let there = self.text("reboot-required") != "-";
         let said = (
             there,
@@ -74,7 +74,7 @@ impl Root {
 
     /// Nothing is left lying about, and everybody can read what is there.
     #[track_caller]
-    fn check_rest(&self) {
+    pub(super) fn check_rest(&self) {
         for directory in ["run", "run/unstale"] {
             for entry in fs::read_dir(self.path(directory)).into_iter().flatten() {
                 let entry = entry.unwrap();
@@ -350,6 +350,7 @@ fn t9_16_cut_short() {
     root.write("reboot-required.pkgs", "udev\na\n");
     root.write(".reboot-required.unstale", "half");
     root.write(".reboot-needed.unstale", "half");
+    root.write(".reboot-required.pkgs.unstale", "half");
     root.write("unstale/.flags.json.unstale", "half");
     root.update(BOTH, Level::Reboot, &["a", "b"]);
     root.check(true, "udev\na\nb\n", "reboot\n");

@@ -4,7 +4,7 @@ use super::place::{Text, hidden};
 use super::{Change, FlagError, Writer};
 use crate::model::{Bytes, Level, Mark, parse_needed};
 
-const NEEDED: &str = "reboot-needed";
+pub(super) const NEEDED: &str = "reboot-needed";
 
 pub(super) fn update(writer: &mut Writer, wanted: Option<Level>) -> Result<(), FlagError> {
     let there = writer.run.look(NEEDED)?;
