@@ -8,6 +8,8 @@ use crate::view::stat::parse_stat;
 
 /// The first namespaces have fixed numbers (include/linux/proc_ns.h, `PROC_*_INIT_INO`).
 const FIRST_PID_NS: u64 = 0xefff_fffc;
+/// Since Linux 6.18.
+const FIRST_MNT_NS: u64 = 0xefff_fff8;
 const FIRST_UTS_NS: u64 = 0xefff_fffe;
 const FIRST_IPC_NS: u64 = 0xefff_ffff;
 const FIRST_CGROUP_NS: u64 = 0xefff_fffb;
@@ -92,29 +94,62 @@ fn container(proc: &ProcRoot, files: &Files<'_>) -> Option<String> {
         return None;
     }
     let own = proc.own().ok()?;
-    let other = |(name, first): (&std::ffi::CStr, u64)| {
-        own.namespace(name).is_ok_and(|number| number != first)
+    let number = |name: &std::ffi::CStr| own.namespace(name).ok();
+    let is_other =
+        |(name, first): (&std::ffi::CStr, u64)| number(name).is_some_and(|number| number != first);
+    let mounts = number(c"ns/mnt");
+    let of_init = proc.process(1).and_then(|init| init.namespace(c"ns/mnt"));
+    let marks = || {
+        MARKS
+            .iter()
+            .find(|(path, _)| matches!(files.find(path), Ok(Some(_))))
     };
-    let own_pids = other((c"ns/pid", FIRST_PID_NS));
-    let apart = [
-        (c"ns/uts", FIRST_UTS_NS),
-        (c"ns/ipc", FIRST_IPC_NS),
-        (c"ns/cgroup", FIRST_CGROUP_NS),
-    ];
-    let apart = apart.into_iter().any(other);
-    // A virtual machine may have been made from a container's image, marks and all: who shares every namespace with
-    // the kernel's first process is in no container.
-    if !own_pids && !apart {
-        return None;
+    let seen = Seen {
+        own_pids: is_other((c"ns/pid", FIRST_PID_NS)),
+        apart: [
+            (c"ns/uts", FIRST_UTS_NS),
+            (c"ns/ipc", FIRST_IPC_NS),
+            (c"ns/cgroup", FIRST_CGROUP_NS),
+        ]
+        .into_iter()
+        .any(is_other),
+        mounts_of_init: mounts == Some(FIRST_MNT_NS) || mounts.is_some() && mounts == of_init.ok(),
+        made_by: from_environment(proc),
+        marked_by: marks().map(|(_, by)| (*by).to_owned()),
+    };
+    seen.container()
+}
+
+/// What tells a container from a machine.
+#[derive(Debug, Default)]
+struct Seen {
+    /// The pid namespace is not the first.
+    own_pids: bool,
+    /// Another namespace is not the first that every container has of its own, and hardly anything else.
+    apart: bool,
+    /// The mount namespace is that of the first process.
+    mounts_of_init: bool,
+    /// What the first process was told by who made the container.
+    made_by: Option<String>,
+    /// What a file says by which containers are told. A virtual machine may have been made from a container's image.
+    marked_by: Option<String>,
+}
+
+impl Seen {
+    fn container(self) -> Option<String> {
+        match (self.own_pids, self.apart) {
+            (true, true) => {
+                let named = self.made_by.or(self.marked_by);
+                Some(named.unwrap_or_else(|| "namespaces of its own".to_owned()))
+            }
+            // Many a tool makes a pid namespace on the machine itself.
+            (true, false) => self.made_by,
+            // A container that sees all processes; but kured enters the machine's mounts alone, and what it starts there
+            // looks at the machine.
+            (false, true) if !self.mounts_of_init => self.marked_by,
+            (false, _) => None,
+        }
     }
-    let marked = || {
-        let is_there = |path: &str| matches!(files.find(path), Ok(Some(_)));
-        let found = MARKS.iter().find(|(path, _)| is_there(path))?;
-        Some(found.1.to_owned())
-    };
-    // A pid namespace alone is made by many a tool on the host itself.
-    let unnamed = || (own_pids && apart).then(|| "namespaces of its own".to_owned());
-    from_environment(proc).or_else(marked).or_else(unnamed)
 }
 
 /// The first process of a container is told by whom it was made (systemd's container interface): `container=lxc`.
@@ -123,4 +158,51 @@ fn from_environment(proc: &ProcRoot) -> Option<String> {
     let mut words = environ.split(|&byte| byte == 0);
     let by = words.find_map(|word| word.strip_prefix(b"container="))?;
     (!by.is_empty()).then(|| String::from_utf8_lossy(by).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(seen: Seen, container: Option<&str>) {
+        assert_eq!(seen.container().as_deref(), container);
+    }
+
+    #[test]
+    fn t9_18_containers_and_machines() {
+        let by = |by: &str| Some(by.to_owned());
+        let machine = Seen {
+            mounts_of_init: true,
+            ..Seen::default()
+        };
+        check(machine, None);
+        // Made from a container's image.
+        let marked = |own_pids, apart, mounts_of_init| Seen {
+            own_pids,
+            apart,
+            mounts_of_init,
+            marked_by: by("docker"),
+            ..Seen::default()
+        };
+        check(marked(false, false, true), None);
+        check(marked(false, true, true), None); // kured's nsenter, `unshare -u`
+        check(marked(true, false, false), None); // `unshare -pf --mount-proc`
+        check(marked(true, true, false), Some("docker"));
+        check(marked(false, true, false), Some("docker")); // --pid=host
+        let plain = |own_pids, apart| Seen {
+            own_pids,
+            apart,
+            ..Seen::default()
+        };
+        check(plain(true, true), Some("namespaces of its own"));
+        check(plain(true, false), None);
+        check(plain(false, true), None);
+        let told = Seen {
+            own_pids: true,
+            made_by: by("lxc"),
+            ..Seen::default()
+        };
+        check(told, Some("lxc"));
+    }
 }

@@ -206,13 +206,13 @@ fn process_causes(said: &mut Said, evidence: &Evidence<'_>) {
     let count: usize = restarts.values().sum();
     if count > 0 {
         let what = match count {
-            1 => "1 thing runs".to_owned(),
-            more => format!("{more} things run"),
+            1 => "1 service or program runs".to_owned(),
+            more => format!("{more} services and programs run"),
         };
         said.causes.push(Cause::new(
             "process",
             Level::Service,
-            format!("{what} old code, and can be restarted"),
+            format!("{what} old code, and a restart renews that"),
         ));
     }
 }

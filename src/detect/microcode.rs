@@ -54,7 +54,8 @@ pub struct Judged<'a> {
     pub verdict: Verdict,
     /// And why.
     pub why: Why,
-    /// The newest patch for it, if there is any: newer than what runs only where the verdict says so.
+    /// The newest patch for it, if there is any: newer than what runs only where the verdict says so, and then one that the
+    /// next boot loads, if it loads any.
     pub best: Option<&'a Patch>,
 }
 
@@ -163,13 +164,22 @@ fn judge_one<'a>(
         if !is_sure {
             return (Verdict::Unknown, Why::NoPlatform, None);
         }
-        let mut loaded = fitting.iter().copied().filter(is_newer);
-        let loaded_at_boot = loaded.any(|patch| would_load(patch, next));
-        let why = match loaded_at_boot {
-            true => Why::InInitrd,
-            false => Why::NotInInitrd,
+        let newer = fitting.iter().copied().filter(is_newer);
+        let loaded = newer.filter(|patch| would_load(patch, next));
+        return match loaded.max_by_key(|patch| patch.revision) {
+            Some(loaded) => {
+                let verdict = Verdict::Obsolete {
+                    loaded_at_boot: true,
+                };
+                (verdict, Why::InInitrd, Some(loaded))
+            }
+            None => {
+                let verdict = Verdict::Obsolete {
+                    loaded_at_boot: false,
+                };
+                (verdict, Why::NotInInitrd, best)
+            }
         };
-        return (Verdict::Obsolete { loaded_at_boot }, why, best);
     }
     let mut unread = microcode.unread.iter();
     if let Some(file) = unread.find(|file| may_be_for(file, next)) {

@@ -147,6 +147,7 @@ fn upgrade(one: &Upgrade) -> String {
     let escaped = |text: &str| Escaped(text.as_bytes()).to_string();
     let name = escaped(&one.name);
     match (&one.old, &one.new) {
+        (Some(old), Some(new)) if old == new => format!("{name} {}", escaped(new)),
         (Some(old), Some(new)) => format!("{name} {} → {}", escaped(old), escaped(new)),
         (Some(old), None) => format!("{name} {}, removed", escaped(old)),
         (None, Some(new)) => format!("{name} {}", escaped(new)),

@@ -31,6 +31,7 @@ impl Machine {
         machine.write("proc/cmdline", b"quiet\n");
         machine.write("proc/cpuinfo", b"processor : 0\nflags : hypervisor\n");
         machine.write("proc/sys/kernel/osrelease", RUNNING.as_bytes());
+        machine.write("proc/modules", b"ext4 1000000 1 - Live 0x0\n");
         machine.write("proc/sys/kernel/random/boot_id", b"0\n");
         machine.kernel(RUNNING, BUILD);
         machine
@@ -178,6 +179,7 @@ fn t9_10_the_running_kernel_was_removed() {
 fn t9_11_no_image_hides_nothing_and_asks_for_nothing() {
     let machine = Machine::new();
     machine.remove(RUNNING);
+    machine.write("proc/modules", b"");
     let reboot = machine.check("unknown", "none", 0);
     assert_eq!(reboot["notes"][0]["rule"], "kernel.unknown");
     machine.write(
@@ -185,6 +187,16 @@ fn t9_11_no_image_hides_nothing_and_asks_for_nothing() {
         b"*** System restart required ***\n",
     );
     machine.check("unknown", "reboot", 12);
+}
+
+#[test]
+fn t9_10_modules_without_the_image_are_a_gap() {
+    let machine = Machine::new();
+    machine.kernel(NEXT, "#1 next");
+    // /boot is not mounted.
+    fs::remove_dir_all(machine.path("root/boot")).unwrap();
+    machine.check("unknown", "unknown", 3);
+    machine.hint(&["--kured"]).expect(2);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(super) fn package_cause(
     let (level, why) = match refuted(change, listed, boot, evidence) {
         Some((level, why)) => (level.min(asked), why),
         None => {
-            let by = listed.source.escaped();
+            let by = who(listed);
             let why = format!("and {by} asks for a {} after that", asked.word());
             (asked, why)
         }
@@ -46,6 +46,16 @@ pub(super) fn package_cause(
         new: Some(change.package.version.clone()),
     }];
     said.take_highest(cause);
+}
+
+/// Who lists a package: a list that is shipped, by whose it was; a file, with the line.
+fn who(listed: &Listed) -> String {
+    let source = listed.source.escaped().to_string();
+    match (source.split_once(".toml: "), listed.line) {
+        (Some((_, generation)), _) => format!("the list of {generation}"),
+        (None, Some(line)) => format!("{source}:{line}"),
+        (None, None) => source,
+    }
 }
 
 /// `glibc was upgraded since the machine was booted,`
@@ -86,7 +96,7 @@ pub(super) fn missing_notes(said: &mut Said, boot: &Boot, missing: &[u32]) {
             format!(
                 "{} is listed by {}, and no installed package is called so",
                 Escaped(listed.name.as_bytes()),
-                listed.source.escaped()
+                who(listed)
             ),
         )
     }));

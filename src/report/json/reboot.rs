@@ -13,7 +13,7 @@ use crate::report::reboot::level;
 pub(super) fn reboot(assessment: &Assessment<'_>) -> Value {
     let reboot = &assessment.reboot;
     if reboot.level.is_none() {
-        let because = "nobody looked: a check of one user's processes does not, nor did the version that recorded this bundle";
+        let because = "nobody looked, or not in time: a check of one user's processes does not, nor did the version that recorded this bundle";
         return json!({"level": "not-assessed", "since": null, "causes": [], "notes": [],
             "because": [{"rule": "reboot.not-assessed", "why": because}]});
     }
