@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FileType, Mode, OFlags, RawDir, openat};
 use rustix::io::Errno;
@@ -16,6 +17,10 @@ use crate::view::{self, Base, Lost, ProcRoot, mounts::Mounts};
 
 /// The most that is read altogether: several large kernels and initrds.
 const READ_CAP: u64 = 1024 * 1024 * 1024;
+/// The most that reading kernel images takes altogether. Debian's three of arm64 take a tenth of it.
+const TIME_FOR_IMAGES: Duration = Duration::from_secs(4);
+/// All of it has to be read by then: a slow disk, or files made to take long.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// The most names that are listed of one directory.
 const NAMES_CAP: usize = 10_000;
 /// Problems that are told; more are like these.
@@ -32,8 +37,17 @@ pub(super) struct Files<'a> {
     own_proc: Option<ProcRoot>,
     root: OwnedFd,
     mounts: Mounts,
-    left: Cell<u64>,
+    budget: Budget,
+    /// What is left of the time for kernel images.
+    pub(super) time_for_images: Cell<Duration>,
     problems: RefCell<Vec<Problem>>,
+}
+
+/// What may still be spent.
+#[derive(Debug)]
+struct Budget {
+    bytes: Cell<u64>,
+    end: Instant,
 }
 
 /// What is at a path.
@@ -52,7 +66,7 @@ pub(super) struct Found {
 pub(super) struct OpenFile<'a> {
     file: File,
     pub(super) size: u64,
-    left: &'a Cell<u64>,
+    budget: &'a Budget,
 }
 
 impl<'a> Files<'a> {
@@ -74,13 +88,20 @@ impl<'a> Files<'a> {
             own_proc,
             root,
             mounts: base.mounts(proc),
-            left: Cell::new(READ_CAP),
+            budget: Budget {
+                bytes: Cell::new(READ_CAP),
+                end: Instant::now() + TIME_LIMIT,
+            },
+            time_for_images: Cell::new(TIME_FOR_IMAGES),
             problems: RefCell::new(Vec::new()),
         })
     }
 
     /// What is at a path, symbolic links followed inside the root; `None` if nothing is.
     pub(super) fn find(&self, path: impl AsRef<[u8]>) -> Result<Option<Found>, WhyNot> {
+        if self.budget.is_late() {
+            return Err(WhyNot::TimedOut);
+        }
         match view::follow(&self.root, path.as_ref(), &self.mounts) {
             Ok((found, trail)) => {
                 let path = match trail.path.is_empty() {
@@ -110,7 +131,7 @@ impl<'a> Files<'a> {
             Ok(file) => Ok(OpenFile {
                 file,
                 size: found.stat.size,
-                left: &self.left,
+                budget: &self.budget,
             }),
             Err(Errno::INVAL) => Err(WhyNot::Failed("it is no regular file".to_owned())),
             Err(error) => Err(view::why(error)),
@@ -242,7 +263,7 @@ impl OpenFile<'_> {
                 Err(error) => return Err(error),
             }
         }
-        self.count(filled)?;
+        self.budget.spend(filled)?;
         Ok(filled)
     }
 
@@ -253,11 +274,28 @@ impl OpenFile<'_> {
         bytes.truncate(filled);
         Ok(bytes)
     }
+}
 
-    fn count(&self, bytes: usize) -> io::Result<()> {
-        match self.left.get().checked_sub(bytes as u64) {
+impl Read for OpenFile<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(into)?;
+        self.budget.spend(count)?;
+        Ok(count)
+    }
+}
+
+impl Budget {
+    fn is_late(&self) -> bool {
+        Instant::now() > self.end
+    }
+
+    fn spend(&self, bytes: usize) -> io::Result<()> {
+        if self.is_late() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match self.bytes.get().checked_sub(bytes as u64) {
             Some(left) => {
-                self.left.set(left);
+                self.bytes.set(left);
                 Ok(())
             }
             None => Err(io::Error::new(
@@ -268,16 +306,11 @@ impl OpenFile<'_> {
     }
 }
 
-impl Read for OpenFile<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(into)?;
-        self.count(count)?;
-        Ok(count)
-    }
-}
-
 /// An error of reading as a reason.
 pub(super) fn why_io(error: &io::Error) -> WhyNot {
+    if error.kind() == io::ErrorKind::TimedOut {
+        return WhyNot::TimedOut;
+    }
     match error.raw_os_error() {
         Some(_) => WhyNot::Failed(error.kind().to_string()),
         None => WhyNot::Failed(error.to_string()),

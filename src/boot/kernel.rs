@@ -33,7 +33,6 @@ pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Option<Kernel> {
         Ok(machine) => Bytes::from(machine.trim_ascii()),
         Err(_) => Bytes::from(rustix::system::uname().machine().to_bytes()),
     };
-    let command_line = proc.read(c"cmdline", TEXT_CAP).unwrap_or_default();
     let mut images = images::read(files, machine.as_slice());
     let loader = loader::read(files);
     // What the loader boots may lie where nobody else puts images.
@@ -48,7 +47,6 @@ pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Option<Kernel> {
         running,
         modular: has_modules(proc),
         machine,
-        command_line: Bytes::from(command_line.trim_ascii()),
     })
 }
 

@@ -32,7 +32,7 @@ pub struct Options {
     pub root: Option<PathBuf>,
     /// The relation of the clocks.
     pub clock: Clock,
-    /// What the shipped list of packages says, and what settings add to it.
+    /// What settings add to the lists of packages.
     pub listed: Vec<crate::model::Listed>,
 }
 
@@ -49,28 +49,27 @@ pub fn read(options: &Options) -> (Option<Boot>, Vec<Problem>) {
         Err(problem) => return (None, vec![problem]),
     };
     let situation = setting::read(&proc, &files, options);
-    let setting = situation.setting;
-    let machine = setting == Setting::Machine;
-    let boot = Boot {
+    // What costs nothing comes first: what takes long, or is made to, is not to cost the rest.
+    let flags = flags::read(&files);
+    let listed = listed::read(&files, &options.listed);
+    let mut boot = Boot {
+        setting: situation.setting,
         started: situation.started,
         earliest: situation.earliest,
         out_of_sight: situation.out_of_sight,
-        kernel: machine.then(|| kernel::read(&proc, &files)).flatten(),
-        live_patches: if machine {
-            live::read(&proc, &files)
-        } else {
-            Vec::new()
-        },
-        microcode: machine.then(|| microcode::read(&proc, &files)).flatten(),
-        deployments: if machine {
-            deployments::read(&proc, &files)
-        } else {
-            Vec::new()
-        },
-        flags: flags::read(&files),
-        listed: listed::read(&files, &options.listed),
-        setting,
+        flags,
+        listed,
+        kernel: None,
+        live_patches: Vec::new(),
+        microcode: None,
+        deployments: Vec::new(),
     };
+    if boot.setting == Setting::Machine {
+        boot.live_patches = live::read(&proc, &files);
+        boot.deployments = deployments::read(&proc, &files);
+        boot.kernel = kernel::read(&proc, &files);
+        boot.microcode = microcode::read(&proc, &files);
+    }
     (Some(boot), files.into_problems())
 }
 

@@ -51,8 +51,6 @@ pub struct Kernel {
     pub modular: bool,
     /// `uname -m`.
     pub machine: Bytes,
-    /// `/proc/cmdline`.
-    pub command_line: Bytes,
     /// Images that could be booted, by path.
     pub images: Vec<Image>,
     /// Releases that have a directory of modules, by name.

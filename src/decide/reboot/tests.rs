@@ -49,7 +49,6 @@ fn boot() -> Boot {
             running: banner("6.1.0-50-amd64"),
             modular: true,
             machine: Bytes::from("x86_64"),
-            command_line: Bytes::default(),
             images: Vec::new(),
             modules: Vec::new(),
             loader: Loader {

@@ -24,7 +24,6 @@ fn machine(running: (&str, &str), images: &[(&str, &str)], modules: &[&str]) -> 
         running: banner(running.0, running.1),
         modular: true,
         machine: Bytes::from("x86_64"),
-        command_line: Bytes::default(),
         images: images.iter().map(image).collect(),
         modules: modules.collect(),
         loader: Loader {
