@@ -31,7 +31,7 @@ pub use name_pattern::NamePattern;
 pub use owner::{Owner, OwnerKind, Runtime, Scope, unescape_unit};
 pub use package::{
     Answers, Before, Claim, Core, CoreChange, PackageChange, PackageFact, PathAnswer, RootAnswers,
-    Said,
+    Said, Ships,
 };
 pub use plan::{Action, Because, Item, Package, Plan, StaleObject, StaleProcess};
 pub use plugin::{

@@ -55,6 +55,17 @@ pub struct CoreChange {
     pub has_code: bool,
 }
 
+/// What a package brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ships {
+    /// Programs or libraries: processes show whether they still run the old ones.
+    Code,
+    /// Something, and no code of processes: kernels, firmware, settings; or nobody knows what.
+    Data,
+    /// No files, or documentation alone: what counts is what it depends on.
+    Nothing,
+}
+
 /// What was installed before a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Before {

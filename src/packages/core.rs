@@ -1,13 +1,18 @@
 //! Packages of the reboot lists: which of them changed since the system started, and what was there before.
 
+mod ships;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use unstale_packages::{Answer, Change, DbError, Match, Package, PackageDb, Wanted};
 
 use super::{Asked, open_all, system_time, timestamp};
-use crate::model::{Before, Claim, Core, CoreChange, Listed, ListedBy, NamePattern, Timestamp};
+use crate::model::{
+    Before, Claim, Core, CoreChange, Listed, ListedBy, NamePattern, Ships, Timestamp,
+};
 use crate::problem::Problem;
+use ships::ships;
 
 /// Asks every store below `root` which of the listed packages were installed or upgraded after the second of `since`,
 /// the start of the system.
@@ -145,7 +150,7 @@ impl Question<'_> {
 
     fn changed(&mut self, fresh: &[Fresh], installed: &[Match]) -> Vec<CoreChange> {
         let changes = self.changes();
-        let mut code: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut shipped: BTreeMap<&str, Ships> = BTreeMap::new();
         let mut changed = Vec::new();
         for Fresh { listed, found } in fresh {
             let package = &found.package;
@@ -166,18 +171,18 @@ impl Question<'_> {
                 Some(beside) => Before::Version(beside.version.clone()),
                 None => before(package, &changes),
             };
-            let has_code = match code.get(package.name.as_str()) {
+            let ships = match shipped.get(package.name.as_str()) {
                 Some(&known) => known,
-                None => self.has_code(&package.name),
+                None => self.ships(&package.name),
             };
-            code.insert(&package.name, has_code);
+            shipped.insert(&package.name, ships);
             changed.extend(listed.into_iter().map(|listed| CoreChange {
                 listed,
                 package: self.claim(package),
                 at: found.at.map(timestamp),
                 before: before.clone(),
                 hint: found.capability_version.clone(),
-                has_code,
+                has_code: ships == Ships::Code,
             }));
         }
         changed
@@ -198,10 +203,17 @@ impl Question<'_> {
         self.take(answer)
     }
 
-    fn has_code(&mut self, name: &str) -> bool {
+    fn ships(&mut self, name: &str) -> Ships {
         let answer = self.store.files(name);
+        let is_whole = answer.as_ref().is_ok_and(|answer| answer.damage.is_empty());
         let files = self.take(answer).unwrap_or_default();
-        files.iter().any(|path: &PathBuf| is_code(path))
+        // A list of dpkg's has `/.` at least.
+        let is_listed = !files.is_empty() || self.store.backend() == "rpm";
+        match ships(name, &files) {
+            // Nobody knows what else there is.
+            Ships::Nothing if !(is_whole && is_listed) => Ships::Data,
+            ships => ships,
+        }
     }
 
     /// What the logs tell since the start. That they cannot be read hides no package.
@@ -291,55 +303,11 @@ fn before(package: &Package, changes: &[Change]) -> Before {
     }
 }
 
-/// Whether a path is one of a program or of a library that programs load. A link for linkers, `libx.so`, is not.
-fn is_code(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let name = name.unwrap_or_default();
-    let directory = path.parent().unwrap_or(Path::new("/"));
-    let mut above = directory
-        .components()
-        .filter_map(|part| part.as_os_str().to_str());
-    let last = directory.file_name().and_then(|name| name.to_str());
-    let in_library_directory = |last: &str| last.starts_with("lib") && last != "libexec";
-    let for_linkers = || {
-        let at_top =
-            last.is_some_and(|last| in_library_directory(last) || last.contains("-linux-"));
-        at_top && name.starts_with("lib")
-    };
-    let is_library = name.contains(".so.") || (name.ends_with(".so") && !for_linkers());
-    let in_programs =
-        matches!(last, Some("bin" | "sbin")) || above.clone().any(|part| part == "libexec");
-    in_programs || (is_library && above.any(in_library_directory))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-
-    #[test]
-    fn t9_17_what_is_code() {
-        #[track_caller]
-        fn check(path: &str, expected: bool) {
-            assert_eq!(is_code(Path::new(path)), expected, "{path}");
-        }
-        check("/usr/lib64/libc.so.6", true);
-        check("/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", true);
-        check("/lib/x86_64-linux-gnu/security/pam_unix.so", true);
-        check("/usr/lib64/libssl.so", false);
-        check("/usr/lib/x86_64-linux-gnu/libssl.so", false);
-        check("/usr/lib64/engines-3/afalg.so", true);
-        check("/usr/sbin/sshd", true);
-        check("/usr/libexec/dbus/dbus-daemon-launch-helper", true);
-        check("/usr/bin", false);
-        check("/usr/libexec", false);
-        check("/usr/lib/modules/6.1/kernel/fs/ext4.ko", false);
-        check("/usr/lib/modules/6.1/vmlinuz", false);
-        check("/usr/lib/firmware/a.bin", false);
-        check("/usr/share/doc/x/libc.so.6", false);
-        check("/etc/dbus-1/system.conf", false);
-    }
 
     #[test]
     fn t9_17_what_was_before() {
