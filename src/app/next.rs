@@ -142,3 +142,61 @@ pub(super) fn judge(facts: &Facts, core: &Core) -> Option<KernelState> {
         &order,
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::Bundle;
+    use crate::model::{Microcode, Patch, Processor};
+
+    /// A recorded machine, with processors and what is on disk for them.
+    fn facts(revisions: &[u32]) -> Facts {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let file = root.join("testdata/scenarios/0001-upgraded-server/bundle.json");
+        let mut facts = Bundle::parse(&std::fs::read(file).unwrap()).unwrap().facts;
+        let processor = |(package, &revision): (u32, &u32)| Processor {
+            vendor: Bytes::from("GenuineIntel"),
+            signature: 1,
+            platform: Some(1),
+            revision,
+            packages: vec![package],
+        };
+        let microcode = Microcode {
+            processors: (0..).zip(revisions).map(processor).collect(),
+            patches: vec![Patch {
+                file: Bytes::from("/boot/initrd.img"),
+                early: true,
+                signature: 1,
+                platforms: Some(1),
+                revision: 0x20,
+            }],
+            unread: Vec::new(),
+            disabled: None,
+        };
+        facts.boot = Some(Boot {
+            setting: crate::model::Setting::Machine,
+            started: crate::model::Timestamp { secs: 0, nanos: 0 },
+            earliest: crate::model::Timestamp { secs: 0, nanos: 0 },
+            out_of_sight: false,
+            kernel: None,
+            live_patches: Vec::new(),
+            microcode: Some(microcode),
+            deployments: Vec::new(),
+            flags: Vec::new(),
+            listed: Vec::new(),
+        });
+        facts
+    }
+
+    #[test]
+    fn t9_24_the_processor_that_is_furthest_behind_counts() {
+        assert_eq!(microcode(&facts(&[0x20]), None), None);
+        assert_eq!(microcode(&facts(&[0x30, 0x20]), None), None);
+        let cause = microcode(&facts(&[0x30, 0x10, 0x20]), None).unwrap();
+        assert_eq!(cause.level, Level::Reboot);
+        assert!(
+            cause.why.contains("0x10 runs, 0x20 would be loaded"),
+            "{cause:?}"
+        );
+    }
+}

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use crate::schema::document_of;
 use crate::support::{Run, of_repository, unstale};
 
 const RUNNING: &str = "6.1.0-50-amd64";
@@ -114,13 +115,7 @@ fn schema() -> Validator {
 /// The document that a run printed, after it was found to be of the schema.
 #[track_caller]
 fn document(run: &Run) -> Value {
-    let document = run.json();
-    let wrong: Vec<String> = schema()
-        .iter_errors(&document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(wrong.is_empty(), "{wrong:#?} in {document:#}");
-    document
+    document_of(&schema(), run)
 }
 
 #[test]

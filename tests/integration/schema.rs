@@ -23,9 +23,14 @@ fn schema() -> &'static (Value, Validator) {
 /// The document that a run printed, after it was found to be of the schema.
 #[track_caller]
 pub(crate) fn document(run: &Run) -> Value {
+    document_of(&schema().1, run)
+}
+
+/// The same, of another schema.
+#[track_caller]
+pub(crate) fn document_of(schema: &Validator, run: &Run) -> Value {
     let document = run.json();
-    let wrong: Vec<String> = schema()
-        .1
+    let wrong: Vec<String> = schema
         .iter_errors(&document)
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect();

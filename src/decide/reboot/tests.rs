@@ -539,6 +539,77 @@ fn a_hint_beside_the_capability_counts_before_the_list() {
 }
 
 #[test]
+fn a_hint_of_nothing_is_no_hint() {
+    let mut change = changed("x", Before::Unknown, false);
+    change.hint = Some("none".to_owned());
+    let mut boot = boot();
+    boot.listed = vec![listed("installhint(reboot-needed)", Level::Kexec)];
+    check(boot, with_core(change), Level::Kexec, &["package"]);
+}
+
+#[test]
+fn a_list_asks_for_no_more_than_it_says() {
+    let mut boot = boot();
+    boot.listed = vec![listed("dbus", Level::Session)];
+    let mut row = with_core(changed("dbus", Before::Version("1-1".to_owned()), true));
+    let bus = item(
+        Action::Defer,
+        Level::SoftReboot,
+        OwnerKind::Unit,
+        "dbus.service",
+        "dbus",
+    );
+    row.items = vec![bus];
+    let reboot = check(boot, row, Level::Reboot, &["process", "package"]);
+    assert_eq!(reboot.causes[1].level, Level::Session);
+}
+
+#[test]
+fn the_service_manager_is_told_by_itself_and_with_its_time() {
+    let manager = item(
+        Action::Reexec,
+        Level::Service,
+        OwnerKind::ServiceManager,
+        "init.scope",
+        "systemd",
+    );
+    let service = item(
+        Action::Restart,
+        Level::Service,
+        OwnerKind::Unit,
+        "a.service",
+        "glibc",
+    );
+    let change = |name: &str, new: &str, secs| PackageChange {
+        backend: "rpm".to_owned(),
+        name: name.to_owned(),
+        arch: None,
+        at: at(secs),
+        old: None,
+        new: Some(new.to_owned()),
+    };
+    let row = Row {
+        items: vec![manager, service],
+        answers: Answers {
+            changes: vec![
+                change("systemd", "1-1", 3),
+                change("glibc", "2-1", 4),
+                change("systemd", "2-1", 5),
+            ],
+            ..Answers::default()
+        },
+        ..Row::default()
+    };
+    let reboot = check(boot(), row, Level::Service, &["process", "process"]);
+    assert!(reboot.causes[0].why.starts_with("init.scope"), "{reboot:?}");
+    assert_eq!(
+        reboot.causes[0].since,
+        Some(at(5)),
+        "its package, in its version"
+    );
+}
+
+#[test]
 fn a_package_that_several_lists_name_is_told_once_by_the_highest() {
     let mut row = with_core(changed("x", Before::Unknown, false));
     let second = CoreChange {
@@ -548,7 +619,14 @@ fn a_package_that_several_lists_name_is_told_once_by_the_highest() {
     row.answers.core.changed.push(second);
     let mut boot = boot();
     boot.listed = vec![listed("x", Level::SoftReboot), listed("x", Level::Reboot)];
-    check(boot, row, Level::Reboot, &["package"]);
+    check(boot.clone(), row, Level::Reboot, &["package"]);
+    // Nor twice where they agree.
+    let mut row = with_core(changed("x", Before::Unknown, false));
+    row.answers
+        .core
+        .changed
+        .push(changed("x", Before::Unknown, false));
+    check(boot, row, Level::SoftReboot, &["package"]);
 }
 
 #[test]

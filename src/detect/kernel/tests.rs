@@ -171,6 +171,43 @@ fn t9_08_the_loader_decides() {
 }
 
 #[test]
+fn an_entry_is_known_by_its_image_or_its_release() {
+    let entry = |image: &str, release: Option<&str>| {
+        let mut kernel = machine(OLD, &[OLD, NEW], &[RUNNING]);
+        loader(&mut kernel, RUNNING);
+        let entry = kernel.loader.default.as_mut().expect("set above");
+        entry.image = Bytes::from(image);
+        entry.release = release.map(Bytes::from);
+        kernel
+    };
+    check(
+        &entry("/boot/vmlinuz-6.1.0-50-amd64", None),
+        "current",
+        Some(RUNNING),
+    );
+    check(
+        &entry("/efi/x/linux", Some(RUNNING)),
+        "current",
+        Some(RUNNING),
+    );
+    let state = check(&entry("/efi/x/linux", None), "newer", Some(NEW.0));
+    assert!(
+        state.remarks[0].contains("says nothing of itself"),
+        "{state:?}"
+    );
+}
+
+#[test]
+fn an_image_came_when_it_was_born_here() {
+    let mut kernel = machine(OLD, &[OLD, NEW], &[RUNNING]);
+    let since = |kernel: &Kernel| judge(kernel, &[], &order).next.map(|next| next.since.secs);
+    assert_eq!(since(&kernel), Some(1), "its ctime");
+    let born = Timestamp { secs: 5, nanos: 0 };
+    kernel.images[1].stat.btime = Some(born);
+    assert_eq!(since(&kernel), Some(5));
+}
+
+#[test]
 fn t9_09_a_kernel_from_elsewhere_is_not_pending() {
     let provided = ("6.18.44-provider", "#1 P");
     let mut kernel = machine(provided, &[OLD, NEW], &[]);
@@ -256,6 +293,12 @@ fn t9_06_what_could_not_be_read_is_not_current() {
     check(&kernel, "unknown", Some(RUNNING));
     let kernel = machine(OLD, &[OLD, NEW, ("x", "!")], &[RUNNING]);
     check(&kernel, "newer", Some(NEW.0));
+    let kernel = machine(
+        ("6.18.44-provider", "#1 P"),
+        &[OLD, unreadable],
+        &["6.18.44-provider"],
+    );
+    check(&kernel, "unknown", None);
     let mut kernel = machine(OLD, &[OLD, unreadable], &[RUNNING]);
     loader(&mut kernel, RUNNING);
     check(&kernel, "current", Some(RUNNING));
