@@ -7,10 +7,11 @@
 use std::cmp::Ordering;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use unstale_packages::{
-    Answer, Change, DbError, Foreign, Match, Ownership, Package, PackageDb, Wanted,
+    Answer, Change, Damage, DbError, Foreign, Match, Ownership, Package, PackageDb, Wanted,
 };
 
 use crate::damage::Damages;
@@ -44,6 +45,16 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug)]
 pub struct Dpkg {
     root: Root,
+    /// What the last question read: several come in a row.
+    known: Mutex<Option<Known>>,
+}
+
+/// What `status` and its journal said, at some state of them.
+#[derive(Debug)]
+struct Known {
+    stamps: [Option<Stamp>; 3],
+    status: Arc<Status>,
+    damage: Vec<Damage>,
 }
 
 impl Dpkg {
@@ -70,7 +81,8 @@ impl Dpkg {
                 .stat(Path::new(file))
                 .map_err(|source| io_error(file, source))?;
             if there.is_some() {
-                return Ok(Some(Self { root }));
+                let known = Mutex::default();
+                return Ok(Some(Self { root, known }));
             }
         }
         Ok(None)
@@ -89,13 +101,34 @@ impl Dpkg {
         Ok(stamps)
     }
 
+    /// What is installed; read again if dpkg did something since.
+    fn status(&self, damages: &mut Damages) -> Result<Arc<Status>, DbError> {
+        let stamps = self.stamps()?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = match known.take().filter(|known| known.stamps == stamps) {
+            Some(known) => known,
+            None => {
+                let mut found = Damages::default();
+                Known {
+                    status: Arc::new(read_status(&self.root, &mut found)?),
+                    damage: found.into_vec(),
+                    stamps,
+                }
+            }
+        };
+        for damage in &fresh.damage {
+            damages.push(damage.clone());
+        }
+        Ok(Arc::clone(&known.insert(fresh).status))
+    }
+
     fn read_named<T>(
         &self,
         name: &str,
         take: impl FnOnce(&Self, &[&Record], &mut Damages) -> Result<T, DbError>,
     ) -> Result<Answer<T>, DbError> {
         let mut damages = Damages::default();
-        let status = read_status(&self.root, &mut damages)?;
+        let status = self.status(&mut damages)?;
         let records = with_files(&status, name);
         let value = take(self, &records, &mut damages)?;
         Ok(Answer {
@@ -164,7 +197,8 @@ impl PackageDb for Dpkg {
         wanted: &[Wanted],
         since: Option<SystemTime>,
     ) -> Result<Answer<Vec<Match>>, DbError> {
-        matching::read_matching(&self.root, wanted, since)
+        let status = |damages: &mut Damages| self.status(damages);
+        matching::read_matching(&self.root, status, wanted, since)
     }
 
     fn files(&self, name: &str) -> Result<Answer<Vec<PathBuf>>, DbError> {
@@ -179,5 +213,33 @@ impl PackageDb for Dpkg {
 
     fn compare_versions(&self, a: &str, b: &str) -> Ordering {
         version::compare(a, b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Questions in a row read the state once, until it changes.
+    #[test]
+    fn status_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("var/lib/dpkg/info")).unwrap();
+        let file = dir.path().join("var/lib/dpkg/status");
+        let text = "Package: a\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n";
+        std::fs::write(&file, format!("{text}broken\n\n")).unwrap();
+        let dpkg = Dpkg::open(dir.path()).unwrap().unwrap();
+        let ask = || {
+            let mut damages = Damages::default();
+            let status = dpkg.status(&mut damages).unwrap();
+            (status, damages.into_vec())
+        };
+        let (first, damage) = ask();
+        assert_eq!((first.records().len(), damage.len()), (1, 1));
+        let (again, same) = ask();
+        assert!(Arc::ptr_eq(&first, &again));
+        assert_eq!(same, damage);
+        std::fs::write(&file, format!("{text}Package: b\n")).unwrap();
+        assert!(!Arc::ptr_eq(&first, &ask().0));
     }
 }

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::FileType;
@@ -18,11 +19,12 @@ use crate::lists::{INFO, parse_stem, stem};
 use crate::owners::open_info;
 use crate::record::Record;
 use crate::root::{Folder, Root, joined};
-use crate::status::{Status, io_error, read_status};
+use crate::status::{Status, io_error};
 
 /// See [`unstale_packages::PackageDb::matching`].
 pub(crate) fn read_matching(
     root: &Root,
+    status: impl FnOnce(&mut Damages) -> Result<Arc<Status>, DbError>,
     wanted: &[Wanted],
     since: Option<SystemTime>,
 ) -> Result<Answer<Vec<Match>>, DbError> {
@@ -39,7 +41,7 @@ pub(crate) fn read_matching(
     };
     // The usual case of a check: nothing was installed since, and the large file is not read.
     if !wanted.is_empty() && fresh.as_ref().is_none_or(|fresh| !fresh.lists.is_empty()) {
-        let status = read_status(root, &mut damages)?;
+        let status = status(&mut damages)?;
         let times = Times {
             folder: folder.as_ref(),
             fresh: fresh.as_ref(),
