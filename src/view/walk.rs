@@ -1,5 +1,6 @@
 //! A process's own view of files: how a path is opened below its root.
 
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
@@ -122,16 +123,24 @@ pub(crate) fn follow_as(
     };
     // The directory that the walk is in, and those above it up to the root.
     let mut above = vec![rustix::io::fcntl_dupfd_cloexec(root, 0)?];
-    let mut rest = path.to_vec();
+    let mut way = path.to_vec();
+    // How far it was gone.
+    let mut at = 0;
     let mut links = 0;
+    let mut steps = 0;
     let denied = |stat: &Statx| match may_pass(stat) {
         true => Ok(()),
         false => Err(Lost::Failed(Errno::ACCESS)),
     };
     denied(&stat_of(root)?)?;
-    while let Some((part, tail)) = next_part(&rest) {
-        rest = tail;
-        match part.as_slice() {
+    while let Some(next) = next_part(&way, at) {
+        at = next.end;
+        steps += 1;
+        if steps > STEPS {
+            return Err(Lost::Failed(Errno::NAMETOOLONG));
+        }
+        let part = &way[next];
+        match part {
             b"." => continue,
             b".." => {
                 if above.len() > 1 {
@@ -146,15 +155,10 @@ pub(crate) fn follow_as(
         }
         let parent = trail.path.len();
         trail.path.push(b'/');
-        trail.path.extend_from_slice(&part);
+        trail.path.extend_from_slice(part);
         refuse_hanging(&trail.path, mounts)?;
         let dir = above.last().expect("the root is never taken away");
-        let fd = fs::openat(
-            dir,
-            part.as_slice(),
-            O_PATH | OFlags::NOFOLLOW,
-            Mode::empty(),
-        )?;
+        let fd = fs::openat(dir, part, O_PATH | OFlags::NOFOLLOW, Mode::empty())?;
         let stat = stat_of(&fd)?;
         trail.changed_ns = trail.changed_ns.max(came_ns(&stat));
         if stat.stx_uid != 0 && !trail.owners.contains(&stat.stx_uid) {
@@ -165,7 +169,7 @@ pub(crate) fn follow_as(
         }
         let kind = FileType::from_raw_mode(stat.stx_mode.into());
         if kind != FileType::Symlink {
-            if kind == FileType::Directory && next_part(&rest).is_some() {
+            if kind == FileType::Directory && next_part(&way, at).is_some() {
                 denied(&stat)?;
             }
             above.push(fd);
@@ -183,8 +187,9 @@ pub(crate) fn follow_as(
             above.truncate(1);
             trail.path.clear();
         }
-        rest = [target.as_slice(), b"/", rest.as_slice()].concat();
-        if rest.len() > PATH_CAP {
+        way = [target.as_slice(), b"/", &way[at..]].concat();
+        at = 0;
+        if way.len() > PATH_CAP {
             return Err(Lost::Failed(Errno::NAMETOOLONG));
         }
     }
@@ -201,15 +206,15 @@ pub(crate) fn follow_as(
 /// The kernel prints names of any depth; what a walk still has before it may not grow without bound.
 const PATH_CAP: usize = 64 * 1024;
 
-/// The first component of a path, and the rest.
-fn next_part(path: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let start = path.iter().position(|&byte| byte != b'/')?;
-    let path = &path[start..];
-    let end = path
-        .iter()
-        .position(|&byte| byte == b'/')
-        .unwrap_or(path.len());
-    Some((path[..end].to_vec(), path[end..].to_vec()))
+/// Components that a walk goes over, those of links and `.` and `..` among them: more than any sensible path has.
+const STEPS: usize = 1024;
+
+/// Where the next component of a path lies, from a place in it on.
+fn next_part(path: &[u8], from: usize) -> Option<Range<usize>> {
+    let start = from + path[from..].iter().position(|&byte| byte != b'/')?;
+    let rest = &path[start..];
+    let length = rest.iter().position(|&byte| byte == b'/');
+    Some(start..start + length.unwrap_or(rest.len()))
 }
 
 /// As deep as any sensible path: each step of a walk holds a descriptor.
@@ -419,6 +424,47 @@ mod tests {
             open(&root, format!("{path}/x").as_bytes(), &Mounts::default()).err(),
             Some(Lost::Missing)
         );
+    }
+
+    /// Links of which each leads to the next one over a path as long as a link may hold.
+    #[test]
+    fn t2_09_links_full_of_dots() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = fs::open(
+            folder.path(),
+            OFlags::PATH | OFlags::DIRECTORY,
+            Mode::empty(),
+        )
+        .unwrap();
+        std::fs::create_dir(folder.path().join("d")).unwrap();
+        std::fs::write(folder.path().join("d/file"), "").unwrap();
+        let chain = |name: &str, between: &str, count: usize| {
+            for at in 0..16 {
+                let dots = between.repeat(count);
+                let target = format!("{dots}{name}{}", at + 1);
+                symlink(target, folder.path().join(format!("{name}{at}"))).unwrap();
+            }
+            symlink("d", folder.path().join(format!("{name}16"))).unwrap();
+        };
+        chain("few", "./", 10);
+        chain("dots", "./", 2000);
+        chain("slashes", "/", 4000);
+        chain("up", "d/../", 700);
+        let started = std::time::Instant::now();
+        let walk = |path: &str| {
+            let walked = follow(&root, path.as_bytes(), &Mounts::default());
+            walked.map(|(_, trail)| trail.path)
+        };
+        let too_long = || Lost::Failed(Errno::NAMETOOLONG);
+        assert_eq!(walk("/few0/file"), Ok(b"/d/file".to_vec()));
+        assert_eq!(walk("/slashes0/file"), Ok(b"/d/file".to_vec()));
+        for _ in 0..100 {
+            assert_eq!(walk("/dots0/file"), Err(too_long()));
+            assert_eq!(walk("/up0/file"), Err(too_long()));
+            let long = "/.".repeat(20_000);
+            assert_eq!(walk(&long), Err(too_long()));
+        }
+        assert!(started.elapsed() < std::time::Duration::from_secs(4));
     }
 
     #[test]
