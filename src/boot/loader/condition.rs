@@ -3,13 +3,13 @@
 use super::run::{Sibling, Value};
 
 /// An argument, and the file beside `grub.cfg` that it names.
-pub(super) struct Argument {
+pub(super) struct Argument<'a> {
     pub(super) value: Value,
-    pub(super) sibling: Option<Sibling>,
+    pub(super) sibling: Option<&'a Sibling>,
 }
 
 /// Whether an expression holds. What is not known, or not understood, is `None`.
-pub(super) fn holds(arguments: &[Argument]) -> Option<bool> {
+pub(super) fn holds(arguments: &[Argument<'_>]) -> Option<bool> {
     let mut rest = arguments;
     let result = either(&mut rest);
     if rest.is_empty() { result.ok()? } else { None }
@@ -20,7 +20,7 @@ struct Odd;
 
 type Truth = Result<Option<bool>, Odd>;
 
-fn either(rest: &mut &[Argument]) -> Truth {
+fn either(rest: &mut &[Argument<'_>]) -> Truth {
     let mut result = both(rest)?;
     while take(rest, b"-o") {
         result = match (result, both(rest)?) {
@@ -32,7 +32,7 @@ fn either(rest: &mut &[Argument]) -> Truth {
     Ok(result)
 }
 
-fn both(rest: &mut &[Argument]) -> Truth {
+fn both(rest: &mut &[Argument<'_>]) -> Truth {
     let mut result = one(rest)?;
     while take(rest, b"-a") {
         result = match (result, one(rest)?) {
@@ -44,7 +44,7 @@ fn both(rest: &mut &[Argument]) -> Truth {
     Ok(result)
 }
 
-fn one(rest: &mut &[Argument]) -> Truth {
+fn one(rest: &mut &[Argument<'_>]) -> Truth {
     let mut negated = false;
     while rest.len() > 1 && take(rest, b"!") {
         negated = !negated;
@@ -54,7 +54,7 @@ fn one(rest: &mut &[Argument]) -> Truth {
 }
 
 /// Takes the next argument if it is this word.
-fn take(rest: &mut &[Argument], word: &[u8]) -> bool {
+fn take(rest: &mut &[Argument<'_>], word: &[u8]) -> bool {
     match rest {
         [first, after @ ..] if first.value.as_deref() == Some(word) => {
             *rest = after;
@@ -64,7 +64,7 @@ fn take(rest: &mut &[Argument], word: &[u8]) -> bool {
     }
 }
 
-fn primary(rest: &mut &[Argument]) -> Truth {
+fn primary(rest: &mut &[Argument<'_>]) -> Truth {
     if let [left, operator, right, after @ ..] = *rest
         && let Some(operator) = &operator.value
         && let Some(result) = compare(left, operator, right)
@@ -89,7 +89,7 @@ fn primary(rest: &mut &[Argument]) -> Truth {
     }
 }
 
-fn compare(left: &Argument, operator: &[u8], right: &Argument) -> Option<Option<bool>> {
+fn compare(left: &Argument<'_>, operator: &[u8], right: &Argument<'_>) -> Option<Option<bool>> {
     let numbers = || {
         let number = |value: &Value| {
             std::str::from_utf8(value.as_ref()?)
@@ -113,9 +113,9 @@ fn compare(left: &Argument, operator: &[u8], right: &Argument) -> Option<Option<
     })
 }
 
-fn unary(operator: &[u8], argument: &Argument) -> Option<Option<bool>> {
+fn unary(operator: &[u8], argument: &Argument<'_>) -> Option<Option<bool>> {
     let empty = || argument.value.as_ref().map(Vec::is_empty);
-    let file = || match argument.sibling.as_ref()? {
+    let file = || match argument.sibling? {
         Sibling::Absent => Some(None),
         Sibling::Holds(text) => Some(Some(text.len())),
         Sibling::Unknown => None,

@@ -1,46 +1,60 @@
 //! Words of a script as commands get them: variables replaced, and cut where those hold blanks.
 
-use super::run::{Run, Value};
-use super::script::{Part, Word};
+use super::run::{Run, Stop, Value, not_understood};
+use super::script::{Part, WORDS, Word};
 
 /// A longer value counts as unknown: a script can double one with each line.
 const VALUE: usize = 1024;
+/// What a field counts for.
+const FIELD: usize = 32;
+/// Names of files are not longer (limits.h).
+const NAME: usize = 255;
 
 impl Run<'_> {
     /// The value of `name=value` is one word, whatever it holds.
-    pub(super) fn assignment(&self, word: &Word) -> Option<(Vec<u8>, Value)> {
-        let (first, rest) = word.parts.split_first()?;
-        let Part::Text { bytes, quoted } = first else {
-            return None;
+    pub(super) fn assignment<'t>(
+        &self,
+        word: &Word<'t>,
+    ) -> Result<Option<(&'t [u8], Value)>, Stop> {
+        let Some((Part::Text { bytes, .. }, rest)) = word.parts.split_first() else {
+            return Ok(None);
         };
-        let at = bytes.iter().position(|&byte| byte == b'=')?;
+        let Some(at) = bytes.iter().position(|&byte| byte == b'=') else {
+            return Ok(None);
+        };
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         if at == 0 || !bytes[..at].iter().all(is_name) {
-            return None;
+            return Ok(None);
         }
-        let value = Part::Text {
-            bytes: bytes[at + 1..].to_vec(),
-            quoted: *quoted,
-        };
-        let parts: Vec<Part> = std::iter::once(value).chain(rest.iter().cloned()).collect();
-        Some((bytes[..at].to_vec(), self.joined(&Word { parts })))
+        Ok(Some((&bytes[..at], self.joined(&bytes[at + 1..], rest)?)))
     }
 
     /// The fields of a word: none if it is an empty variable, several if a variable holds blanks.
-    pub(super) fn expand(&self, word: &Word) -> Vec<Value> {
+    pub(super) fn expand(&self, word: &Word<'_>) -> Result<Vec<Value>, Stop> {
+        self.expand_parts(b"", &word.parts)
+    }
+
+    /// As of a word that begins with a text that is not quoted, if that is not empty.
+    fn expand_parts(&self, start: &[u8], parts: &[Part<'_>]) -> Result<Vec<Value>, Stop> {
         let mut fields = Vec::new();
         // The field that is being made, once anything is in it.
         let mut field: Option<Value> = None;
-        for part in &word.parts {
-            let (value, whole) = match part {
-                Part::Text { bytes, .. } => (Some(bytes.clone()), true),
-                Part::Variable { name, quoted } => (self.expand_variable(name), *quoted),
+        if !start.is_empty() {
+            append(&mut field, start);
+        }
+        for part in parts {
+            let (name, quoted) = match part {
+                Part::Text { bytes, .. } => {
+                    append(&mut field, bytes);
+                    continue;
+                }
+                Part::Variable { name, quoted } => (name, *quoted),
             };
-            let Some(bytes) = value else {
+            let Some(bytes) = self.expand_variable(name)? else {
                 field = Some(None);
                 continue;
             };
-            if whole {
+            if quoted {
                 append(&mut field, &bytes);
                 continue;
             }
@@ -52,87 +66,93 @@ impl Run<'_> {
                     append(&mut field, piece);
                 }
             }
+            if fields.len() > WORDS {
+                return not_understood("a word that becomes too many");
+            }
         }
         fields.extend(field);
-        fields
+        self.around.spend(fields.len() * FIELD)?;
+        Ok(fields)
     }
 
     /// A path, without the device in front of it: `($root)/vmlinuz`.
-    pub(super) fn path(&self, word: &Word) -> Value {
+    pub(super) fn path(&self, word: &Word<'_>) -> Result<Value, Stop> {
         let begins =
             matches!(word.parts.first(), Some(Part::Text { bytes, .. }) if bytes.starts_with(b"("));
-        let closing = |part: &Part| match part {
+        let closing = |part: &Part<'_>| match part {
             Part::Text { bytes, .. } => bytes.iter().position(|&byte| byte == b')'),
             Part::Variable { .. } => None,
         };
-        let device = word.parts.iter().enumerate();
-        let device = device
-            .filter_map(|(index, part)| Some((index, closing(part)?)))
-            .next();
-        let (Some((index, at)), true) = (device, begins) else {
-            return self.expand(word).into_iter().next()?;
+        let mut parts = word.parts.iter().enumerate();
+        let device = parts.find_map(|(index, part)| Some((index, closing(part)?)));
+        let fields = match device {
+            Some((index, at)) if begins => {
+                let start = match word.parts[index] {
+                    Part::Text { bytes, .. } => &bytes[at + 1..],
+                    Part::Variable { .. } => b"",
+                };
+                self.expand_parts(start, &word.parts[index + 1..])?
+            }
+            _ => self.expand(word)?,
         };
-        let mut parts = word.parts[index..].to_vec();
-        if let Part::Text { bytes, .. } = &mut parts[0] {
-            bytes.drain(..=at);
-        }
-        self.expand(&Word { parts }).into_iter().next()?
+        Ok(fields.into_iter().next().flatten())
     }
 
-    /// A word as one, however many blanks its variables hold.
-    pub(super) fn joined(&self, word: &Word) -> Value {
-        let mut all = Vec::new();
-        for part in &word.parts {
+    /// A text and what follows it as one, however many blanks its variables hold.
+    fn joined(&self, start: &[u8], parts: &[Part<'_>]) -> Result<Value, Stop> {
+        let mut field = Some(Some(Vec::new()));
+        append(&mut field, start);
+        for part in parts {
             match part {
-                Part::Text { bytes, .. } => all.extend_from_slice(bytes),
-                Part::Variable { name, .. } => all.extend(self.expand_variable(name)?),
-            }
-            if all.len() > VALUE {
-                return None;
+                Part::Text { bytes, .. } => append(&mut field, bytes),
+                Part::Variable { name, .. } => match self.expand_variable(name)? {
+                    Some(bytes) => append(&mut field, &bytes),
+                    None => return Ok(None),
+                },
             }
         }
-        Some(all)
+        Ok(field.flatten())
     }
 
-    pub(super) fn expand_variable(&self, name: &[u8]) -> Value {
-        match name {
-            b"?" => Some(vec![if self.status? { b'0' } else { b'1' }]),
+    pub(super) fn expand_variable(&self, name: &[u8]) -> Result<Value, Stop> {
+        let value = match name {
+            b"?" => self
+                .status
+                .map(|status| vec![if status { b'0' } else { b'1' }]),
             b"#" | b"*" | b"@" => None,
             [first, ..] if first.is_ascii_digit() => None,
             _ => self.variable(name),
-        }
+        };
+        let size = value.as_ref().map_or(0, Vec::len);
+        self.around.spend(FIELD + size)?;
+        Ok(value)
     }
 }
 
 fn append(field: &mut Option<Value>, bytes: &[u8]) {
     if let Some(known) = field.get_or_insert_with(|| Some(Vec::new())) {
-        known.extend_from_slice(bytes);
-        if known.len() > VALUE {
+        if known.len() + bytes.len() > VALUE {
             *field = Some(None);
+        } else {
+            known.extend_from_slice(bytes);
         }
     }
 }
 
 /// The name of a file beside `grub.cfg`: `$prefix/NAME`, `${config_directory}/NAME`.
-pub(super) fn sibling_name(word: &Word) -> Option<Vec<u8>> {
-    let mut parts = word.parts.iter().filter(|part| match part {
-        Part::Text { bytes, .. } => !bytes.is_empty(),
-        Part::Variable { .. } => true,
-    });
+pub(super) fn sibling_name<'t>(word: &Word<'t>) -> Option<&'t [u8]> {
+    let mut parts = word.parts.iter().filter(|part| part.size() > 0);
     let directory = match parts.next()? {
-        Part::Variable { name, .. } => name.as_slice(),
+        Part::Variable { name, .. } => *name,
         Part::Text { .. } => return None,
     };
     if !matches!(directory, b"prefix" | b"config_directory") {
         return None;
     }
-    let mut text = Vec::new();
-    for part in parts {
-        match part {
-            Part::Text { bytes, .. } => text.extend_from_slice(bytes),
-            Part::Variable { .. } => return None,
-        }
-    }
-    let name = text.strip_prefix(b"/")?;
-    (!name.is_empty() && !name.contains(&b'/')).then(|| name.to_vec())
+    // A name in several pieces is nobody's.
+    let (Some(Part::Text { bytes, .. }), None) = (parts.next(), parts.next()) else {
+        return None;
+    };
+    let name = bytes.strip_prefix(b"/")?;
+    (!name.is_empty() && name.len() <= NAME && !name.contains(&b'/')).then_some(name)
 }

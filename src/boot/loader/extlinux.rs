@@ -16,11 +16,11 @@ const FILES: [(&str, bool); 6] = [
 ];
 
 /// A label and what it boots.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct Label {
-    name: Vec<u8>,
-    title: Vec<u8>,
-    image: Option<Vec<u8>>,
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Label<'t> {
+    name: &'t [u8],
+    title: &'t [u8],
+    image: Option<&'t [u8]>,
 }
 
 /// The first of the files that is there; `None` if none is.
@@ -46,18 +46,18 @@ pub(super) fn read(disk: &Disk<'_, '_>) -> Option<Said> {
     None
 }
 
-fn choice(label: Label, path: &str) -> Choice {
+fn choice(label: Label<'_>, path: &str) -> Choice {
     let image = label.image.unwrap_or_default();
     let places = match image.starts_with(b"/") {
-        true => places(&image),
+        true => places(image),
         false => {
             let directory = directory_of(path.as_bytes());
-            vec![[directory, &image].concat()]
+            vec![[directory, image].concat()]
         }
     };
     Choice {
-        id: label.name,
-        title: label.title,
+        id: label.name.to_vec(),
+        title: label.title.to_vec(),
         places,
         release: None,
         source: path.as_bytes().to_vec(),
@@ -65,27 +65,27 @@ fn choice(label: Label, path: &str) -> Choice {
 }
 
 /// The label that is booted. Key words are in any case (syslinux wiki, *Config*; U-Boot's boot/pxe_utils.c).
-fn parse_extlinux(text: &[u8], takes_first: bool) -> Result<Label, String> {
-    let mut labels: Vec<Label> = Vec::new();
+fn parse_extlinux(text: &[u8], takes_first: bool) -> Result<Label<'_>, String> {
+    let mut labels: Vec<Label<'_>> = Vec::new();
     let mut default = None;
     for line in text.split(|&byte| byte == b'\n') {
         let (key, value) = split_word(line);
         match (key.to_ascii_lowercase().as_slice(), labels.last_mut()) {
-            (b"default", _) => default = Some(value.to_vec()),
-            (b"ontimeout", _) => default = Some(value.to_vec()),
+            (b"default", _) => default = Some(value),
+            (b"ontimeout", _) => default = Some(value),
             (b"label", _) => labels.push(Label {
-                name: value.to_vec(),
+                name: value,
                 ..Label::default()
             }),
             (b"include", _) => return Err("it includes another file".to_owned()),
-            (b"linux" | b"kernel", Some(label)) => label.image = Some(split_word(value).0.to_vec()),
+            (b"linux" | b"kernel", Some(label)) => label.image = Some(split_word(value).0),
             // The one word of a FIT image leads to a part of it.
             (b"fit", Some(label)) => label.image = None,
             (b"menu", Some(label)) => {
                 let (key, value) = split_word(value);
                 match key.to_ascii_lowercase().as_slice() {
-                    b"label" => label.title = value.to_vec(),
-                    b"default" => default = Some(label.name.clone()),
+                    b"label" => label.title = value,
+                    b"default" => default = Some(label.name),
                     b"include" => return Err("it includes another file".to_owned()),
                     _ => {}
                 }
@@ -101,14 +101,14 @@ fn parse_extlinux(text: &[u8], takes_first: bool) -> Result<Label, String> {
         None if takes_first => labels.first(),
         None => return Err("it names no default".to_owned()),
     };
-    let label = label.ok_or("its default is none of its labels")?.clone();
+    let label = label.ok_or("its default is none of its labels")?;
     match &label.image {
         None => Err("its default boots no kernel of its own".to_owned()),
         // A program of syslinux, such as its menu.
         Some(image) if image.to_ascii_lowercase().ends_with(b".c32") => {
             Err("its default is a program of the loader".to_owned())
         }
-        Some(_) => Ok(label),
+        Some(_) => Ok(*label),
     }
 }
 
@@ -127,9 +127,9 @@ mod tests {
     fn check(text: &str, takes_first: bool, expected: Result<(&str, &str), &str>) {
         let found = parse_extlinux(text.as_bytes(), takes_first);
         let found = found.as_ref().map_err(String::as_str).map(|label| {
-            let image = label.image.as_deref().unwrap_or_default();
+            let image = label.image.unwrap_or_default();
             let text = |bytes| std::str::from_utf8(bytes).unwrap();
-            (text(&label.name), text(image))
+            (text(label.name), text(image))
         });
         assert_eq!(found, expected, "{text}");
     }

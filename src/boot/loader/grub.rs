@@ -1,20 +1,26 @@
 //! GRUB: what `grub.cfg`, `grubenv` and the entries beside them say will boot.
 
-use super::bls::{Snippet, parse_snippet};
+use std::cell::{Cell, OnceCell};
+use std::rc::Rc;
+
+use super::bls::parse_snippet;
 use super::grubenv::parse_grubenv;
-use super::run::{Body, Item, Loads, Run, Sibling, Stop, Surroundings, Value};
+use super::menu::PARSED;
+use super::run::{Body, Item, Loads, Run, Sibling, Snippets, Stop, Surroundings, Value, WORK};
 use super::script::parse_script;
 use super::{Choice, Disk, Said, not_understood, unreadable};
 use crate::model::Bytes;
 
 /// A `grub.cfg` of two hundred kernels takes less than 1 MiB.
-const CAP: u64 = 4 * 1024 * 1024;
+const CAP: u64 = 1024 * 1024;
 /// GRUB makes it 1024 bytes; more is allowed.
 const ENV_CAP: u64 = 64 * 1024;
 /// Where the one that this system wrote is.
 const DIRECTORIES: [&str; 2] = ["/boot/grub2", "/boot/grub"];
 /// Where EFI programs are. RHEL up to 8 has its `grub.cfg` there; others have a few lines there that lead to /boot.
 const ESP: [&str; 3] = ["/boot/efi/EFI", "/efi/EFI", "/boot/EFI"];
+/// Directories of an ESP that are looked into: one for each system, and some of the firmware's.
+const SYSTEMS: usize = 32;
 /// Submenus in submenus.
 const SUBMENUS: usize = 8;
 
@@ -23,7 +29,7 @@ const SUBMENUS: usize = 8;
 pub struct Beside {
     /// Files in its directory, by name.
     files: Vec<(&'static str, Sibling)>,
-    snippets: Result<Vec<Snippet>, String>,
+    snippets: Rc<Snippets>,
 }
 
 impl Beside {
@@ -33,28 +39,33 @@ impl Beside {
         let sibling = |text: Option<&[u8]>| {
             text.map_or(Sibling::Absent, |text| Sibling::Holds(text.to_vec()))
         };
-        let snippet = |&(name, text): &(&[u8], &[u8])| parse_snippet(text, name);
+        let snippet = |&(name, text): &(&[u8], &[u8])| Rc::new(parse_snippet(text, name));
         Self {
             files: vec![
                 ("grubenv", sibling(grubenv)),
                 ("custom.cfg", sibling(custom)),
             ],
-            snippets: Ok(entries.iter().map(snippet).collect()),
+            snippets: Rc::new(Ok(entries.iter().map(snippet).collect())),
         }
     }
 
-    fn file(&self, name: &[u8]) -> Sibling {
-        let mut known = self.files.iter();
-        let known = known.find(|(known, _)| known.as_bytes() == name);
-        known.map_or(Sibling::Unknown, |(_, sibling)| sibling.clone())
+    /// With what is left of the work that may be done.
+    fn around<'a>(&'a self, left: &'a Cell<usize>) -> Surroundings<'a> {
+        Surroundings {
+            files: &self.files,
+            snippets: &self.snippets,
+            left,
+        }
     }
+}
 
+impl Surroundings<'_> {
     /// What somebody asked for the next boot alone.
     fn next_entry(&self) -> Option<Vec<u8>> {
         let Sibling::Holds(text) = self.file(b"grubenv") else {
             return None;
         };
-        let pairs = parse_grubenv(&text)?;
+        let pairs = parse_grubenv(text)?;
         let (_, value) = pairs.into_iter().find(|(name, _)| name == b"next_entry")?;
         (!value.is_empty()).then_some(value)
     }
@@ -82,9 +93,16 @@ pub(super) fn read(disk: &Disk<'_, '_>) -> Option<Said> {
         .map(|dir| dir.as_bytes().to_vec())
         .collect();
     let mut said = Said::default();
+    let mut cut = false;
     if disk.is_efi() {
         for esp in ESP {
-            let names = disk.list(esp.as_bytes(), &mut said.notes);
+            let mut names = disk.list(esp.as_bytes(), &mut said.notes);
+            if names.len() > SYSTEMS {
+                names.truncate(SYSTEMS);
+                cut = true;
+                said.notes
+                    .push(format!("there are more than {SYSTEMS} names in {esp}"));
+            }
             directories.extend(
                 names
                     .iter()
@@ -92,82 +110,109 @@ pub(super) fn read(disk: &Disk<'_, '_>) -> Option<Said> {
             );
         }
     }
-    let mut all: Vec<Said> = Vec::new();
+    let scripts = Scripts {
+        disk,
+        left: Cell::new(WORK),
+        snippets: OnceCell::new(),
+    };
+    let mut first: Option<Said> = None;
     for directory in directories {
-        if let Some(one) = read_in(disk, &directory, &mut said.notes) {
-            all.push(one);
-        }
-    }
-    let first = all.first()?.clone();
-    said.notes.extend(first.notes);
-    said.choice = first.choice;
-    if all
-        .iter()
-        .skip(1)
-        .any(|other| !disk.agree(other.choice.as_ref(), said.choice.as_ref()))
-    {
-        said.choice = None;
-        said.notes
-            .push("several files grub.cfg name different kernels".to_owned());
-    }
-    Some(said)
-}
-
-/// The `grub.cfg` of a directory; `None` if there is none, or if it only leads to another.
-fn read_in(disk: &Disk<'_, '_>, directory: &[u8], problems: &mut Vec<String>) -> Option<Said> {
-    let path = [directory, b"/grub.cfg"].concat();
-    // A directory that cannot be reached is no sign of GRUB.
-    if let Err(why) = disk.files.find(directory) {
-        problems.push(unreadable(directory, &why));
-        return None;
-    }
-    let text = match disk.files.read(&path, CAP) {
-        Ok(text) => text?,
-        Err(why) => {
-            problems.push(unreadable(&path, &why));
-            return Some(Said::default());
-        }
-    };
-    let beside = read_beside(disk, directory, &text);
-    let mut said = Said::default();
-    match parse_grub_cfg(&text, &beside) {
-        Ok(None) => return None,
-        Ok(Some(default)) => {
-            said.notes = default.notes;
-            let (release, source) = match default.snippet {
-                Some((version, source)) => (version, source),
-                None => (None, path),
-            };
-            said.choice = Some(Choice {
-                id: default.id,
-                title: default.title,
-                places: places(&default.image),
-                release,
-                source,
-            });
-        }
-        Err(what) => said.notes.push(not_understood(&path, &what)),
-    }
-    Some(said)
-}
-
-fn read_beside(disk: &Disk<'_, '_>, directory: &[u8], text: &[u8]) -> Beside {
-    let file = |name: &'static str, cap: u64| {
-        let path = [directory, b"/", name.as_bytes()].concat();
-        let sibling = match disk.files.read(&path, cap) {
-            Ok(None) => Sibling::Absent,
-            Ok(Some(text)) => Sibling::Holds(text),
-            Err(_) => Sibling::Unknown,
+        let Some(one) = scripts.read_in(&directory, &mut said.notes) else {
+            continue;
         };
-        (name, sibling)
-    };
-    let has_snippets = text.windows(6).any(|window| window == b"blscfg");
-    Beside {
-        files: vec![file("grubenv", ENV_CAP), file("custom.cfg", CAP)],
-        snippets: match has_snippets {
-            true => disk.snippets(b"/boot"),
-            false => Ok(Vec::new()),
-        },
+        let Some(first) = &mut first else {
+            first = Some(one);
+            continue;
+        };
+        let image = first.choice.as_ref().map(|choice| disk.image(choice));
+        // Nothing is to be told any more, or that the image is not there.
+        let Some(Ok(Some(_))) = image else {
+            break;
+        };
+        if !disk.agree(first.choice.as_ref(), one.choice.as_ref()) {
+            first.choice = None;
+            let note = match one.notes.first() {
+                Some(note) if one.choice.is_none() => note,
+                _ => "several files grub.cfg name different kernels",
+            };
+            first.notes.push(note.to_owned());
+        }
+    }
+    let first = first?;
+    said.notes.extend(first.notes);
+    said.choice = first.choice.filter(|_| !cut);
+    Some(said)
+}
+
+/// Scripts of a machine, and what they share.
+struct Scripts<'a, 'b, 'c> {
+    disk: &'a Disk<'b, 'c>,
+    left: Cell<usize>,
+    snippets: OnceCell<Rc<Snippets>>,
+}
+
+impl Scripts<'_, '_, '_> {
+    /// The `grub.cfg` of a directory; `None` if there is none, or if it only leads to another.
+    fn read_in(&self, directory: &[u8], problems: &mut Vec<String>) -> Option<Said> {
+        let disk = self.disk;
+        let path = [directory, b"/grub.cfg"].concat();
+        // A directory that cannot be reached is no sign of GRUB.
+        if let Err(why) = disk.files.find(directory) {
+            problems.push(unreadable(directory, &why));
+            return None;
+        }
+        let text = match disk.files.read(&path, CAP) {
+            Ok(text) => text?,
+            Err(why) => {
+                problems.push(unreadable(&path, &why));
+                return Some(Said::default());
+            }
+        };
+        let beside = self.read_beside(directory, &text);
+        let mut said = Said::default();
+        match parse(&text, beside.around(&self.left)) {
+            Ok(None) => return None,
+            Ok(Some(default)) => {
+                said.notes = default.notes;
+                let (release, source) = match default.snippet {
+                    Some((version, source)) => (version, source),
+                    None => (None, path),
+                };
+                said.choice = Some(Choice {
+                    id: default.id,
+                    title: default.title,
+                    places: places(&default.image),
+                    release,
+                    source,
+                });
+            }
+            Err(what) => said.notes.push(not_understood(&path, &what)),
+        }
+        Some(said)
+    }
+
+    fn read_beside(&self, directory: &[u8], text: &[u8]) -> Beside {
+        let disk = self.disk;
+        let file = |name: &'static str, cap: u64| {
+            let path = [directory, b"/", name.as_bytes()].concat();
+            let sibling = match disk.files.read(&path, cap) {
+                Ok(None) => Sibling::Absent,
+                Ok(Some(text)) => Sibling::Holds(text),
+                Err(_) => Sibling::Unknown,
+            };
+            (name, sibling)
+        };
+        let has_snippets = text.windows(6).any(|window| window == b"blscfg");
+        Beside {
+            files: vec![file("grubenv", ENV_CAP), file("custom.cfg", CAP)],
+            snippets: match has_snippets {
+                true => Rc::clone(self.snippets.get_or_init(|| {
+                    let snippets = disk.snippets(b"/boot");
+                    Rc::new(snippets.map(|all| all.into_iter().map(Rc::new).collect()))
+                })),
+                false => Rc::new(Ok(Vec::new())),
+            },
+        }
     }
 }
 
@@ -204,24 +249,25 @@ pub(super) fn places(path: &[u8]) -> Vec<Vec<u8>> {
 /// # Errors
 /// What was not understood, or depends on what no file tells.
 pub fn parse_grub_cfg(text: &[u8], beside: &Beside) -> Result<Option<Default>, String> {
-    let script = parse_script(text)?;
-    let sibling = |name: &[u8]| beside.file(name);
-    let around = Surroundings {
-        sibling: &sibling,
-        snippets: beside.snippets.clone(),
+    parse(text, beside.around(&Cell::new(WORK)))
+}
+
+fn parse(text: &[u8], around: Surroundings<'_>) -> Result<Option<Default>, String> {
+    let told = |stop| match stop {
+        Stop::Elsewhere => "it leads to another file".to_owned(),
+        Stop::NotUnderstood(what) => what,
     };
-    let mut run = Run::new(&around);
+    around.spend(PARSED * text.len()).map_err(told)?;
+    let script = parse_script(text)?;
+    let mut run = Run::new(around);
     match run.run(&script) {
         Ok(()) => {}
         Err(Stop::Elsewhere) => return Ok(None),
         Err(Stop::NotUnderstood(what)) => return Err(what),
     }
     let wanted = run.variable(b"default");
-    let mut found = select(&mut run, wanted.clone()).map_err(|stop| match stop {
-        Stop::Elsewhere => "it leads to another file".to_owned(),
-        Stop::NotUnderstood(what) => what,
-    })?;
-    if let Some(next) = beside.next_entry()
+    let mut found = select(&mut run, wanted.clone()).map_err(told)?;
+    if let Some(next) = around.next_entry()
         && wanted == Some(next)
     {
         let note = "the entry was chosen for the next boot alone (next_entry of grubenv)";
@@ -278,11 +324,11 @@ fn select(run: &mut Run<'_>, mut wanted: Value) -> Result<Default, Stop> {
 ///
 /// As `get_entry_number` and `menuentry_eq` of grub-core/normal/menu.c: an id or a title up to `>` (`>>` is a `>`), or
 /// an index; what is not there is the first entry.
-fn pick(
-    run: &Run<'_>,
+fn pick<'a>(
+    run: &Run<'a>,
     wanted: Value,
     notes: &mut Vec<String>,
-) -> Result<(Item, Option<Vec<u8>>), Stop> {
+) -> Result<(Item<'a>, Option<Vec<u8>>), Stop> {
     let menu = &run.menu;
     let Some(wanted) = wanted else {
         return stop("its default depends on what no file tells");
@@ -300,7 +346,7 @@ fn pick(
     let index = match (found, numeric) {
         (Some(_), true) => return stop("its default is a number and a name"),
         (Some(at), false) => {
-            let same = |item: &&Item| item.id == head || item.title == head;
+            let same = |item: &&Item<'_>| item.id == head || item.title == head;
             if menu.iter().filter(same).any(|item| item.uncertain) {
                 return stop("whether the default entry is there depends on what no file tells");
             }

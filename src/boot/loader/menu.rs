@@ -2,24 +2,35 @@
 
 use std::rc::Rc;
 
-use super::bls::Snippet;
 use super::expand::sibling_name;
 use super::grubenv::parse_grubenv;
-use super::run::{Body, Item, Run, Sibling, Stop, not_understood};
-use super::script::{Block, Word, parse_script};
+use super::run::{Body, ENTRY, Item, Run, Sibling, Stop, not_understood};
+use super::script::{Block, WORDS, Word, parse_script};
 use super::version::{compare, compare_packages};
 
 /// Entries of a menu.
 const ITEMS: usize = 10_000;
+/// What it counts for that an entry of the Boot Loader Specification is put in its place.
+const SORTED: usize = 2048;
+/// What parsing counts for, by the byte.
+pub(super) const PARSED: usize = 4;
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// `menuentry TITLE [--class C] [--id ID] { … }`.
-    pub(super) fn entry(&mut self, words: &[Word], block: &Block) -> Result<(), Stop> {
+    pub(super) fn entry(&mut self, words: &[Word<'_>], block: &Block<'a>) -> Result<(), Stop> {
         let (mut title, mut id) = (None, None);
-        let fields: Option<Vec<Vec<u8>>> = words[1..].iter().flat_map(|w| self.expand(w)).collect();
-        let Some(fields) = fields else {
-            return not_understood("a menu entry whose title or id is not known");
-        };
+        let mut fields = Vec::new();
+        for word in &words[1..] {
+            for field in self.expand(word)? {
+                let Some(field) = field else {
+                    return not_understood("a menu entry whose title or id is not known");
+                };
+                fields.push(field);
+            }
+            if fields.len() > WORDS {
+                return not_understood("a menu entry of too many words");
+            }
+        }
         let mut fields = fields.into_iter();
         while let Some(field) = fields.next() {
             match field.as_slice() {
@@ -50,10 +61,12 @@ impl Run<'_> {
         })
     }
 
-    pub(super) fn add(&mut self, item: Item) -> Result<(), Stop> {
+    pub(super) fn add(&mut self, item: Item<'a>) -> Result<(), Stop> {
         if self.menu.len() == ITEMS {
             return not_understood("too many menu entries");
         }
+        let size = item.id.len() + item.title.len();
+        self.around.spend(ENTRY + size)?;
         self.menu.push(item);
         Ok(())
     }
@@ -66,16 +79,20 @@ impl Run<'_> {
             Some(path) if path.is_empty() || path.ends_with(b"/loader/entries") => {}
             _ => return not_understood("boot entries in another directory"),
         }
-        let snippets = self.around.snippets.clone().map_err(Stop::NotUnderstood)?;
-        let mut bootable: Vec<Snippet> =
-            snippets.into_iter().filter(|s| s.linux.is_some()).collect();
+        let snippets = match self.around.snippets {
+            Ok(snippets) => snippets,
+            Err(what) => return Err(Stop::NotUnderstood(what.clone())),
+        };
+        // Each is compared with ten or so, by two orders.
+        self.around.spend(snippets.len() * SORTED)?;
+        let bootable = snippets.iter().filter(|snippet| snippet.linux.is_some());
+        let mut bootable: Vec<_> = bootable.collect();
         // GRUB up to RHEL 9 sorts as packages; from 2.14 on it sorts as `ls -v` does, which for names that both know is
         // as UAPI.10.
         bootable.sort_by(|a, b| compare(&b.id, &a.id));
-        let ids = |all: &[Snippet]| all.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
-        let newer = ids(&bootable);
+        let newer = bootable.clone();
         bootable.sort_by(|a, b| compare_packages(&b.id, &a.id));
-        self.order_differs |= newer != ids(&bootable);
+        self.order_differs |= newer.iter().zip(&bootable).any(|(a, b)| a.id != b.id);
         for snippet in bootable {
             self.add(Item {
                 id: snippet.id.clone(),
@@ -84,7 +101,7 @@ impl Run<'_> {
                     .clone()
                     .or_else(|| snippet.linux.clone())
                     .unwrap_or_default(),
-                body: Body::Snippet(Rc::new(snippet)),
+                body: Body::Snippet(Rc::clone(snippet)),
                 uncertain: self.unsure > 0,
             })?;
         }
@@ -92,8 +109,8 @@ impl Run<'_> {
     }
 
     /// `load_env [-f FILE] [NAME …]`.
-    pub(super) fn load_env(&mut self, words: &[Word]) -> Result<(), Stop> {
-        let mut file = Some(b"grubenv".to_vec());
+    pub(super) fn load_env(&mut self, words: &[Word<'_>]) -> Result<(), Stop> {
+        let mut file = Some(b"grubenv".as_slice());
         let mut names = Vec::new();
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -107,16 +124,17 @@ impl Run<'_> {
         let Some(file) = file else {
             return not_understood("an environment block in another place");
         };
-        match (self.around.sibling)(&file) {
+        match self.around.file(file) {
             Sibling::Absent => self.status = Some(false),
             Sibling::Unknown => return not_understood("grubenv cannot be read"),
             Sibling::Holds(text) => {
-                let Some(pairs) = parse_grubenv(&text) else {
+                self.around.spend(text.len())?;
+                let Some(pairs) = parse_grubenv(text) else {
                     return not_understood("grubenv is damaged");
                 };
                 for (name, value) in pairs {
                     if names.is_empty() || names.contains(&name.as_slice()) {
-                        self.set(&name, Some(value));
+                        self.set(&name, Some(value))?;
                     }
                 }
                 self.status = Some(true);
@@ -125,22 +143,30 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) fn source(&mut self, word: &Word) -> Result<(), Stop> {
-        let name = sibling_name(word);
-        let text = match name
-            .as_deref()
-            .map(|name| (name, (self.around.sibling)(name)))
-        {
-            Some((_, Sibling::Absent)) => {
+    pub(super) fn source(&mut self, word: &Word<'_>) -> Result<(), Stop> {
+        let unreadable = || not_understood("another file that cannot be read");
+        let Some(name) = sibling_name(word) else {
+            return unreadable();
+        };
+        let text = match (name, self.around.file(name)) {
+            (_, Sibling::Absent) => {
                 self.status = Some(false);
                 return Ok(());
             }
             // Nothing but a password is in it (grub2-setpassword), and nobody else may read it.
-            Some((b"user.cfg", _)) => return Ok(()),
-            Some((_, Sibling::Holds(text))) => text,
-            _ => return not_understood("another file that cannot be read"),
+            (b"user.cfg", _) => return Ok(()),
+            (_, Sibling::Holds(text)) => text,
+            (_, Sibling::Unknown) => return unreadable(),
         };
-        let block = parse_script(&text).map_err(Stop::NotUnderstood)?;
+        let block = match self.sourced.get(name) {
+            Some(block) => Rc::clone(block),
+            None => {
+                self.around.spend(PARSED * text.len())?;
+                let block = parse_script(text).map_err(Stop::NotUnderstood)?;
+                self.sourced.insert(name.to_vec(), Rc::clone(&block));
+                block
+            }
+        };
         self.deeper(|run| run.run(&block))
     }
 }

@@ -31,7 +31,7 @@ use bls::{Snippet, parse_snippet};
 /// Entries that are read of a directory; more are no machine's.
 const SNIPPETS: usize = 1000;
 /// The most of the file of one.
-const SNIPPET_CAP: u64 = 64 * 1024;
+const SNIPPET_CAP: u64 = 16 * 1024;
 /// Notes that are kept.
 const NOTES: usize = 32;
 

@@ -3,6 +3,7 @@
 //! Every value may be unknown, and so may every condition. Where a condition is, both of its sides are gone through and
 //! whatever either changes is unknown, or uncertain, from there on. A command that is not known stops all of it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -12,10 +13,16 @@ use super::condition;
 use super::expand::sibling_name;
 use super::script::{Block, Statement, Word};
 
-/// Statements that are carried out: a file of 200 kernels takes a few thousand.
-const STEPS: usize = 200_000;
-/// What setting a variable counts for, so that there are not more than ten thousand.
-const VARIABLE: usize = 20;
+/// The work that is done for all scripts of a machine, in bytes that are gone through: a file of 200 kernels takes 2 MiB.
+pub(super) const WORK: usize = 16 * 1024 * 1024;
+/// What a statement counts for.
+const STATEMENT: usize = 64;
+/// A piece of a word.
+const PART: usize = 16;
+/// A variable that is set: what is kept of it, so that there are not more than ten thousand.
+const VARIABLE: usize = 1024;
+/// An entry of the menu.
+pub(super) const ENTRY: usize = 512;
 /// Functions inside functions, and files inside files.
 const DEPTH: usize = 8;
 /// Known or not.
@@ -29,12 +36,42 @@ pub(super) enum Sibling {
     Unknown,
 }
 
+static UNKNOWN: Sibling = Sibling::Unknown;
+
 /// What there is beside the script.
+#[derive(Clone, Copy)]
 pub(super) struct Surroundings<'a> {
     /// Files in the directory of `grub.cfg`, by name.
-    pub(super) sibling: &'a dyn Fn(&[u8]) -> Sibling,
+    pub(super) files: &'a [(&'static str, Sibling)],
     /// Entries of the Boot Loader Specification; or why they are not known.
-    pub(super) snippets: Result<Vec<Snippet>, String>,
+    pub(super) snippets: &'a Snippets,
+    /// What is left of the work that may be done.
+    pub(super) left: &'a Cell<usize>,
+}
+
+/// Entries of the Boot Loader Specification; or why they are not known.
+pub(super) type Snippets = Result<Vec<Rc<Snippet>>, String>;
+
+impl<'a> Surroundings<'a> {
+    pub(super) fn file(&self, name: &[u8]) -> &'a Sibling {
+        let mut known = self.files.iter();
+        let known = known.find(|(known, _)| known.as_bytes() == name);
+        known.map_or(&UNKNOWN, |(_, sibling)| sibling)
+    }
+
+    /// Counts work; the error says that it is too much.
+    pub(super) fn spend(&self, work: usize) -> Result<(), Stop> {
+        match self.left.get().checked_sub(work) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => {
+                self.left.set(0);
+                not_understood("it does not come to an end, or is too large")
+            }
+        }
+    }
 }
 
 /// Why there is no telling.
@@ -47,18 +84,18 @@ pub(super) enum Stop {
 
 /// An entry of a menu.
 #[derive(Debug, Clone)]
-pub(super) struct Item {
+pub(super) struct Item<'a> {
     pub(super) id: Vec<u8>,
     pub(super) title: Vec<u8>,
-    pub(super) body: Body,
+    pub(super) body: Body<'a>,
     /// Whether it is there depends on what no file tells.
     pub(super) uncertain: bool,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Body {
-    Submenu(Block),
-    Commands(Block),
+pub(super) enum Body<'a> {
+    Submenu(Block<'a>),
+    Commands(Block<'a>),
     Snippet(Rc<Snippet>),
 }
 
@@ -73,16 +110,17 @@ pub(super) enum Loads {
 
 /// The state of a script.
 pub(super) struct Run<'a> {
-    pub(super) around: &'a Surroundings<'a>,
+    pub(super) around: Surroundings<'a>,
     variables: BTreeMap<Vec<u8>, Value>,
-    functions: BTreeMap<Vec<u8>, Option<Block>>,
-    pub(super) menu: Vec<Item>,
+    functions: BTreeMap<&'a [u8], Option<Block<'a>>>,
+    /// Other files that were taken in.
+    pub(super) sourced: BTreeMap<Vec<u8>, Block<'a>>,
+    pub(super) menu: Vec<Item<'a>>,
     /// `$?`.
     pub(super) status: Option<bool>,
     /// Conditions around this place that are not known.
     pub(super) unsure: usize,
     depth: usize,
-    steps: usize,
     kernels: Vec<Value>,
     hypervisor: bool,
     other: Option<Vec<u8>>,
@@ -95,16 +133,16 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(around: &'a Surroundings<'a>) -> Self {
+    pub(super) fn new(around: Surroundings<'a>) -> Self {
         Self {
             around,
             variables: BTreeMap::new(),
             functions: BTreeMap::new(),
+            sourced: BTreeMap::new(),
             menu: Vec::new(),
             status: Some(true),
             unsure: 0,
             depth: 0,
-            steps: 0,
             kernels: Vec::new(),
             hypervisor: false,
             other: None,
@@ -114,18 +152,20 @@ impl<'a> Run<'a> {
         }
     }
 
-    pub(super) fn run(&mut self, block: &Block) -> Result<(), Stop> {
+    pub(super) fn run(&mut self, block: &Block<'a>) -> Result<(), Stop> {
         for statement in block.iter() {
-            self.steps += 1;
-            if self.steps > STEPS {
-                return not_understood("it does not come to an end");
-            }
+            self.around.spend(STATEMENT)?;
             match statement {
-                Statement::Command { words, block } => self.command(words, block.as_ref())?,
+                Statement::Command { words, block } => {
+                    let parts = words.iter().flat_map(|word| &word.parts);
+                    self.around
+                        .spend(parts.map(|part| PART + part.size()).sum())?;
+                    self.command(words, block.as_ref())?;
+                }
                 Statement::If { arms, otherwise } => self.conditional(arms, otherwise)?,
                 Statement::Function { name, body } => {
                     let known = (self.unsure == 0).then(|| Rc::clone(body));
-                    self.functions.insert(name.clone(), known);
+                    self.functions.insert(name, known);
                 }
             }
         }
@@ -133,13 +173,13 @@ impl<'a> Run<'a> {
     }
 
     /// The entries of a submenu, which take the place of the menu's.
-    pub(super) fn enter(&mut self, block: &Block) -> Result<(), Stop> {
+    pub(super) fn enter(&mut self, block: &Block<'a>) -> Result<(), Stop> {
         self.menu.clear();
         self.run(block)
     }
 
     /// What the commands of an entry load.
-    pub(super) fn load(&mut self, block: &Block) -> Result<Loads, Stop> {
+    pub(super) fn load(&mut self, block: &Block<'a>) -> Result<Loads, Stop> {
         self.kernels.clear();
         self.hypervisor = false;
         self.other = None;
@@ -171,17 +211,23 @@ impl<'a> Run<'a> {
         (!unknown).then(Vec::new)
     }
 
-    pub(super) fn set(&mut self, name: &[u8], value: Value) {
+    pub(super) fn set(&mut self, name: &[u8], value: Value) -> Result<(), Stop> {
+        let size = name.len() + value.as_ref().map_or(0, Vec::len);
+        self.around.spend(VARIABLE + size)?;
         let value = match self.unsure {
             0 => value,
             _ if self.variable(name) == value => value,
             _ => None,
         };
         self.variables.insert(name.to_vec(), value);
-        self.steps += VARIABLE;
+        Ok(())
     }
 
-    fn conditional(&mut self, arms: &[(Block, Block)], otherwise: &Block) -> Result<(), Stop> {
+    fn conditional(
+        &mut self,
+        arms: &[(Block<'a>, Block<'a>)],
+        otherwise: &Block<'a>,
+    ) -> Result<(), Stop> {
         let before = self.unsure;
         let mut taken = false;
         for (condition, body) in arms {
@@ -203,13 +249,23 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn command(&mut self, words: &[Word], block: Option<&Block>) -> Result<(), Stop> {
+    /// A command, with any number of `!` in front.
+    fn command(&mut self, words: &[Word<'a>], block: Option<&Block<'a>>) -> Result<(), Stop> {
+        let last = words.len() - 1;
+        let negations = words[..last].iter();
+        let negations = negations.take_while(|word| word.plain() == Some(b"!"));
+        let negations = negations.count();
+        self.simple(&words[negations..], block)?;
+        if negations % 2 == 1 {
+            self.status = self.status.map(|status| !status);
+        }
+        Ok(())
+    }
+
+    fn simple(&mut self, words: &[Word<'a>], block: Option<&Block<'a>>) -> Result<(), Stop> {
         let Some(name) = words[0].plain() else {
-            return match self.assignment(&words[0]) {
-                Some((name, value)) if words.len() == 1 => {
-                    self.set(&name, value);
-                    Ok(())
-                }
+            return match self.assignment(&words[0])? {
+                Some((name, value)) if words.len() == 1 => self.set(name, value),
                 _ => not_understood("a command whose name is not plain"),
             };
         };
@@ -219,11 +275,7 @@ impl<'a> Run<'a> {
             _ => {}
         }
         match name {
-            b"!" if words.len() > 1 => {
-                self.command(&words[1..], None)?;
-                self.status = self.status.map(|status| !status);
-            }
-            b"[" | b"test" => self.status = self.test(words),
+            b"[" | b"test" => self.status = self.test(words)?,
             b"true" => self.status = Some(true),
             b"false" => self.status = Some(false),
             b"set" => self.set_all(&words[1..])?,
@@ -233,14 +285,14 @@ impl<'a> Run<'a> {
             b"blscfg" if words.len() == 1 => self.add_snippets()?,
             b"source" | b"." if words.len() == 2 => self.source(&words[1])?,
             b"configfile" => return Err(Stop::Elsewhere),
-            b"linux" | b"linux16" | b"linuxefi" => self.kernel(words),
+            b"linux" | b"linux16" | b"linuxefi" => self.kernel(words)?,
             b"multiboot" | b"multiboot2" | b"xen_hypervisor" => self.hypervisor = true,
-            b"module" | b"module2" | b"xen_module" => self.module(words),
+            b"module" | b"module2" | b"xen_module" => self.module(words)?,
             _ if OTHERS.contains(&name) => self.loads_other(name)?,
             _ if SETTERS.contains(&name) => self.sets_unknown(words)?,
             _ if INERT.contains(&name) => self.status = None,
-            _ if words.len() == 1 && name.contains(&b'=') => match self.assignment(&words[0]) {
-                Some((name, value)) => self.set(&name, value),
+            _ if words.len() == 1 && name.contains(&b'=') => match self.assignment(&words[0])? {
+                Some((name, value)) => self.set(name, value)?,
                 None => return unknown_command(name),
             },
             _ => return self.call(name),
@@ -270,10 +322,10 @@ impl<'a> Run<'a> {
     }
 
     /// `set name=value`.
-    fn set_all(&mut self, words: &[Word]) -> Result<(), Stop> {
+    fn set_all(&mut self, words: &[Word<'_>]) -> Result<(), Stop> {
         for word in words {
-            match self.assignment(word) {
-                Some((name, value)) => self.set(&name, value),
+            match self.assignment(word)? {
+                Some((name, value)) => self.set(name, value)?,
                 None => return not_understood("an odd set command"),
             }
         }
@@ -281,10 +333,10 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn unset_all(&mut self, words: &[Word]) -> Result<(), Stop> {
+    fn unset_all(&mut self, words: &[Word<'_>]) -> Result<(), Stop> {
         for word in words {
             match word.plain() {
-                Some(name) => self.set(name, Some(Vec::new())),
+                Some(name) => self.set(name, Some(Vec::new()))?,
                 None => return not_understood("an odd unset command"),
             }
         }
@@ -292,7 +344,7 @@ impl<'a> Run<'a> {
     }
 
     /// Red Hat's commands for the counters in grubenv.
-    fn count(&mut self, command: &[u8], words: &[Word]) -> Result<(), Stop> {
+    fn count(&mut self, command: &[u8], words: &[Word<'_>]) -> Result<(), Stop> {
         let Some(name) = words.get(1).and_then(Word::plain) else {
             return not_understood("an odd counter");
         };
@@ -302,32 +354,40 @@ impl<'a> Run<'a> {
         });
         let step = if command == b"increment" { 1 } else { -1 };
         let number = number.and_then(|number| number.checked_add(step));
-        self.set(name, number.map(|number| number.to_string().into_bytes()));
+        self.set(name, number.map(|number| number.to_string().into_bytes()))?;
         self.status = None;
         Ok(())
     }
 
-    fn kernel(&mut self, words: &[Word]) {
-        // What is empty is no word.
-        let word = words[1..].iter().find(|word| !self.expand(word).is_empty());
-        let image = word.and_then(|word| self.path(word));
+    fn kernel(&mut self, words: &[Word<'_>]) -> Result<(), Stop> {
+        let mut image = None;
+        for word in &words[1..] {
+            // What is empty is no word.
+            if !self.expand(word)?.is_empty() {
+                image = self.path(word)?;
+                break;
+            }
+        }
         if self.unsure == 0 {
             self.kernels.clear();
         }
         self.kernels.push(image.filter(|path| !path.is_empty()));
         self.status = None;
+        Ok(())
     }
 
     /// Below a hypervisor the first module is the kernel.
-    fn module(&mut self, words: &[Word]) {
+    fn module(&mut self, words: &[Word<'_>]) -> Result<(), Stop> {
         let first = words[1..].iter().find(|word| {
             let option = word.plain().is_some_and(|text| text.starts_with(b"--"));
             !option
         });
         if self.hypervisor && self.kernels.is_empty() {
-            self.kernels.push(first.and_then(|word| self.path(word)));
+            let image = first.map_or(Ok(None), |word| self.path(word))?;
+            self.kernels.push(image);
         }
         self.status = None;
+        Ok(())
     }
 
     fn loads_other(&mut self, name: &[u8]) -> Result<(), Stop> {
@@ -341,7 +401,7 @@ impl<'a> Run<'a> {
     }
 
     /// Commands that put something into a variable.
-    fn sets_unknown(&mut self, words: &[Word]) -> Result<(), Stop> {
+    fn sets_unknown(&mut self, words: &[Word<'_>]) -> Result<(), Stop> {
         self.status = None;
         let mut names = Vec::new();
         let mut rest = words[1..].iter();
@@ -364,28 +424,29 @@ impl<'a> Run<'a> {
             Some(_) => names.extend(words[1..].iter().filter_map(Word::plain)),
         }
         for name in names {
+            self.around.spend(VARIABLE + name.len())?;
             self.variables.insert(name.to_vec(), None);
         }
         Ok(())
     }
 
-    pub(super) fn test(&self, words: &[Word]) -> Option<bool> {
+    pub(super) fn test(&self, words: &[Word<'_>]) -> Result<Option<bool>, Stop> {
         let words = match words {
-            [first, inside @ .., last] if first.plain() == Some(b"[") => {
-                (last.plain() == Some(b"]")).then_some(inside)?
-            }
-            [first] if first.plain() == Some(b"[") => return None,
+            [first, inside @ .., last] if first.plain() == Some(b"[") => match last.plain() {
+                Some(b"]") => inside,
+                _ => return Ok(None),
+            },
+            [first] if first.plain() == Some(b"[") => return Ok(None),
             _ => &words[1..],
         };
         let mut arguments = Vec::new();
         for word in words {
             let sibling = sibling_name(word);
-            arguments.extend(self.expand(word).into_iter().map(|value| {
-                let sibling = sibling.as_deref().map(|name| (self.around.sibling)(name));
-                condition::Argument { value, sibling }
-            }));
+            let sibling = sibling.map(|name| self.around.file(name));
+            let fields = self.expand(word)?.into_iter();
+            arguments.extend(fields.map(|value| condition::Argument { value, sibling }));
         }
-        condition::holds(&arguments)
+        Ok(condition::holds(&arguments))
     }
 }
 

@@ -9,6 +9,8 @@ use crate::model::Bytes;
 /// Where the two partitions are mounted, as the Boot Loader Specification and Debian have it.
 const MOUNTED: [&str; 3] = ["/efi", "/boot", "/boot/efi"];
 const CAP: u64 = 64 * 1024;
+/// The longest pattern: an id is a name, of 255 bytes at most.
+const PATTERN: usize = 1024;
 /// What an os-release file may take inside a unified kernel image.
 const OS_RELEASE_CAP: usize = 64 * 1024;
 /// Unified kernel images that are looked into.
@@ -285,6 +287,9 @@ fn find<'a>(items: &'a [Item], pattern: Option<&[u8]>) -> Result<Option<&'a Item
     if pattern.starts_with(b"auto-") {
         let pattern = Bytes::from(pattern);
         return Err(format!("it is to start {}", pattern.escaped()));
+    }
+    if pattern.len() > PATTERN {
+        return Err("it asks for an entry by a pattern that is too long".to_owned());
     }
     let matches = |item: &&Item| {
         // bootctl strips counters from ids.

@@ -79,6 +79,16 @@ fn t9_08_a_directory_that_may_not_be_read() {
     scene.boots_unknown(LoaderKind::SystemdBoot, note);
 }
 
+/// A command that is carried out a hundred thousand times.
+fn often(command: &str) -> String {
+    let mut script = format!("function f0 {{ {command}\n}}\n");
+    for at in 1..=5 {
+        let inner = format!("f{}; ", at - 1).repeat(10);
+        script += &format!("function f{at} {{ {inner} }}\n");
+    }
+    script + "f5\n"
+}
+
 /// A script that would take for ever, or all memory, is given up.
 #[test]
 fn t9_08_scripts_without_end() {
@@ -100,6 +110,16 @@ fn t9_08_scripts_without_end() {
     let words = "a=1 ".to_owned() + &"$a ".repeat(2000);
     let tokens = "a ;".repeat(200_000);
     let variables: String = (0..20_000).map(|at| format!("v{at}=1\n")).collect();
+    let not = "! ".repeat(100_000) + "true\n";
+    let fields = format!("set a=\"{}\"\n", "b ".repeat(500));
+    let titles = format!("{fields}menuentry {} {{ linux /a }}\n", "$a ".repeat(900)).repeat(100);
+    let glued = format!("{fields}menuentry {} {{ linux /a }}\n", "$a".repeat(60_000));
+    let tests = format!("{fields}[ {} ]\n", "$a ".repeat(900)).repeat(200);
+    let conditions = "if true; then ".repeat(20) + &"a".repeat(10) + &"; fi".repeat(20);
+    let arms = "if false; then true\n".to_owned() + &"elif false; then true\n".repeat(100_000);
+    let plain = "a ".repeat(524_288);
+    let quotes = "''".repeat(500_000) + "\n";
+    let pieces = "'a'\"b\"".repeat(170_000) + "\n";
     let all = [
         many + "g\n",
         growing,
@@ -109,10 +129,38 @@ fn t9_08_scripts_without_end() {
         words,
         tokens,
         variables,
+        not,
+        titles,
+        glued,
+        tests,
+        conditions,
+        arms,
+        plain,
+        quotes,
+        pieces,
+        often(&format!("[ -n \"{}\" ]", "A".repeat(900_000))),
+        often(&format!("linux \"{}\"", "A".repeat(900_000))),
+        often(&format!("[ -f $prefix/{} ]", "A".repeat(900_000))),
+        often(&format!("v{}=1", "A".repeat(900_000))),
+        often("load_env"),
+        often("source $prefix/custom.cfg"),
+        often("blscfg"),
     ];
+    let environment = "# GRUB Environment Block\n".to_owned() + &"#\n".repeat(32_000);
+    let custom = "# comment\n".repeat(100_000);
+    let text = format!("title {}\n", "t".repeat(16_000));
+    let names: Vec<String> = (0..1000).map(|at| format!("{at}.conf")).collect();
+    let entries: Vec<(&[u8], &[u8])> = names
+        .iter()
+        .map(|name| (name.as_bytes(), text.as_bytes()))
+        .collect();
+    let beside = Beside::of(
+        Some(environment.as_bytes()),
+        Some(custom.as_bytes()),
+        &entries,
+    );
     for script in all {
         let started = Instant::now();
-        let beside = Beside::of(None, None, &[]);
         assert!(parse_grub_cfg(script.as_bytes(), &beside).is_err());
         assert!(
             started.elapsed() < Duration::from_secs(2),
@@ -265,4 +313,74 @@ proptest! {
             }
         }
     }
+}
+
+/// As deep as is gone: functions within functions, and in each conditions within conditions.
+#[test]
+fn t9_08_deepest_script() {
+    let mut script = "menuentry a { linux /a }\nfunction f0 { true; }\n".to_owned();
+    for at in 1..=7 {
+        let (open, close) = ("if true; then ".repeat(30), "; fi".repeat(30));
+        let inner = at - 1;
+        script += &format!("function f{at} {{ {open} f{inner} {close}\n}}\n");
+    }
+    let script = script + "f7\n";
+    // The least stack that a thread gets.
+    let run = move || {
+        let beside = Beside::of(None, None, &[]);
+        parse_grub_cfg(script.as_bytes(), &beside).map(|found| found.unwrap().image)
+    };
+    let thread = std::thread::Builder::new().stack_size(1024 * 1024);
+    let found = thread.spawn(run).unwrap().join().unwrap();
+    assert_eq!(found, Ok(b"/a".to_vec()));
+}
+
+/// Negations without end are no depth.
+#[test]
+fn t9_08_negations() {
+    let boots = |count: usize| {
+        let not = "! ".repeat(count);
+        let script = format!(
+            "if {not}true; then default=0; else default=1; fi\n\
+             menuentry a {{ linux /a }}\nmenuentry b {{ linux /b }}\n"
+        );
+        let found = parse_grub_cfg(script.as_bytes(), &Beside::of(None, None, &[]));
+        found.unwrap().unwrap().image
+    };
+    assert_eq!((boots(0), boots(1)), (b"/a".to_vec(), b"/b".to_vec()));
+    assert_eq!((boots(998), boots(999)), (b"/a".to_vec(), b"/b".to_vec()));
+}
+
+/// Nothing is claimed where not all was looked at.
+#[test]
+fn t9_08_more_systems_than_anybody_has() {
+    let cfg = "menuentry a { linux /vmlinuz-6.1 }\n";
+    let scene = Scene::new()
+        .images(&["/boot/vmlinuz-6.1"])
+        .variable("LoaderInfo", "GRUB 2.12")
+        .file("/boot/grub/grub.cfg", cfg);
+    let with = |scene: Scene, count: usize| {
+        (0..count).fold(scene, |scene, at| {
+            scene.file(&format!("/boot/efi/EFI/{at}/grub.cfg"), cfg)
+        })
+    };
+    let scene = with(scene, 32);
+    scene.boots(LoaderKind::Grub, "/boot/vmlinuz-6.1", "6.1");
+    with(scene, 33).boots_unknown(LoaderKind::Grub, "more than 32 names");
+}
+
+/// However many scripts there are, the work is that of one.
+#[test]
+fn t9_08_scripts_that_take_long_one_after_another() {
+    let slow = "menuentry a { linux /vmlinuz-6.1 }\n".to_owned()
+        + &often("true")[..].replace("f5\n", "f4\n");
+    let scene = Scene::new()
+        .images(&["/boot/vmlinuz-6.1"])
+        .variable("LoaderInfo", "GRUB 2.12")
+        .file("/boot/grub/grub.cfg", &slow);
+    scene.boots(LoaderKind::Grub, "/boot/vmlinuz-6.1", "6.1");
+    let scene = (0..32).fold(scene, |scene, at| {
+        scene.file(&format!("/boot/efi/EFI/{at}/grub.cfg"), &slow)
+    });
+    scene.boots_unknown(LoaderKind::Grub, "does not come to an end");
 }

@@ -94,6 +94,29 @@ fn t9_08_prev_saved_entry_is_for_the_boot_after() {
 fn t9_08_image_is_gone() {
     let scene = debian("debian-id").without(&format!("/boot/vmlinuz-{OLD}"));
     scene.boots_unknown(G, "which is not there");
+    let note = |scene: &Scene| scene.read().notes;
+    let gone = format!("would boot /boot/vmlinuz-{OLD}, which is not there");
+    let id = format!(
+        "the default entry, gnulinux-{OLD}-advanced-0b6e5b36-6fa3-4b2c-9d2d-4d7e61bb3c3f, "
+    );
+    assert_eq!(note(&scene), [format!("{id}{gone}")]);
+    // Another file does not make it another thing.
+    let other = "menuentry a { linux /a }\n";
+    let scene = scene.file("/boot/grub2/grub.cfg", other);
+    assert_eq!(
+        note(&scene),
+        ["the default entry, a, would boot /boot/a, which is not there"]
+    );
+    // Nor is it said beside what boots no Linux.
+    let windows = "menuentry w { chainloader /EFI/x.efi }\n";
+    let scene = Scene::new().file("/boot/grub/grub.cfg", windows);
+    let said = "cannot tell what /boot/grub/grub.cfg boots: the default entry boots no Linux, but: chainloader";
+    assert_eq!(note(&scene), [said]);
+    let scene = Scene::new()
+        .file("/boot/grub2/grub.cfg", windows)
+        .file("/boot/grub/grub.cfg", other);
+    let said = said.replace("grub/", "grub2/");
+    assert_eq!(note(&scene), [said]);
 }
 
 #[test]

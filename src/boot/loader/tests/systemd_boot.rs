@@ -194,3 +194,18 @@ fn t9_08_which_loader() {
         .images(&["/boot/vmlinuz-6.1"])
         .boots_unknown(LoaderKind::Unknown, "");
 }
+
+/// A pattern that would take long, with each of a thousand names.
+#[test]
+fn t9_08_long_patterns() {
+    let entry = "linux /vmlinuz-6.1\n";
+    let scene = (0..200).fold(Scene::new().images(&["/efi/vmlinuz-6.1"]), |scene, at| {
+        let name = format!("{at}{}", "a".repeat(240));
+        scene.file(&format!("/efi/loader/entries/{name}.conf"), entry)
+    });
+    let pattern = format!("*[{}]*[x]", "b".repeat(60_000));
+    let scene = scene.file("/efi/loader/loader.conf", format!("default {pattern}\n"));
+    let started = std::time::Instant::now();
+    scene.boots_unknown(S, "a pattern that is too long");
+    assert!(started.elapsed() < std::time::Duration::from_secs(1));
+}
