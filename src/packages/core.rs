@@ -367,4 +367,31 @@ mod tests {
             Before::Unknown,
         );
     }
+
+    /// Damage that both questions meet is said in the same words: whoever sorts and takes out what is repeated has it once.
+    #[test]
+    fn t9_17_damage_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let below = |path: &str| dir.path().join("var/lib/dpkg").join(path);
+        std::fs::create_dir_all(below("info")).unwrap();
+        let status = "Package: dbus\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\nbroken\n\n";
+        std::fs::write(below("status"), status).unwrap();
+        std::fs::write(below("info/dbus.list"), "/.\n/usr/bin/dbus\n").unwrap();
+        let listed = Listed {
+            name: "dbus".to_owned(),
+            by: ListedBy::Name,
+            ..Listed::default()
+        };
+        let (core, by_core) = core(dir.path(), &[listed], Timestamp { secs: 0, nanos: 0 });
+        assert_eq!(core.changed.len(), 1);
+        let questions = crate::packages::Questions {
+            paths: [crate::model::Bytes::from("/usr/bin/dbus")].into(),
+            ..crate::packages::Questions::default()
+        };
+        let (_, by_ask) = crate::packages::ask(dir.path(), &questions);
+        assert_eq!(by_ask.len(), 1, "{by_ask:?}");
+        assert!(by_core.len() > 1, "{by_core:?}");
+        let all: BTreeSet<Problem> = by_core.into_iter().chain(by_ask).collect();
+        assert_eq!(all.len(), 1, "{all:?}");
+    }
 }
