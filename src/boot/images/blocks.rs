@@ -13,6 +13,8 @@ pub(super) trait Frame {
 const WINDOW: usize = 64 * 1024;
 /// Empty blocks in a row: nothing makes them, and each costs.
 const EMPTY_CAP: u32 = 16;
+/// What was given is dropped when it is more than this: not after each block, which may be small.
+const GIVEN_CAP: usize = 16 * WINDOW;
 
 /// What a frame unpacks, as a reader.
 pub(super) struct Blocks<R, F> {
@@ -39,8 +41,10 @@ impl<R: Read, F: Frame> Read for Blocks<R, F> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut empty = 0;
         while self.given == self.out.len() && !self.ended {
-            self.out.drain(..self.out.len().saturating_sub(WINDOW));
-            self.given = self.out.len();
+            if self.given > GIVEN_CAP {
+                self.out.drain(..self.given - WINDOW);
+                self.given = WINDOW;
+            }
             self.ended = !self.frame.next(&mut self.packed, &mut self.out)?;
             empty += 1;
             if empty == EMPTY_CAP {
@@ -57,12 +61,19 @@ impl<R: Read, F: Frame> Read for Blocks<R, F> {
 
 /// The frames of lz4 (doc/lz4_Frame_format.md of lz4). Checksums are skipped: a banner that reads well is one.
 #[derive(Default)]
-pub(super) enum Lz4 {
+pub(super) struct Lz4 {
+    kind: Kind,
+    /// Where blocks are unpacked to: how large one is shows only then.
+    room: Vec<u8>,
+}
+
+#[derive(Default, Clone, Copy)]
+enum Kind {
     /// Nothing was read yet.
     #[default]
     Start,
-    /// Blocks of 8 MiB, each on its own.
-    Legacy,
+    /// Blocks of 8 MiB, each on its own, but for the last one: then another frame may begin.
+    Legacy { last: bool },
     /// A frame with a header.
     Modern {
         block: usize,
@@ -77,30 +88,17 @@ const LEGACY_BLOCK: usize = 8 * 1024 * 1024;
 
 impl Frame for Lz4 {
     fn next(&mut self, packed: &mut dyn Read, out: &mut Vec<u8>) -> io::Result<bool> {
-        match *self {
-            Self::Start => {
-                *self = match u32_le(packed)? {
-                    LEGACY => Self::Legacy,
+        match self.kind {
+            Kind::Start => {
+                self.kind = match u32_le(packed)? {
+                    LEGACY => Kind::Legacy { last: false },
                     MODERN => modern(packed)?,
                     _ => return Err(damaged("it does not begin as one")),
                 };
                 Ok(true)
             }
-            Self::Legacy => {
-                // The file ends, or the size that the kernel's build appends follows: no block is that large.
-                let size = match u32_le(packed) {
-                    Ok(LEGACY) => return Ok(true),
-                    Ok(size) => to_size(size),
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-                    Err(error) => return Err(error),
-                };
-                if size > LEGACY_BLOCK + LEGACY_BLOCK / 255 + 16 {
-                    return Ok(false);
-                }
-                let block = exactly(packed, size)?;
-                lz4(&block, LEGACY_BLOCK, 0, out)
-            }
-            Self::Modern {
+            Kind::Legacy { last } => self.legacy(packed, last, out),
+            Kind::Modern {
                 block,
                 linked,
                 checksums,
@@ -121,14 +119,58 @@ impl Frame for Lz4 {
                     out.extend_from_slice(&data);
                     return Ok(true);
                 }
-                lz4(&data, block, if linked { WINDOW } else { 0 }, out)
+                self.block(&data, block, if linked { WINDOW } else { 0 }, out)?;
+                Ok(true)
             }
         }
     }
 }
 
+impl Lz4 {
+    fn legacy(&mut self, packed: &mut dyn Read, last: bool, out: &mut Vec<u8>) -> io::Result<bool> {
+        // The file ends, or the size that the kernel's build appends follows: no block is that large.
+        let size = match u32_le(packed) {
+            Ok(LEGACY) => {
+                self.kind = Kind::Legacy { last: false };
+                return Ok(true);
+            }
+            Ok(size) => to_size(size),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        if size > LEGACY_BLOCK + LEGACY_BLOCK / 255 + 16 {
+            return Ok(false);
+        }
+        if last {
+            return Err(damaged("a block that is not the last one is short"));
+        }
+        let block = exactly(packed, size)?;
+        let count = self.block(&block, LEGACY_BLOCK, 0, out)?;
+        self.kind = Kind::Legacy {
+            last: count < LEGACY_BLOCK,
+        };
+        Ok(true)
+    }
+
+    /// Unpacks a block of at most `cap` bytes that may refer to the last `back` bytes before it.
+    fn block(
+        &mut self,
+        block: &[u8],
+        cap: usize,
+        back: usize,
+        out: &mut Vec<u8>,
+    ) -> io::Result<usize> {
+        self.room.resize(cap, 0);
+        let known = &out[out.len().saturating_sub(back)..];
+        let count = lz4_flex::block::decompress_into_with_dict(block, &mut self.room, known)
+            .map_err(|error| damaged(&error.to_string()))?;
+        out.extend_from_slice(&self.room[..count]);
+        Ok(count)
+    }
+}
+
 /// The descriptor of a modern frame.
-fn modern(packed: &mut dyn Read) -> io::Result<Lz4> {
+fn modern(packed: &mut dyn Read) -> io::Result<Kind> {
     let descriptor = exactly(packed, 2)?;
     let (flags, sizes) = (descriptor[0], descriptor[1]);
     if flags >> 6 != 1 {
@@ -146,23 +188,11 @@ fn modern(packed: &mut dyn Read) -> io::Result<Lz4> {
     };
     // The size of all, if it is there, and the sum over the descriptor.
     exactly(packed, if flags & 8 != 0 { 9 } else { 1 })?;
-    Ok(Lz4::Modern {
+    Ok(Kind::Modern {
         block,
         linked: flags & 0x20 == 0,
         checksums: flags & 0x10 != 0,
     })
-}
-
-/// Unpacks an lz4 block that may refer to the last `back` bytes before it.
-fn lz4(block: &[u8], cap: usize, back: usize, out: &mut Vec<u8>) -> io::Result<bool> {
-    let before = out.len();
-    out.resize(before + cap, 0);
-    let (known, room) = out.split_at_mut(before);
-    let known = &known[before.saturating_sub(back)..];
-    let count = lz4_flex::block::decompress_into_with_dict(block, room, known)
-        .map_err(|error| damaged(&error.to_string()))?;
-    out.truncate(before + count);
-    Ok(true)
 }
 
 /// The frames of lzop (lib/decompress_unlzo.c of the kernel), which have numbers in network order.
@@ -208,8 +238,11 @@ impl Frame for Lzop {
         out.resize(before + unpacked, 0);
         let count = lzokay::decompress::decompress(&block, &mut out[before..])
             .map_err(|error| damaged(&error.to_string()))?;
-        out.truncate(before + count);
-        Ok(true)
+        // As the kernel: else little would be unpacked where room for much was made.
+        match count == unpacked {
+            true => Ok(true),
+            false => Err(damaged("a block holds less than it says")),
+        }
     }
 }
 

@@ -29,7 +29,15 @@ const NO_TOKENS: [&[u8]; 14] = [
     b"vmlinux",
 ];
 /// Names of images beside their modules.
-const BESIDE_MODULES: [&[u8]; 4] = [b"vmlinuz", b"vmlinuz.efi", b"Image", b"vmlinux"];
+const BESIDE_MODULES: [&[u8]; 6] = [
+    b"vmlinuz",
+    b"vmlinuz.efi",
+    b"Image",
+    // SUSE's, on s390x and 32-bit ARM.
+    b"image",
+    b"zImage",
+    b"vmlinux",
+];
 
 /// All images that are installed, each once.
 pub(super) fn find(files: &Files<'_>, machine: &[u8]) -> Vec<Found> {
@@ -234,7 +242,8 @@ fn is_token(name: &[u8]) -> bool {
 /// Whether a name in `/boot` is that of a kernel that could be booted.
 fn is_image(name: &[u8]) -> bool {
     let image = starts_with_any(name, &[b"vmlinuz", b"vmlinux", b"Image", b"bzImage"])
-        || starts_with_any(name, &[b"zImage", b"uImage", b"kernel-"])
+        || starts_with_any(name, &[b"zImage", b"uImage", b"kernel-", b"image-"])
+        || name == b"image"
         || is_raspberry_pi(name);
     image && !is_beside(name) && !is_rescue(name)
 }

@@ -5,6 +5,7 @@ use std::io;
 
 use memchr::memmem::Finder;
 
+use super::effort::{Effort, Limit, late};
 use super::search::{Search, parse_release, search};
 use super::source::Part;
 use super::stream::{Compression, MAGICS};
@@ -16,12 +17,8 @@ const MIB: u64 = 1024 * 1024;
 const HEAD: usize = 4096;
 /// What is searched of an image that is not compressed. Kernels for debuggers are larger, but have the banner in front.
 const SEARCH_CAP: u64 = 128 * MIB;
-/// What is unpacked of an image.
-const UNPACK_CAP: u64 = 256 * MIB;
 /// What is taken in for that: the largest kernels of distributions have a quarter of it.
 const PACKED_CAP: u64 = 128 * MIB;
-/// What is unpacked of all images.
-const EFFORT: u64 = 2048 * MIB;
 /// Where a self-extracting image has its stream: behind little more than the decompressor.
 const CARVE_CAP: usize = 4 * 1024 * 1024;
 /// How often something in there may look like a stream.
@@ -29,51 +26,45 @@ const CARVE_TRIES: usize = 32;
 /// A unified image holds a zboot image, or a compressed one: nothing is wrapped more often.
 const DEPTH: u32 = 3;
 
-/// What may still be unpacked of all images.
-#[derive(Debug)]
-pub(super) struct Effort(u64);
-
-impl Default for Effort {
-    fn default() -> Self {
-        Self(EFFORT)
-    }
-}
-
 /// The form of an image, and its banner.
 pub(super) fn banner(image: &Part<'_>, effort: &mut Effort) -> (ImageForm, Outcome) {
-    let allowed = UNPACK_CAP.min(effort.0);
-    let mut cap = allowed;
-    let result = within(image, &mut cap, DEPTH);
-    effort.0 -= allowed - cap;
-    result
+    effort.spend(|limit| within(image, limit, DEPTH))
 }
 
-fn within(image: &Part<'_>, cap: &mut u64, depth: u32) -> (ImageForm, Outcome) {
+fn within(image: &Part<'_>, limit: &mut Limit, depth: u32) -> (ImageForm, Outcome) {
     if image.size() == 0 {
         return (ImageForm::Unknown, because("it is empty"));
     }
     let Some(depth) = depth.checked_sub(1) else {
         return (ImageForm::Unknown, because("it is wrapped too often"));
     };
-    match headed(image, cap, depth) {
+    match headed(image, limit, depth) {
         Ok(Some(result)) => result,
-        Ok(None) => searched(image, cap),
+        Ok(None) => searched(image, limit),
         Err(error) => (ImageForm::Unknown, Err(failed(&error))),
     }
 }
 
 /// What a header leads to; `None` if there is none that is known.
-fn headed(image: &Part<'_>, cap: &mut u64, depth: u32) -> io::Result<Option<(ImageForm, Outcome)>> {
+fn headed(
+    image: &Part<'_>,
+    limit: &mut Limit,
+    depth: u32,
+) -> io::Result<Option<(ImageForm, Outcome)>> {
     let head = image.bytes(0, HEAD)?;
     if let Some(setup) = header::parse_setup(&head) {
-        return Ok(Some((ImageForm::Header, x86(image, &setup, cap))));
+        return Ok(Some((ImageForm::Header, x86(image, &setup, limit))));
     }
     if let Some((offset, size)) = pe::parse_zboot(&head) {
-        let payload = unpacked(&image.part(offset, size), cap);
+        let payload = unpacked(&image.part(offset, size), limit);
         return Ok(Some((ImageForm::Zboot, payload)));
     }
     if let Some(size) = header::parse_uimage(&head) {
-        return Ok(Some(within(&image.part(header::UIMAGE, size), cap, depth)));
+        return Ok(Some(within(
+            &image.part(header::UIMAGE, size),
+            limit,
+            depth,
+        )));
     }
     let sections = pe::sections(image, &head)?;
     let section = |name: &[u8; 8]| {
@@ -82,7 +73,7 @@ fn headed(image: &Part<'_>, cap: &mut u64, depth: u32) -> io::Result<Option<(Ima
     };
     let (kernel, uname) = (section(b".linux\0\0"), section(b".uname\0\0"));
     if kernel.is_some() || uname.is_some() {
-        let outcome = unified(kernel, uname, cap, depth)?;
+        let outcome = unified(kernel, uname, limit, depth)?;
         return Ok(Some((ImageForm::Unified, outcome)));
     }
     let area = image.bytes(header::PARMAREA, header::PARMAREA_SIZE)?;
@@ -90,20 +81,20 @@ fn headed(image: &Part<'_>, cap: &mut u64, depth: u32) -> io::Result<Option<(Ima
         return Ok(Some((ImageForm::Header, header::pointed(image, at))));
     }
     if Compression::of(&head).is_some() {
-        return Ok(Some((ImageForm::Searched, unpacked(image, cap))));
+        return Ok(Some((ImageForm::Searched, unpacked(image, limit))));
     }
     Ok(None)
 }
 
 /// An x86 image: the text in its header, or else that of the compressed kernel.
-fn x86(image: &Part<'_>, setup: &header::Setup, cap: &mut u64) -> Outcome {
+fn x86(image: &Part<'_>, setup: &header::Setup, limit: &mut Limit) -> Outcome {
     let short = match setup.version {
         Some(at) => header::pointed(image, at),
         None => because("its header names no version"),
     };
     match (short, setup.payload) {
         (Err(why), Some((offset, size))) => {
-            unpacked(&image.part(offset, size), cap).map_err(|_| why)
+            unpacked(&image.part(offset, size), limit).map_err(|_| why)
         }
         (short, _) => short,
     }
@@ -113,11 +104,11 @@ fn x86(image: &Part<'_>, setup: &header::Setup, cap: &mut u64) -> Outcome {
 fn unified(
     kernel: Option<Part<'_>>,
     uname: Option<Part<'_>>,
-    cap: &mut u64,
+    limit: &mut Limit,
     depth: u32,
 ) -> io::Result<Outcome> {
     let inner = match kernel {
-        Some(kernel) => within(&kernel, cap, depth).1,
+        Some(kernel) => within(&kernel, limit, depth).1,
         None => because("it holds no kernel"),
     };
     if let (Err(_), Some(uname)) = (&inner, uname)
@@ -129,16 +120,16 @@ fn unified(
 }
 
 /// The banner in what a stream holds.
-fn unpacked(stream: &Part<'_>, cap: &mut u64) -> Outcome {
+fn unpacked(stream: &Part<'_>, limit: &mut Limit) -> Outcome {
     let stream = stream.part(0, PACKED_CAP);
     let head = stream.bytes(0, 16).map_err(|error| failed(&error))?;
     let Some(compression) = Compression::of(&head) else {
         return because("what it holds is compressed in a way that is not known");
     };
     let what = compression.word();
-    let mut reader = stream.reader();
+    let mut reader = stream.reader(limit.deadline);
     let found = match compression.unpack(&mut reader) {
-        Ok(mut unpacked) => search(&mut unpacked, cap),
+        Ok(mut unpacked) => search(&mut unpacked, limit),
         Err(error) => Search::Failed(error),
     };
     if let Some(why) = reader.into_broken()
@@ -152,6 +143,7 @@ fn unpacked(stream: &Part<'_>, cap: &mut u64) -> Outcome {
         Search::NotSoFar => because(&format!(
             "it holds {what} stream, and no kernel's banner in as much of it as is unpacked"
         )),
+        Search::Late => Err(late()),
         Search::Failed(error) if ends_early(&error) => {
             because(&format!("it holds {what} stream that ends early"))
         }
@@ -175,7 +167,7 @@ fn ends_early(error: &io::Error) -> bool {
 }
 
 /// An image without a header: it is searched as it is, and then for a stream in it.
-fn searched(image: &Part<'_>, cap: &mut u64) -> (ImageForm, Outcome) {
+fn searched(image: &Part<'_>, limit: &mut Limit) -> (ImageForm, Outcome) {
     let what = match image.bytes(0, 64) {
         Ok(head) => header::parse_kind(&head),
         Err(error) => return (ImageForm::Unknown, Err(failed(&error))),
@@ -183,9 +175,13 @@ fn searched(image: &Part<'_>, cap: &mut u64) -> (ImageForm, Outcome) {
     // A self-extracting image holds nothing but the stream; some compressions leave whole sentences readable, but with
     // gaps.
     if what != Some(header::ZIMAGE) {
-        let mut left = SEARCH_CAP;
-        match search(&mut image.reader(), &mut left) {
+        let mut raw = Limit {
+            bytes: SEARCH_CAP,
+            ..*limit
+        };
+        match search(&mut image.reader(limit.deadline), &mut raw) {
             Search::Found(banner) => return (ImageForm::Searched, Ok(banner)),
+            Search::Late => return (ImageForm::Unknown, Err(late())),
             Search::Failed(error) => return (ImageForm::Unknown, Err(failed(&error))),
             Search::NotSoFar => {
                 let why = format!(
@@ -197,7 +193,7 @@ fn searched(image: &Part<'_>, cap: &mut u64) -> (ImageForm, Outcome) {
             Search::Absent => {}
         }
     }
-    match (carved(image, cap), what) {
+    match (carved(image, limit), what) {
         (Ok(Some(outcome)), _) => (ImageForm::Searched, outcome),
         (Ok(None), Some(what)) => {
             let why = format!("it is {what} without a kernel's banner");
@@ -212,7 +208,7 @@ fn searched(image: &Part<'_>, cap: &mut u64) -> (ImageForm, Outcome) {
 }
 
 /// The banner in the first stream inside an image that holds one; else why the one that gave most did not.
-fn carved(image: &Part<'_>, cap: &mut u64) -> io::Result<Option<Outcome>> {
+fn carved(image: &Part<'_>, limit: &mut Limit) -> io::Result<Option<Outcome>> {
     let start = image.bytes(0, CARVE_CAP)?;
     let mut places: Vec<usize> = MAGICS
         .iter()
@@ -222,10 +218,10 @@ fn carved(image: &Part<'_>, cap: &mut u64) -> io::Result<Option<Outcome>> {
     places.sort_unstable();
     let mut best: Option<(u64, Outcome)> = None;
     for at in places.into_iter().take(CARVE_TRIES) {
-        let before = *cap;
-        let outcome = unpacked(&image.part(at as u64, u64::MAX), cap);
-        let gave = before - *cap;
-        if outcome.is_ok() {
+        let before = limit.bytes;
+        let outcome = unpacked(&image.part(at as u64, u64::MAX), limit);
+        let gave = before - limit.bytes;
+        if outcome.is_ok() || limit.deadline.has_passed() {
             return Ok(Some(outcome));
         }
         if best.as_ref().is_none_or(|(most, _)| gave > *most) {

@@ -1,16 +1,18 @@
 //! Kernel images of every kind: what each says of itself, without running anything.
 //!
 //! A banner is taken from a header where there is one; otherwise the image is searched, unpacked as far as needed and no
-//! further. All of it bounded: see [`form`].
+//! further. All of it bounded: see [`form`] and [`effort`].
 
 mod blocks;
 mod candidates;
+mod effort;
 mod form;
 mod header;
 pub(in crate::boot) mod pe;
 mod search;
 mod source;
 pub(in crate::boot) mod stream;
+mod zstd;
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +21,7 @@ use std::io;
 
 use super::files::{Files, Found, why_io};
 use crate::model::{Banner, Bytes, Image, ImageForm, WhyNot};
-use form::Effort;
+use effort::Effort;
 use source::Part;
 
 /// What an image says, or why that is not known.
@@ -27,11 +29,10 @@ type Outcome = Result<Banner, WhyNot>;
 
 /// All images that are installed, each once, by path.
 pub(super) fn read(files: &Files<'_>, machine: &[u8]) -> Vec<Image> {
-    let mut effort = Effort::default();
     let found = candidates::find(files, machine).into_iter();
-    let mut images: Vec<Image> = found
-        .map(|found| image(files, found, &mut effort))
-        .collect();
+    let mut images: Vec<Image> = Effort::of(files, |effort| {
+        found.map(|found| image(files, found, effort)).collect()
+    });
     images.sort_by(|a, b| a.path.cmp(&b.path));
     images
 }
@@ -42,7 +43,8 @@ pub(super) fn at(files: &Files<'_>, path: &[u8]) -> Option<Image> {
         files.note("look at", path, why);
         None
     });
-    Some(image(files, found?, &mut Effort::default()))
+    let found = found?;
+    Some(Effort::of(files, |effort| image(files, found, effort)))
 }
 
 fn image(files: &Files<'_>, found: Found, effort: &mut Effort) -> Image {
@@ -61,7 +63,7 @@ pub(in crate::boot) fn release_of(files: &Files<'_>, path: &[u8]) -> Result<Opti
     let Some(found) = files.find(path)? else {
         return Ok(None);
     };
-    let (_, banner) = read_found(files, &found, &mut Effort::default());
+    let (_, banner) = Effort::of(files, |effort| read_found(files, &found, effort));
     Ok(Some(banner?.release))
 }
 

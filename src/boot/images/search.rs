@@ -5,6 +5,7 @@ use std::io::{self, Read};
 
 use memchr::memmem::Finder;
 
+use super::effort::Limit;
 use crate::boot::kernel::parse_version;
 use crate::model::Banner;
 
@@ -23,24 +24,30 @@ pub(super) enum Search {
     Absent,
     /// There is none in as much as is searched.
     NotSoFar,
+    /// It was too late to go on.
+    Late,
     /// It could not be read any further.
     Failed(io::Error),
 }
 
-/// Searches what a reader gives, at most `cap` bytes of it; takes what it has read from `cap`.
-pub(super) fn search(reader: &mut dyn Read, cap: &mut u64) -> Search {
+/// Searches what a reader gives, as far as the limit allows; takes from that what it has read.
+pub(super) fn search(reader: &mut dyn Read, limit: &mut Limit) -> Search {
     let finder = Finder::new(START);
     let mut window = vec![0; WINDOW];
     let mut filled = 0;
     loop {
-        let room = usize::try_from(*cap).unwrap_or(WINDOW).min(WINDOW - filled);
+        if limit.deadline.has_passed() {
+            return Search::Late;
+        }
+        let room = usize::try_from(limit.bytes).unwrap_or(WINDOW);
+        let room = room.min(WINDOW - filled);
         let read = match reader.read(&mut window[filled..filled + room]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             read => read,
         };
         let count = *read.as_ref().unwrap_or(&0);
         filled += count;
-        *cap -= count as u64;
+        limit.bytes -= count as u64;
         let end = count == 0;
         // Decoders give little at a time.
         if !end && filled < WINDOW {
@@ -61,12 +68,14 @@ pub(super) fn search(reader: &mut dyn Read, cap: &mut u64) -> Search {
 
 /// Looks through a window: what it holds, and from where on the next one has to look again.
 fn look(window: &[u8], finder: &Finder<'_>, end: bool) -> (Option<Banner>, usize) {
-    for at in finder.find_iter(window) {
-        let rest = &window[at..];
-        if rest.len() < BANNER_CAP && !end {
+    let mut starts = finder.find_iter(window).peekable();
+    while let Some(at) = starts.next() {
+        if window.len() - at < BANNER_CAP && !end {
             return (None, at);
         }
-        if let Some(banner) = parse_banner(rest) {
+        // No banner holds the start of another one: so nothing is looked at twice, however many starts there are.
+        let next = starts.peek().copied().unwrap_or(window.len());
+        if let Some(banner) = parse_banner(&window[at..next]) {
             return (Some(banner), at);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use super::effort::{Deadline, late};
 use super::failed;
 use crate::boot::files::OpenFile;
 use crate::model::WhyNot;
@@ -79,11 +80,12 @@ impl<'a> Part<'a> {
         Ok(bytes)
     }
 
-    /// Reads from the start on.
-    pub(super) fn reader(&self) -> Reader<'a> {
+    /// Reads from the start on, until it is too late.
+    pub(super) fn reader(&self, deadline: Deadline) -> Reader<'a> {
         Reader {
             part: *self,
             at: 0,
+            deadline,
             broken: None,
         }
     }
@@ -93,6 +95,7 @@ impl<'a> Part<'a> {
 pub(super) struct Reader<'a> {
     part: Part<'a>,
     at: u64,
+    deadline: Deadline,
     broken: Option<WhyNot>,
 }
 
@@ -105,6 +108,10 @@ impl Reader<'_> {
 
 impl Read for Reader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if let Err(error) = self.deadline.check() {
+            self.broken = Some(late());
+            return Err(error);
+        }
         let left = self.part.size - self.at;
         let length = usize::try_from(left).unwrap_or(usize::MAX).min(into.len());
         let read = self

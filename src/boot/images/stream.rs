@@ -3,12 +3,13 @@
 use std::io::{self, Read};
 
 use super::blocks::{Blocks, Lz4, Lzop};
+use super::zstd::Zstd;
 
-/// `xz_wrap.sh` and `zstd -22 --ultra` of the kernel's build use windows of 128 MiB at most. They are not touched
-/// before something is unpacked into them.
-const WINDOW_CAP: u64 = 128 * 1024 * 1024;
-/// The same in KiB, with room for the rest of the decoder.
+/// `xz_wrap.sh` of the kernel's build uses windows of 128 MiB at most, with room for the rest of the decoder.
 const WINDOW_CAP_KIB: u32 = 136 * 1024;
+/// What decoders hold of what they unpack, for which a window stands that may be larger. The banner of Ubuntu's 7.0 for
+/// arm64 is at 27 of 69 MiB, as far behind as any that was seen. That of lzma doubles its memory as it needs more.
+pub(super) const HELD_CAP: usize = 48 * 1024 * 1024;
 
 /// Ways to compress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,35 +70,55 @@ impl Compression {
     ) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match self {
             Self::Gzip => Box::new(flate2::read::GzDecoder::new(packed)),
-            Self::Zstd => {
-                let packed = io::BufReader::new(packed);
-                let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(
-                    packed, WINDOW_CAP,
-                )
-                .map_err(io::Error::other)?;
-                Box::new(decoder)
-            }
-            Self::Xz => {
-                let packed = io::BufReader::new(packed);
-                Box::new(lzma_rust2::XzReader::new_mem_limit(
-                    packed,
-                    false,
-                    WINDOW_CAP_KIB,
-                ))
-            }
-            Self::Lzma => {
-                let packed = io::BufReader::new(packed);
-                Box::new(lzma_rust2::LzmaReader::new_mem_limit(
-                    packed,
-                    WINDOW_CAP_KIB,
-                    None,
-                )?)
-            }
+            Self::Zstd => Box::new(Zstd::new(packed)?),
+            Self::Xz => Box::new(Held::new(lzma_rust2::XzReader::new_mem_limit(
+                io::BufReader::new(packed),
+                false,
+                WINDOW_CAP_KIB,
+            ))),
+            Self::Lzma => Box::new(Held::new(lzma_rust2::LzmaReader::new_mem_limit(
+                io::BufReader::new(packed),
+                WINDOW_CAP_KIB,
+                None,
+            )?)),
             Self::Lz4 => Box::new(Blocks::new(packed, Lz4::default())),
             Self::Bzip2 => Box::new(bzip2::read::BzDecoder::new(packed)),
             Self::Lzo => Box::new(Blocks::new(packed, Lzop::default())),
         })
     }
+}
+
+/// What a decoder unpacks whose memory grows with it, as far as it may.
+struct Held<R> {
+    unpacked: R,
+    left: usize,
+}
+
+impl<R> Held<R> {
+    fn new(unpacked: R) -> Self {
+        Self {
+            unpacked,
+            left: HELD_CAP,
+        }
+    }
+}
+
+impl<R: Read> Read for Held<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(not_held());
+        }
+        let length = into.len().min(self.left);
+        let count = self.unpacked.read(&mut into[..length])?;
+        self.left -= count;
+        Ok(count)
+    }
+}
+
+/// Says that more is packed than is held.
+pub(super) fn not_held() -> io::Error {
+    let mib = HELD_CAP / 1024 / 1024;
+    io::Error::other(format!("no more than {mib} MiB of it are unpacked"))
 }
 
 /// A level, and the magic of a block (`BZh91AY&SY`).

@@ -1,5 +1,6 @@
 //! Rows for images of every form: cuts of real ones, damaged ones, and hostile ones.
 
+mod cost;
 mod damage;
 mod installed;
 mod real;

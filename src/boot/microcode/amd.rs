@@ -1,8 +1,10 @@
 //! AMD's format: containers one after the other, each with a table of processors that share their microcode, and
 //! patches for these (`struct equiv_cpu_entry`, `struct microcode_header_amd` in Linux's `microcode/amd.c`).
 
-use super::Update;
+use std::collections::BTreeSet;
+
 use super::ranges::{Damage, Ranges, exactly, word};
+use super::{UPDATES_CAP, Update};
 
 /// `DMA\0`.
 const MAGIC: u32 = 0x0041_4d44;
@@ -23,15 +25,15 @@ pub fn read_containers(
     source: &dyn Ranges,
     wanted: &dyn Fn(u32) -> bool,
 ) -> (Vec<Update>, Option<Damage>) {
-    let mut updates = Vec::new();
+    let mut updates = BTreeSet::new();
     let damage = containers(source, wanted, &mut updates).err();
-    (updates, damage)
+    (updates.into_iter().collect(), damage)
 }
 
 fn containers(
     source: &dyn Ranges,
     wanted: &dyn Fn(u32) -> bool,
-    updates: &mut Vec<Update>,
+    updates: &mut BTreeSet<Update>,
 ) -> Result<(), Damage> {
     let mut at = 0;
     let mut left = PATCHES_CAP;
@@ -57,7 +59,7 @@ fn table(
     source: &dyn Ranges,
     at: u64,
     wanted: &dyn Fn(u32) -> bool,
-) -> Result<(Vec<(u32, u16)>, u64), Damage> {
+) -> Result<(BTreeSet<(u32, u16)>, u64), Damage> {
     let head = exactly(source, at, CONTAINER_SIZE, "the head of a container")?;
     if (word(&head, 0), word(&head, 4)) != (MAGIC, TABLE) {
         return Err(Damage::at(at, "no container of microcode"));
@@ -83,8 +85,8 @@ fn patch(
     source: &dyn Ranges,
     at: u64,
     section: &[u8],
-    equals: &[(u32, u16)],
-    updates: &mut Vec<Update>,
+    equals: &BTreeSet<(u32, u16)>,
+    updates: &mut BTreeSet<Update>,
 ) -> Result<u64, Damage> {
     let size = word(section, 4);
     if word(section, 0) != PATCH || u64::from(size) < PATCH_HEADER_SIZE as u64 {
@@ -102,11 +104,16 @@ fn patch(
     }
     let equal = half(&header, 24);
     let fitting = equals.iter().filter(|(_, other)| *other == equal);
-    updates.extend(fitting.map(|(signature, _)| Update {
-        signature: *signature,
-        platforms: None,
-        revision: word(&header, 4),
-    }));
+    for (signature, _) in fitting {
+        updates.insert(Update {
+            signature: *signature,
+            platforms: None,
+            revision: word(&header, 4),
+        });
+        if updates.len() > UPDATES_CAP {
+            return Err(Damage::at(at, format!("more than {UPDATES_CAP} updates")));
+        }
+    }
     Ok(end)
 }
 

@@ -1,8 +1,10 @@
 //! Intel's format: records one after the other, each with a header, data, and sometimes a table of more processors that
 //! it is for (Intel SDM volume 3, 11.11.1; `intel_microcode_sanity_check` in Linux's `microcode/intel.c`).
 
-use super::Update;
+use std::collections::BTreeSet;
+
 use super::ranges::{Damage, Ranges, exactly, word};
+use super::{UPDATES_CAP, Update};
 
 const HEADER_SIZE: usize = 48;
 /// Where the header gives no sizes: those of the first processors that could be updated.
@@ -39,31 +41,32 @@ pub fn read_records(
     source: &dyn Ranges,
     wanted: &dyn Fn(u32) -> bool,
 ) -> Result<Vec<Update>, Damage> {
-    let mut updates = Vec::new();
+    let mut updates = BTreeSet::new();
     let mut at = 0;
     for _ in 0..RECORDS_CAP {
         if at >= source.size() {
-            return Ok(updates);
+            return Ok(updates.into_iter().collect());
         }
         let header = header(source, at)?;
         let entries = entries(source, at, &header)?;
-        let before = updates.len();
         let own = (header.signature, header.platforms);
         let listed = entries
             .iter()
             .map(|entry| (entry.signature, entry.platforms));
-        for (signature, platforms) in [own].into_iter().chain(listed) {
-            let update = Update {
+        let all = [own].into_iter().chain(listed);
+        let mut fitting = all.filter(|(signature, _)| wanted(*signature)).peekable();
+        if fitting.peek().is_some() {
+            check_sums(source, at, &header, &entries)?;
+        }
+        for (signature, platforms) in fitting {
+            updates.insert(Update {
                 signature,
                 platforms: Some(platforms),
                 revision: header.revision,
-            };
-            if wanted(signature) && !updates[before..].contains(&update) {
-                updates.push(update);
+            });
+            if updates.len() > UPDATES_CAP {
+                return Err(Damage::at(at, format!("more than {UPDATES_CAP} updates")));
             }
-        }
-        if updates.len() > before {
-            check_sums(source, at, &header, &entries)?;
         }
         at += u64::from(header.total_size);
     }

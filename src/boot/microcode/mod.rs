@@ -14,13 +14,16 @@ pub mod ranges;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
+use std::time::{Duration, Instant};
 
-use super::files::{Files, Found, OpenFile, why_io};
+use rustix::io::Errno;
+
+use super::files::{Files, Found, why_io};
 use super::images::stream::Compression;
-use crate::model::{Bytes, Microcode, Patch, Processor, WhyNot};
+use crate::model::{Bytes, Device, Microcode, Patch, Processor, WhyNot};
 use crate::view::ProcRoot;
-use ranges::{Damage, Ranges};
+use ranges::{Damage, Ranges, Timed, in_time};
 
 const COMMAND_LINE_CAP: usize = 64 * 1024;
 /// Where the kernel looks for firmware, besides directories of a single release (`fw_path` in its firmware loader).
@@ -31,11 +34,18 @@ const PACKED: [(&str, Option<Compression>); 3] = [
     (".xz", Some(Compression::Xz)),
     (".zst", Some(Compression::Zstd)),
 ];
-/// The largest file of 2025 has 1.6 MiB.
-const FIRMWARE_CAP: u64 = 64 * 1024 * 1024;
+/// What is unpacked of a file. The largest of 2025 has 1.6 MiB.
+const FIRMWARE_CAP: u64 = 16 * 1024 * 1024;
+/// As much is unpacked at a time.
+const PIECE: u64 = 256 * 1024;
+/// What a file may hold for the processors of a machine, and all files. Those of 2025 hold a handful.
+const UPDATES_CAP: usize = 10_000;
+const PATCHES_CAP: usize = 50_000;
+/// What reading all files may take. Headers are read, and most of the files is not.
+const TIME: Duration = Duration::from_secs(2);
 
 /// What a file holds for one processor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Update {
     /// The signature that it is for.
     pub signature: u32,
@@ -47,9 +57,13 @@ pub struct Update {
 
 /// `None` where nobody could renew it from here: other architectures, virtual machines.
 pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Option<Microcode> {
+    read_within(proc, files, TIME)
+}
+
+fn read_within(proc: &ProcRoot, files: &Files<'_>, time: Duration) -> Option<Microcode> {
     let processors = processors::read(proc, files)?;
-    let command_line = proc.read(c"cmdline", COMMAND_LINE_CAP).unwrap_or_default();
-    let mut search = Search::new(files, &processors);
+    let command_line = command_line(proc, files);
+    let mut search = Search::new(files, &processors, time);
     search.early();
     search.firmware();
     let Search {
@@ -67,6 +81,18 @@ pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Option<Microcode> {
         unread,
         disabled: parse_disabled(&command_line),
     })
+}
+
+/// The kernel's command line; empty where recorded trees have none.
+fn command_line(proc: &ProcRoot, files: &Files<'_>) -> Vec<u8> {
+    match proc.read(c"cmdline", COMMAND_LINE_CAP) {
+        Ok(text) => text,
+        Err(Errno::NOENT) => Vec::new(),
+        Err(error) => {
+            files.note("read", "cmdline", crate::view::why(error));
+            Vec::new()
+        }
+    }
 }
 
 /// What on the command line keeps the kernel from loading any: `dis_ucode_ldr`, since Linux 6.18 also as one of the words
@@ -141,12 +167,13 @@ struct Search<'a, 'b> {
     signatures: BTreeSet<u32>,
     patches: Vec<Patch>,
     unread: Vec<Bytes>,
-    /// Files that were looked through, without symbolic links.
-    seen: BTreeSet<Bytes>,
+    /// Files that were looked through.
+    seen: BTreeSet<(Device, u64)>,
+    deadline: Instant,
 }
 
 impl<'a, 'b> Search<'a, 'b> {
-    fn new(files: &'a Files<'b>, processors: &[Processor]) -> Self {
+    fn new(files: &'a Files<'b>, processors: &[Processor], time: Duration) -> Self {
         Self {
             files,
             format: processors.first().map_or(Format::Amd, Format::of),
@@ -157,6 +184,7 @@ impl<'a, 'b> Search<'a, 'b> {
             patches: Vec::new(),
             unread: Vec::new(),
             seen: BTreeSet::new(),
+            deadline: Instant::now() + time,
         }
     }
 
@@ -201,7 +229,9 @@ impl<'a, 'b> Search<'a, 'b> {
     /// What is at a path, unless it was looked through before.
     fn fresh(&mut self, path: &[u8]) -> Option<Found> {
         match self.files.find(path) {
-            Ok(found) => found.filter(|found| self.seen.insert(found.path.clone())),
+            Ok(found) => {
+                found.filter(|found| self.seen.insert((found.stat.device, found.stat.inode)))
+            }
             Err(why) => {
                 self.files.note("look at", path, why);
                 self.unread.push(Bytes::from(path));
@@ -212,6 +242,7 @@ impl<'a, 'b> Search<'a, 'b> {
 
     fn early_in(&self, found: &Found) -> Result<Content, WhyNot> {
         let file = self.files.open_found(found)?;
+        let file = self.timed(&file);
         let part = match early::microcode_in(&file, self.format.early_name()) {
             Ok(Some(part)) => part,
             Ok(None) => return Ok((Vec::new(), None)),
@@ -224,10 +255,17 @@ impl<'a, 'b> Search<'a, 'b> {
     fn firmware_in(&self, found: &Found, packed: Option<Compression>) -> Result<Content, WhyNot> {
         let file = self.files.open_found(found)?;
         let Some(packed) = packed else {
-            return Ok(self.updates(&file));
+            return Ok(self.updates(&self.timed(&file)));
         };
-        let content = unpacked(file, packed).map_err(|error| why_io(&error))?;
-        Ok(self.updates(&content.as_slice()))
+        let content = unpacked(file, packed, self.deadline).map_err(|error| why_io(&error))?;
+        Ok(self.updates(&self.timed(&content.as_slice())))
+    }
+
+    fn timed<'c>(&self, whole: &'c dyn Ranges) -> Timed<'c> {
+        Timed {
+            whole,
+            deadline: self.deadline,
+        }
     }
 
     fn updates(&self, source: &dyn Ranges) -> Content {
@@ -242,13 +280,19 @@ impl<'a, 'b> Search<'a, 'b> {
     }
 
     fn keep(&mut self, path: &Bytes, early: bool, content: Result<Content, WhyNot>) {
-        let (updates, why) = match content {
+        let (mut updates, mut why) = match content {
             Ok((updates, damage)) => (
                 updates,
                 damage.map(|damage| WhyNot::Failed(damage.to_string())),
             ),
             Err(why) => (Vec::new(), Some(why)),
         };
+        let room = PATCHES_CAP - self.patches.len();
+        if updates.len() > room {
+            updates.truncate(room);
+            let what = format!("more than {PATCHES_CAP} updates are in all files");
+            why = Some(WhyNot::Failed(what));
+        }
         if let Some(why) = why {
             self.files.note("read", path.as_slice(), why);
             self.unread.push(path.clone());
@@ -264,10 +308,16 @@ impl<'a, 'b> Search<'a, 'b> {
 }
 
 /// All of a packed file.
-fn unpacked(file: OpenFile<'_>, packed: Compression) -> io::Result<Vec<u8>> {
+fn unpacked(file: impl Read, packed: Compression, deadline: Instant) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    let reader = packed.unpack(file)?;
-    reader.take(FIRMWARE_CAP + 1).read_to_end(&mut content)?;
+    let mut reader = packed.unpack(file)?.take(FIRMWARE_CAP + 1);
+    loop {
+        in_time(deadline)?;
+        let count = reader.by_ref().take(PIECE).read_to_end(&mut content)?;
+        if count == 0 {
+            break;
+        }
+    }
     match content.len() as u64 > FIRMWARE_CAP {
         true => Err(io::ErrorKind::FileTooLarge.into()),
         false => Ok(content),

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::time::Instant;
 
 use crate::boot::files::OpenFile;
 
@@ -89,6 +90,32 @@ impl Ranges for Part<'_> {
         let left = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
         self.whole
             .range(self.start.saturating_add(offset), length.min(left))
+    }
+}
+
+/// A source that gives nothing any more once it is too late.
+pub(super) struct Timed<'a> {
+    pub(super) whole: &'a dyn Ranges,
+    pub(super) deadline: Instant,
+}
+
+impl Ranges for Timed<'_> {
+    fn size(&self) -> u64 {
+        self.whole.size()
+    }
+
+    fn range(&self, offset: u64, length: usize) -> io::Result<Cow<'_, [u8]>> {
+        in_time(self.deadline)?;
+        self.whole.range(offset, length)
+    }
+}
+
+/// An error once it is too late.
+pub(super) fn in_time(deadline: Instant) -> io::Result<()> {
+    let late = "it was not read in time: microcode took too long altogether";
+    match Instant::now() >= deadline {
+        true => Err(io::Error::new(io::ErrorKind::TimedOut, late)),
+        false => Ok(()),
     }
 }
 

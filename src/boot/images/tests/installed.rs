@@ -69,6 +69,8 @@ fn t9_06_names() {
         "vmlinuz",
         "Image-6.1",
         "Image.gz",
+        // SUSE's, on s390x.
+        "image-6.4.0-default",
         "bzImage",
         "zImage-6",
         "uImage",
@@ -103,13 +105,13 @@ fn t9_06_names() {
     fs::create_dir(root.path("/boot/vmlinuz-directory")).unwrap();
     symlink("nowhere", root.path("/boot/vmlinuz-dangles")).unwrap();
     let images = root.images("x86_64");
-    assert_eq!(images.len(), 13, "{images:#?}");
+    assert_eq!(images.len(), 14, "{images:#?}");
     assert!(images.iter().all(|image| {
         let release = &image.banner.as_ref().unwrap().release;
         image.path.as_slice().ends_with(release.as_slice()) && image.form == ImageForm::Header
     }));
-    assert_eq!(root.images("ppc64le").len(), 14);
-    assert_eq!(root.images("i686").len(), 13);
+    assert_eq!(root.images("ppc64le").len(), 15);
+    assert_eq!(root.images("i686").len(), 14);
 }
 
 #[test]
@@ -255,4 +257,29 @@ fn sections_of_single_images() {
     assert_eq!(section("/boot/a.efi", b".osrel\0\0", 3), bytes(b"ID="));
     assert_eq!(section("/boot/a.efi", b".uname\0\0", 3), Ok(None));
     assert_eq!(section("/boot/b.efi", b".osrel\0\0", 3), Ok(None));
+}
+
+/// One time for all that reads images; what a header says is not refused.
+#[test]
+fn t11_17_images_share_their_time() {
+    let root = Root::new();
+    root.kernel("/boot/vmlinuz-6.1", "6.1");
+    fs::write(root.path("/boot/vmlinuz-6.2"), fixture("arm64.gz")).unwrap();
+    root.with(|files| {
+        let all = files.time_for_images.get();
+        assert!(read(files, b"aarch64")[1].banner.is_ok());
+        let left = files.time_for_images.get();
+        assert!(left < all);
+        release_of(files, b"/boot/vmlinuz-6.2").unwrap();
+        assert!(files.time_for_images.get() < left);
+        files.time_for_images.set(std::time::Duration::ZERO);
+        let images = read(files, b"aarch64");
+        assert!(images[0].banner.is_ok());
+        let late = "it was not read in time: kernel images took too long altogether";
+        let late = WhyNot::Failed(late.to_owned());
+        assert_eq!(images[1].banner, Err(late.clone()));
+        assert_eq!(release_of(files, b"/boot/vmlinuz-6.2"), Err(late.clone()));
+        let again = at(files, b"/boot/vmlinuz-6.2").unwrap();
+        assert_eq!(again.banner, Err(late));
+    });
 }

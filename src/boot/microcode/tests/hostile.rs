@@ -129,6 +129,126 @@ fn g_records_of_a_few_bytes_are_not_endless() {
     );
 }
 
+/// A container of AMD's: entries of a table, and patches for processor 1 by their revisions.
+fn container(table: &[u32], revisions: impl Iterator<Item = u32>) -> Vec<u8> {
+    let mut words = vec![
+        0x0041_4d44,
+        0,
+        u32::try_from(table.len() * 16 + 16).unwrap(),
+    ];
+    for signature in table {
+        words.extend([*signature, 0, 0, 1]);
+    }
+    words.extend([0; 4]);
+    for revision in revisions {
+        words.extend([1, 64, 0, revision, 0, 0, 0, 0, 1]);
+        words.extend([0; 9]);
+    }
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+#[test]
+fn g_equal_entries_and_patches_are_one() {
+    let file = container(&[0xa2_0f10; 4095], std::iter::repeat_n(7, 2000));
+    let (updates, damage) = read_containers(&file.as_slice(), &|_| true);
+    assert_eq!((updates, damage), (vec![update(0xa2_0f10, None, 7)], None));
+}
+
+#[test]
+fn g_more_updates_than_there_are_processors() {
+    let table: Vec<u32> = (1..=300).collect();
+    let file = container(&table, 0..50);
+    let (updates, damage) = read_containers(&file.as_slice(), &|_| true);
+    assert!(updates.len() <= 10_001);
+    assert!(damage.unwrap().what.contains("more than 10000 updates"));
+    let platforms: Vec<_> = (0..10_001).map(|mask| (0xf48, mask)).collect();
+    let file = record(update(0xf48, 1, 9), &platforms);
+    let damage = read_records(&file.as_slice(), &|_| true).unwrap_err();
+    assert_eq!(damage.to_string(), "at byte 0: more than 10000 updates");
+}
+
+/// The table of one record, looked through once.
+#[test]
+fn g_a_long_table_is_cheap() {
+    let platforms: Vec<_> = (0..80_000).map(|mask| (0xf48, mask % 9_000)).collect();
+    let file = record(update(0xf48, 1, 9), &platforms);
+    let begin = Instant::now();
+    let updates = read_records(&file.as_slice(), &|_| true).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(2));
+    assert_eq!(updates.len(), 9_000);
+}
+
+#[test]
+fn g_more_updates_than_all_files_hold() {
+    let tree = Tree::of_intel();
+    for number in 0..6 {
+        let platforms: Vec<_> = (0..9_000).map(|mask| (0xf48, mask)).collect();
+        let file = record(update(0xf48, 1, number), &platforms);
+        let name = "kernel/x86/microcode/GenuineIntel.bin";
+        let initrd = archived("070701", name, 0o100_644, &file);
+        tree.put(&format!("boot/initrd.img-{number}"), &initrd);
+    }
+    let (microcode, problems) = tree.read();
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["cannot read /boot/initrd.img-5: more than 50000 updates are in all files"]
+    );
+    let microcode = microcode.unwrap();
+    assert_eq!(
+        (microcode.patches.len(), microcode.unread.len()),
+        (50_000, 1)
+    );
+}
+
+/// By whatever name.
+#[test]
+fn g_each_file_is_read_once() {
+    let tree = Tree::of_intel();
+    let name = "kernel/x86/microcode/GenuineIntel.bin";
+    tree.put(INITRD, &archived("070701", name, 0o100_644, b"damaged"));
+    for number in 0..9 {
+        fs::hard_link(
+            tree.path(INITRD),
+            tree.path(&format!("boot/initrd.{number}")),
+        )
+        .unwrap();
+    }
+    let (microcode, problems) = tree.read();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(microcode.unwrap().unread.len(), 1);
+}
+
+#[test]
+fn g_what_is_not_read_in_time_is_said() {
+    let tree = Tree::of_intel();
+    let good = sample("0f-04-08");
+    tree.put("lib/firmware/intel-ucode/0f-04-08", &good);
+    tree.put(
+        "lib/firmware/updates/intel-ucode/0f-04-08.xz",
+        b"\xfd7zXZ\0",
+    );
+    let name = "kernel/x86/microcode/GenuineIntel.bin";
+    tree.put(INITRD, &archived("070701", name, 0o100_644, &good));
+    let (microcode, problems) = tree.read_within(Duration::ZERO);
+    assert_eq!(problems.len(), 3);
+    for problem in problems.iter().map(ToString::to_string) {
+        assert!(problem.contains("in time"), "{problem}");
+    }
+    let microcode = microcode.unwrap();
+    assert_eq!((microcode.patches.len(), microcode.unread.len()), (0, 3));
+}
+
+#[test]
+fn g_a_command_line_that_cannot_be_read_is_told() {
+    let tree = Tree::of_intel();
+    fs::remove_file(tree.path("proc/cmdline")).unwrap();
+    assert_eq!(tree.good().disabled, None);
+    tree.put("proc/cmdline", &[b'x'; 70_000]);
+    let (_, problems) = tree.read();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+}
+
 proptest! {
     #[test]
     fn g_nothing_panics(bytes in any::<Vec<u8>>()) {

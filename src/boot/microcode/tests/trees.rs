@@ -3,13 +3,14 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use super::cpus::cpu;
 use super::{archived, record, sample, update};
 use crate::boot::files::Files;
-use crate::boot::microcode::read;
+use crate::boot::microcode::read_within;
 use crate::model::{Bytes, Microcode, Patch, Processor};
 use crate::problem::Problem;
 use crate::view::ProcRoot;
@@ -44,11 +45,15 @@ impl Tree {
     }
 
     pub(super) fn read(&self) -> (Option<Microcode>, Vec<Problem>) {
+        self.read_within(Duration::from_secs(60))
+    }
+
+    pub(super) fn read_within(&self, time: Duration) -> (Option<Microcode>, Vec<Problem>) {
         // Files are reopened by the real one.
         let real = ProcRoot::open(Path::new("/proc")).unwrap();
         let files = Files::open(&real, Some(self.0.path())).unwrap();
         let proc = ProcRoot::open(&self.0.path().join("proc")).unwrap();
-        let microcode = read(&proc, &files);
+        let microcode = read_within(&proc, &files, time);
         (microcode, files.into_problems())
     }
 
