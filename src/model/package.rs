@@ -51,8 +51,16 @@ pub struct CoreChange {
     pub before: Before,
     /// The word beside the capability by which it matched: `installhint(reboot-needed) = kexec`.
     pub hint: Option<String>,
-    /// Whether it ships programs or libraries, which processes show when they still run the old ones.
-    pub has_code: bool,
+    /// What it brings.
+    pub ships: Ships,
+}
+
+impl CoreChange {
+    /// Whether it brings programs or libraries, which processes show when they still run the old ones.
+    #[must_use]
+    pub fn has_code(&self) -> bool {
+        self.ships == Ships::Code
+    }
 }
 
 /// What a package brings.

@@ -182,7 +182,7 @@ impl Question<'_> {
                 at: found.at.map(timestamp),
                 before: before.clone(),
                 hint: found.capability_version.clone(),
-                has_code: ships == Ships::Code,
+                ships,
             }));
         }
         changed

@@ -118,7 +118,7 @@ fn t9_17_kernels_beside_each_other() {
         said.core
             .changed
             .iter()
-            .all(|change| !change.has_code && change.at.is_some())
+            .all(|change| !change.has_code() && change.at.is_some())
     );
     assert_eq!(said.core.stores, ["rpm"]);
     let generations = ["dnf4", "dnf5", "yum", "zypp", "zypp-2020"];
@@ -147,7 +147,7 @@ fn t9_17_what_provides_a_kernel() {
             .changed
             .iter()
             .filter(|change| change.package.name == name);
-        of_name.next().unwrap().has_code
+        of_name.next().unwrap().has_code()
     };
     assert!(has_code("glibc") && !has_code("mykernel"));
 }
@@ -262,7 +262,7 @@ fn t9_17_core_packages_of_dpkg() {
             .core
             .changed
             .iter()
-            .all(|change| change.has_code)
+            .all(|change| change.has_code())
     );
     system.file("/etc/os-release", "ID=ubuntu\nID_LIKE=debian\n");
     let expected = ["dbus 1 -> 2", "libc6 1 -> 2", expected[1], "mine 1 -> 1"];

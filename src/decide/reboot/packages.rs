@@ -36,7 +36,7 @@ pub(super) fn package_cause(
     );
     cause.since = change.at;
     // Of what was not looked at, nothing tells whether it still runs old code.
-    cause.sure = evidence.complete || listed.installs_count || !change.has_code;
+    cause.sure = evidence.complete || listed.installs_count || !change.has_code();
     cause.packages = vec![Upgrade {
         name: name.clone(),
         old: match &change.before {
@@ -130,7 +130,7 @@ fn refuted(
     }
     // A clock that was set since the start: before or after, only what runs can tell.
     let doubtful = change.at.is_some_and(|at| at.secs <= boot.started.secs);
-    let shows = change.has_code && evidence.complete;
+    let shows = change.has_code() && evidence.complete;
     if doubtful && !shows {
         return nothing("or before that: the clock was set meanwhile, and nothing else tells");
     }

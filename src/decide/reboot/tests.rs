@@ -4,7 +4,8 @@ use super::*;
 use crate::model::{
     Banner, Because, Before, Boot, Bytes, Claim, Clock, Core, CoreChange, FileStat, Host, Kernel,
     KernelVerdict, Listed, ListedBy, LivePatch, Loader, LoaderKind, Microcode, NextKernel, Owner,
-    PackageFact, PathAnswer, ProcessKey, Scope, Setting, StaleObject, StaleProcess, StartTicks,
+    PackageFact, PathAnswer, ProcessKey, Scope, Setting, Ships, StaleObject, StaleProcess,
+    StartTicks,
 };
 use crate::model::{Kind, ObjectId};
 
@@ -153,7 +154,7 @@ fn changed(name: &str, before: Before, has_code: bool) -> CoreChange {
         at: Some(at(9)),
         before,
         hint: None,
-        has_code,
+        ships: if has_code { Ships::Code } else { Ships::Data },
     }
 }
 
