@@ -144,6 +144,7 @@ pub fn update(root: &Path, files: FlagFiles, due: Option<&Due>) -> Result<Change
     writer.tidy_up()?;
     writer.changes.notes.extend(note);
     writer.changes.notes.extend(wanted.notes());
+    writer.check()?;
     list::update(&mut writer, &wanted)?;
     word::update(&mut writer, wanted.word)?;
     Ok(writer.changes)
@@ -206,6 +207,14 @@ impl Writer {
         self.run.tidy_up(list::LIST, &[])?;
         self.run.tidy_up(list::FLAG, &self.record.required)?;
         self.run.tidy_up(word::NEEDED, &self.record.needed)
+    }
+
+    /// Whether all that may be changed is to be trusted, before any of it is.
+    fn check(&self) -> Result<(), FlagError> {
+        for name in [list::FLAG, list::LIST, word::NEEDED] {
+            self.run.look(name)?;
+        }
+        Ok(())
     }
 
     /// Changes the record, on disk too.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::fs::{Timespec, Timestamps, UTIME_OMIT, futimens};
 use rustix::fs::{
-    chmodat, fchmod, flock, fstat, linkat, mkdirat, open, openat, renameat, renameat_with, statat,
-    unlinkat,
+    chmodat, fchmod, flock, fstat, ftruncate, linkat, mkdirat, open, openat, renameat,
+    renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -322,9 +322,17 @@ impl Directory {
         let fd = openat(&self.fd, name, flags, Mode::from_raw_mode(0o644))
             .map_err(|errno| self.failed("open", name, errno))?;
         let mut file = File::from(fd);
+        let look = || fstat(&file).map_err(|errno| self.failed("look at", name, errno));
+        let before = look()?.st_size;
         step();
-        file.write_all(bytes)
-            .map_err(|error| self.failed("write", name, errno_of(&error)))
+        let written = file.write(bytes);
+        let written = written.map_err(|error| self.failed("write", name, errno_of(&error)))?;
+        if written < bytes.len() {
+            // Nobody would claim a part of a line, and the next writer's would be glued to it.
+            take_back(&file, before, written).map_err(|errno| self.failed("write", name, errno))?;
+            return Err(self.failed("write", name, Errno::NOSPC));
+        }
+        Ok(())
     }
 
     /// Removes a file, if there is one.
@@ -365,6 +373,16 @@ impl Directory {
             Errno::LOOP => untrusted(&self.path.join(name), Why::Link),
             errno => system(operation, &self.path.join(name), errno),
         }
+    }
+}
+
+/// Takes off what was written at the end of a file, unless somebody has written behind it.
+fn take_back(file: &File, before: i64, written: usize) -> Result<(), Errno> {
+    let before = u64::try_from(before).unwrap_or_default();
+    let is_end = fstat(file)?.st_size.try_into() == Ok(before + written as u64);
+    match is_end {
+        true => ftruncate(file, before),
+        false => Ok(()),
     }
 }
 
@@ -478,6 +496,25 @@ mod tests {
         assert!(!run.exchange(&hidden("flag"), "flag", &known).unwrap());
         assert!(run.look("flag").unwrap().is_none());
         assert!(run.look(&hidden("flag")).unwrap().is_none());
+    }
+
+    /// What a full file system took of a line.
+    #[test]
+    fn t9_16_a_part_of_a_line_is_taken_back() {
+        let (_root, run) = run();
+        let path = run.path.join("list");
+        let mut file = File::options()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .unwrap();
+        file.write_all(b"udev\nour").unwrap();
+        take_back(&file, 5, 3).unwrap();
+        check(&run, "list", "udev\n");
+        // Somebody has written behind it.
+        file.write_all(b"ourtheirs\n").unwrap();
+        take_back(&file, 5, 3).unwrap();
+        check(&run, "list", "udev\nourtheirs\n");
     }
 
     #[test]

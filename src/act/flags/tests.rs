@@ -446,6 +446,21 @@ fn t11_03_hostile_things() {
     }
 }
 
+/// One file that is refused is enough: none of the others is written to, and nothing claimed.
+#[test]
+fn t11_03_all_or_nothing() {
+    let names = ["reboot-required", "reboot-required.pkgs", "reboot-needed"];
+    for hostile in names {
+        let root = Root::new();
+        fifo(&root.path("run").join(hostile));
+        check_refused(&root, "not a regular file");
+        for name in names.into_iter().filter(|name| *name != hostile) {
+            assert_eq!(root.text(name), "-", "{name} beside {hostile}");
+        }
+        assert_eq!(root.text("unstale/flags.json"), "-", "{hostile}");
+    }
+}
+
 #[test]
 fn t11_03_hostile_directories() {
     let root = Root::new();
