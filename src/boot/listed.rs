@@ -15,8 +15,10 @@ use crate::model::{Bytes, Level, Listed, ListedBy, WhyNot};
 
 /// Of a list.
 const FILE_CAP: u64 = 1024 * 1024;
-/// Of all lists.
-const ENTRIES_CAP: usize = 10_000;
+/// Of all lists: each is compared with each package. The longest ones known name two dozen.
+const ENTRIES_CAP: usize = 1_000;
+/// Of those, with `*` in them: each may fit every package.
+const PATTERNS_CAP: usize = 50;
 const OS_RELEASE_CAP: u64 = 64 * 1024;
 
 const NEEDS_RESTARTING: &str = "/etc/dnf/plugins/needs-restarting.d";
@@ -53,6 +55,8 @@ struct Entries<'a> {
     files: &'a Files<'a>,
     entries: Vec<Listed>,
     is_full: bool,
+    patterns: usize,
+    has_too_many_patterns: bool,
 }
 
 impl<'a> Entries<'a> {
@@ -61,6 +65,8 @@ impl<'a> Entries<'a> {
             files,
             entries: Vec::new(),
             is_full: false,
+            patterns: 0,
+            has_too_many_patterns: false,
         }
     }
 
@@ -85,6 +91,15 @@ impl<'a> Entries<'a> {
     }
 
     fn add(&mut self, path: &Bytes, line: u32, listed: Listed) {
+        let is_pattern = listed.name.contains('*');
+        if is_pattern && self.patterns == PATTERNS_CAP {
+            if !std::mem::replace(&mut self.has_too_many_patterns, true) {
+                let what = format!("lists of packages hold more than {PATTERNS_CAP} names with *");
+                self.bad(path, line, &what);
+            }
+            return;
+        }
+        self.patterns += usize::from(is_pattern);
         if self.entries.len() < ENTRIES_CAP {
             self.entries.push(Listed {
                 source: path.clone(),

@@ -90,21 +90,22 @@ impl Question<'_> {
         let fresh = self.fresh()?;
         let by_hand = |listed: &Listed| listed.installs_count;
         let by_hand = self.indices().filter(|(_, listed)| by_hand(listed));
-        let by_hand: Vec<(u32, Wanted)> = by_hand.map(|(i, one)| (i, wanted(one))).collect();
+        // Some may be repeated: each is asked for once.
+        let (by_hand, listed) = by_question(by_hand);
         let others = fresh.iter().map(|fresh| fresh.found.package.name.as_str());
         let companions = fresh.iter().flat_map(|fresh| &fresh.listed);
         let companions = companions.filter_map(|&i| self.listed[i as usize].only_with.as_deref());
         let names: BTreeSet<&str> = others.chain(companions).collect();
-        let mut questions: Vec<Wanted> = by_hand.iter().map(|(_, one)| one.clone()).collect();
+        let mut questions = by_hand;
         questions.extend(names.into_iter().map(named));
         let installed = match questions.is_empty() {
             true => Vec::new(),
             false => self.matching(&questions, None)?,
         };
-        let is_there = |place: usize| installed.iter().any(|found| found.wanted == place);
-        let missing = by_hand.iter().enumerate();
-        let missing = missing.filter(|(place, _)| !is_there(*place));
-        let missing = missing.map(|(_, (listed, _))| *listed).collect();
+        let there: BTreeSet<usize> = installed.iter().map(|found| found.wanted).collect();
+        let missing = (0..).zip(&listed);
+        let missing = missing.filter(|(place, _)| !there.contains(place));
+        let missing = missing.flat_map(|(_, listed)| listed).copied().collect();
         let changed = match fresh.is_empty() {
             true => Vec::new(),
             false => self.changed(&fresh, &installed),
@@ -115,19 +116,8 @@ impl Question<'_> {
     /// What was installed since the start, and is meant.
     fn fresh(&mut self) -> Option<Vec<Fresh>> {
         // Generations of lists have most names in common.
-        let mut by_wanted: BTreeMap<(String, bool, bool), Vec<u32>> = BTreeMap::new();
-        for (index, listed) in self.indices() {
-            let one = wanted(listed);
-            let key = (one.name, one.by_name, one.by_provides);
-            by_wanted.entry(key).or_default().push(index);
-        }
-        let (keys, listed): (Vec<_>, Vec<_>) = by_wanted.into_iter().unzip();
-        let wanted = keys.into_iter().map(|(name, by_name, by_provides)| Wanted {
-            name,
-            by_name,
-            by_provides,
-        });
-        let found = self.matching(&wanted.collect::<Vec<_>>(), Some(self.after))?;
+        let (wanted, listed) = by_question(self.indices());
+        let found = self.matching(&wanted, Some(self.after))?;
         let fresh = found.into_iter().filter_map(|found| {
             let meant = |index: &&u32| self.listed[**index as usize].fits(&found.package.name);
             let listed: Vec<u32> = listed[found.wanted].iter().filter(meant).copied().collect();
@@ -264,6 +254,27 @@ fn wanted(listed: &Listed) -> Wanted {
         by_name: matches!(listed.by, ListedBy::Name | ListedBy::NameOrProvides),
         by_provides: matches!(listed.by, ListedBy::Provides | ListedBy::NameOrProvides),
     }
+}
+
+/// What to ask for, and the entries that each question is for.
+fn by_question<'a>(
+    listed: impl Iterator<Item = (u32, &'a Listed)>,
+) -> (Vec<Wanted>, Vec<Vec<u32>>) {
+    let mut by_wanted: BTreeMap<(String, bool, bool), Vec<u32>> = BTreeMap::new();
+    for (index, listed) in listed {
+        let one = wanted(listed);
+        let key = (one.name, one.by_name, one.by_provides);
+        by_wanted.entry(key).or_default().push(index);
+    }
+    let wanted = |((name, by_name, by_provides), listed)| {
+        let wanted = Wanted {
+            name,
+            by_name,
+            by_provides,
+        };
+        (wanted, listed)
+    };
+    by_wanted.into_iter().map(wanted).unzip()
 }
 
 fn named(name: &str) -> Wanted {

@@ -190,7 +190,12 @@ fn t9_17_hostile_lists_are_bounded() {
     let (said, problems) = read_files(&root(&[(&wget, &b"a\n".repeat(ENTRIES_CAP + 2))]));
     assert_eq!(said.len(), ENTRIES_CAP);
     let line = ENTRIES_CAP + 1;
-    let what = format!("{wget}: line {line}: lists of packages hold more than 10000 entries");
+    let what = format!("{wget}: line {line}: lists of packages hold more than 1000 entries");
+    assert_eq!(problems, [what]);
+    let (said, problems) = read_files(&root(&[(&wget, &b"*\n".repeat(PATTERNS_CAP + 2))]));
+    assert_eq!(said.len(), PATTERNS_CAP);
+    let line = PATTERNS_CAP + 1;
+    let what = format!("{wget}: line {line}: lists of packages hold more than 50 names with *");
     assert_eq!(problems, [what]);
 
     let dir = root(&[(&wget, b""), (&format!("{D}/x.conf"), b"x\n")]);
