@@ -14,6 +14,8 @@ mod composefs;
 mod nixos;
 mod ostree;
 
+use rustix::io::Errno;
+
 use super::files::Files;
 use crate::model::Deployment;
 use crate::view::ProcRoot;
@@ -21,8 +23,14 @@ use crate::view::ProcRoot;
 const COMMAND_LINE_CAP: usize = 64 * 1024;
 
 pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Vec<Deployment> {
-    // What cannot be read of it, the kernel's part says.
-    let command_line = proc.read(c"cmdline", COMMAND_LINE_CAP).unwrap_or_default();
+    let command_line = match proc.read(c"cmdline", COMMAND_LINE_CAP) {
+        Ok(text) => text,
+        Err(Errno::NOENT) => Vec::new(),
+        Err(error) => {
+            files.note("read", "cmdline", crate::view::why(error));
+            Vec::new()
+        }
+    };
     let all = [
         ostree::read(proc, files, &command_line),
         composefs::read(files, &command_line),
