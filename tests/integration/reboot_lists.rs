@@ -121,7 +121,7 @@ fn t9_17_kernels_beside_each_other() {
             .all(|change| !change.has_code() && change.at.is_some())
     );
     assert_eq!(said.core.stores, ["rpm"]);
-    let generations = ["dnf4", "dnf5", "yum", "zypp", "zypp-2020"];
+    let generations = ["dnf4", "dnf5", "yum", "zypp"];
     let sources = generations.map(|generation| format!("reboot-packages.toml: {generation}"));
     assert_eq!(said.sources("kernel"), sources.into());
 }

@@ -241,7 +241,6 @@ fn t9_17_shipped_lists_fit_their_systems() {
         "yum glibc",
         "dnf4 microcode_ctl",
         "dnf5 hal",
-        "zypp-2020 dbus-1",
         "zypp kernel",
         "debian dbus",
     ] {

@@ -234,7 +234,7 @@ mod tests {
             Ships::Nothing);
     }
 
-    /// As `rpm -ql` shows them, of EL 9 and Fedora, each kind of file once.
+    /// As packages of EL 9 and Fedora ship them, from memory: each kind of file once.
     #[test]
     fn t9_17_packages_of_rhel() {
         // Without files, since dbus-broker: rpm says nothing.
