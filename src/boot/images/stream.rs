@@ -7,8 +7,9 @@ use super::zstd::Zstd;
 
 /// `xz_wrap.sh` of the kernel's build uses windows of 128 MiB at most, with room for the rest of the decoder.
 const WINDOW_CAP_KIB: u32 = 136 * 1024;
-/// What decoders hold of what they unpack, for which a window stands that may be larger. The banner of Ubuntu's 7.0 for
-/// arm64 is at 27 of 69 MiB, as far behind as any that was seen. That of lzma doubles its memory as it needs more.
+/// The most that decoders hold of what they unpack, whatever window a stream asks for. The banner of Ubuntu's 7.0 for
+/// arm64 is at 27 of 69 MiB, as far behind as any that was seen. The decoder of lzma doubles its memory when it needs
+/// more, and so may have twice as much.
 pub(super) const HELD_CAP: usize = 48 * 1024 * 1024;
 
 /// Ways to compress.
