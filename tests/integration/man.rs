@@ -157,6 +157,8 @@ What asks for a reboot:
 The image that would boot is newer than what runs (\fIkernel.newer\fR), or is the same release built again
 (\fIkernel.rebuilt\fR); what runs is no longer installed (\fIkernel.removed\fR); its modules are gone (\fIkernel.modules\fR).
 What would boot is what the files of the boot loader say, otherwise the newest image of the running flavour.
+An image that was there when the machine was booted, and was passed over, asks for nothing, unless it is the boot loader's
+default and of the running flavour.
 .TP
 .B microcode
 An initrd of the next kernel carries newer microcode than runs in the processor.
@@ -181,7 +183,7 @@ The highest of them is the answer; \fBnone\fR if nothing asks, \fBunknown\fR if 
 looked at.
 What was seen and asks for nothing is told below \(lqNoted\(rq, with the reason why not.
 .PP
-In a container, and below \fB\-\-root\fR, kernel, microcode and deployments are not looked at.
+In a container, and below a \fB\-\-root\fR that is not the root of PID 1, kernel, microcode and deployments are not looked at.
 .PP
 \fB\-\-json\fR prints the part \fIreboot\fR of the document that a check prints (see \fBFILES\fR).
 .PP
@@ -311,7 +313,8 @@ A check says 10 before 12, and 12 before 11.
 With \fB\-\-exit\-style\fR, \fBreboot\-hint\fR has the numbers of other programs:
 .TP
 .BR kured " (\fB\-\-kured\fR)"
-0 for the level \fBreboot\fR, whatever else could not be looked at; 1 for less; 2 could not tell.
+0 for the level \fBreboot\fR, whatever else could not be looked at, unless it rests on a list that only a complete look at
+processes could refute; 1 for less; 2 could not tell.
 .TP
 .BR rpm " (\fBneeds\-restarting \-r\fR)"
 0 no reboot, 1 reboot, 3 could not tell.
