@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::files::Files;
 use super::{images, loader};
-use crate::model::{Banner, Bytes, Kernel, Modules, WhyNot};
+use crate::model::{Banner, Bytes, Kernel, Modules, Timestamp, WhyNot};
 use crate::view::ProcRoot;
 
 /// Where modules are: the merged place, the one before, and what NixOS and Guix booted.
@@ -17,7 +17,7 @@ const MODULES: [&str; 4] = [
 const TEXT_CAP: usize = 64 * 1024;
 
 /// `None` where `/proc` does not say what runs; then that is a problem.
-pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Option<Kernel> {
+pub(super) fn read(proc: &ProcRoot, files: &Files<'_>, booted: Timestamp) -> Option<Kernel> {
     let text = |name: &std::ffi::CStr| {
         proc.read(name, TEXT_CAP).map_err(|error| {
             files.note("read", name.to_bytes(), crate::view::why(error));
@@ -33,7 +33,7 @@ pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Option<Kernel> {
         Ok(machine) => Bytes::from(machine.trim_ascii()),
         Err(_) => Bytes::from(rustix::system::uname().machine().to_bytes()),
     };
-    let mut images = images::read(files, machine.as_slice());
+    let mut images = images::read(files, machine.as_slice(), booted);
     let loader = loader::read(files);
     // What the loader boots may lie where nobody else puts images.
     let chosen = loader.default.as_ref().map(|entry| &entry.image);
@@ -43,6 +43,7 @@ pub(super) fn read(proc: &ProcRoot, files: &Files<'_>) -> Option<Kernel> {
     Some(Kernel {
         images,
         modules: read_modules(files),
+        modules_changed: modules_changed(files, &running.release),
         loader,
         running,
         modular: has_modules(proc),
@@ -95,6 +96,16 @@ fn read_modules(files: &Files<'_>) -> Vec<Modules> {
     }
     all.sort_by(|a, b| a.release.cmp(&b.release));
     all
+}
+
+/// A directory's mtime moves with every entry that comes or goes.
+fn modules_changed(files: &Files<'_>, running: &Bytes) -> Option<Timestamp> {
+    let own = MODULES.map(|directory| [directory.as_bytes(), b"/", running.as_slice()].concat());
+    let all = MODULES
+        .iter()
+        .map(|directory| directory.as_bytes().to_vec());
+    let found = all.chain(own).filter_map(|path| files.find(path).ok()?);
+    found.map(|found| found.stat.mtime).max()
 }
 
 #[cfg(test)]

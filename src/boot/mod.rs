@@ -67,7 +67,7 @@ pub fn read(options: &Options) -> (Option<Boot>, Vec<Problem>) {
     if boot.setting == Setting::Machine {
         boot.live_patches = live::read(&proc, &files);
         boot.deployments = deployments::read(&proc, &files);
-        boot.kernel = kernel::read(&proc, &files);
+        boot.kernel = kernel::read(&proc, &files, boot.earliest);
         boot.microcode = microcode::read(&proc, &files);
     }
     (Some(boot), files.into_problems())

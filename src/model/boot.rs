@@ -55,6 +55,8 @@ pub struct Kernel {
     pub images: Vec<Image>,
     /// Releases that have a directory of modules, by name.
     pub modules: Vec<Modules>,
+    /// When anything was last put into the directories of modules, or taken out: into the running kernel's own, too.
+    pub modules_changed: Option<Timestamp>,
     /// The boot loader, and what it would boot.
     pub loader: Loader,
 }
@@ -109,6 +111,9 @@ pub enum ImageForm {
     Zboot,
     /// A unified kernel image: a PE file with `.linux` and `.uname`.
     Unified,
+    /// One of the others that has not changed since the machine was booted: its name says the release, and it was not
+    /// read.
+    Named,
     /// Not told.
     Unknown,
 }

@@ -244,6 +244,9 @@ fn styles_of_exit_statuses() {
     check(&machine, &["--kured", "--exit-code"], 2);
 }
 
+/// Makes a file that is no image.
+type Make<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn damaged_images_are_named_and_never_current() {
     let big = |path: &Path| {
@@ -263,7 +266,7 @@ fn damaged_images_are_named_and_never_current() {
     };
     let short = |path: &Path| fs::write(path, &image("6.1.0-57-amd64", "#1")[..0x210]).unwrap();
     let empty = |path: &Path| fs::write(path, b"").unwrap();
-    let cases: [(&str, &dyn Fn(&Path)); 4] = [
+    let cases: [(&str, Make<'_>); 4] = [
         ("sparse", &big),
         ("FIFO", &fifo),
         ("truncated", &short),

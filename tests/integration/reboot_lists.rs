@@ -163,7 +163,8 @@ fn t9_17_levels_of_suse() {
         "[main]\nsoft-reboot = libopenssl[0-9]?_?[0-9]?\n",
     );
     // As it was shipped until June 2021.
-    let list = "kernel\nkernel-firmware\nglibc\nsystemd\nlibopenssl1_0_0\nlibopenssl1_1\ngnutls\ndbus-1\n";
+    let list =
+        "kernel\nkernel-firmware\nglibc\nsystemd\nlibopenssl1_0_0\nlibopenssl1_1\ngnutls\ndbus-1\n";
     system.file("/etc/zypp/needreboot", list);
     let installed = [
         "kernel-default-2.0",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use unstale_dpkg::Dpkg;
 use unstale_packages::{Match, PackageDb, Wanted};
@@ -271,38 +271,4 @@ fn t9_17_this_machine_matches_as_dpkg_query_says() {
     }
     assert!(theirs.len() > 300);
     assert_eq!(ours, theirs);
-}
-
-/// Not a test of speed: prints what a question costs here.
-#[test]
-#[ignore = "measures, asserts nothing"]
-fn measure() {
-    if no_dpkg() {
-        return;
-    }
-    let names = [
-        "linux-image-*",
-        "dbus",
-        "libc6",
-        "systemd",
-        "libssl3*",
-        "udev",
-    ];
-    let names = names.map(either);
-    let now = SystemTime::now();
-    for (what, since) in [
-        ("now", Some(now)),
-        ("0", Some(UNIX_EPOCH)),
-        ("nothing", None),
-    ] {
-        let mut times = Vec::new();
-        for _ in 0..20 {
-            let start = Instant::now();
-            let db = Dpkg::open(Path::new("/")).unwrap().unwrap();
-            std::hint::black_box(db.matching(&names, since).unwrap());
-            times.push(start.elapsed());
-        }
-        times.sort();
-        println!("since {what}: best {:?}, median {:?}", times[0], times[10]);
-    }
 }

@@ -31,6 +31,13 @@ pub(super) fn banner(image: &Part<'_>, effort: &mut Effort) -> (ImageForm, Outco
     effort.spend(|limit| within(image, limit, DEPTH))
 }
 
+/// Whether a header says all there is to say: nothing has to be searched then.
+pub(super) fn has_header(image: &Part<'_>) -> bool {
+    let area = |offset, size| image.bytes(offset, size).unwrap_or_default();
+    header::parse_setup(&area(0, HEAD)).is_some()
+        || header::parse_parmarea(&area(header::PARMAREA, header::PARMAREA_SIZE)).is_some()
+}
+
 fn within(image: &Part<'_>, limit: &mut Limit, depth: u32) -> (ImageForm, Outcome) {
     if image.size() == 0 {
         return (ImageForm::Unknown, because("it is empty"));

@@ -20,18 +20,24 @@ mod tests;
 use std::io;
 
 use super::files::{Files, Found, why_io};
-use crate::model::{Banner, Bytes, Image, ImageForm, WhyNot};
+use crate::model::{Banner, Bytes, Image, ImageForm, Timestamp, WhyNot};
 use effort::Effort;
 use source::Part;
 
 /// What an image says, or why that is not known.
 type Outcome = Result<Banner, WhyNot>;
 
-/// All images that are installed, each once, by path.
-pub(super) fn read(files: &Files<'_>, machine: &[u8]) -> Vec<Image> {
+/// All images that are installed, each once, by path. What has not changed since the machine was `booted` need not be
+/// searched, which takes a second on small machines: then its name is enough. If it is what runs, it is no other build of
+/// it; if not, the machine was booted in spite of it.
+pub(super) fn read(files: &Files<'_>, machine: &[u8], booted: Timestamp) -> Vec<Image> {
     let found = candidates::find(files, machine).into_iter();
     let mut images: Vec<Image> = Effort::of(files, |effort| {
-        found.map(|found| image(files, found, effort)).collect()
+        let image = |found| match named(files, &found, booted) {
+            Some(banner) => of_found(found, (ImageForm::Named, Ok(banner))),
+            None => image(files, found, effort),
+        };
+        found.map(image).collect()
     });
     images.sort_by(|a, b| a.path.cmp(&b.path));
     images
@@ -47,8 +53,56 @@ pub(super) fn at(files: &Files<'_>, path: &[u8]) -> Option<Image> {
     Some(Effort::of(files, |effort| image(files, found, effort)))
 }
 
+/// What the name of an image says, if that is enough.
+fn named(files: &Files<'_>, found: &Found, booted: Timestamp) -> Option<Banner> {
+    let stat = &found.stat;
+    let is_older = stat.ctime < booted && stat.btime.is_none_or(|born| born < booted);
+    let release = release_of_path(found.path.as_slice()).filter(|_| is_older && stat.size > 0)?;
+    // Where a header tells, that costs less than to think about it; what cannot be opened is damage.
+    let file = files.open_found(found).ok()?;
+    let needs_search = !form::has_header(&Part::whole(&file));
+    needs_search.then(|| Banner {
+        release: Bytes(release),
+        version: Bytes::default(),
+    })
+}
+
+/// The release in the path of an image: in its name, or as the name of its directory.
+fn release_of_path(path: &[u8]) -> Option<Vec<u8>> {
+    release_in_name(path).or_else(|| {
+        let mut parts = path.rsplit(|&byte| byte == b'/').skip(1);
+        let directory = parts.next()?;
+        directory
+            .first()?
+            .is_ascii_digit()
+            .then(|| directory.to_vec())
+    })
+}
+
+/// The release in the name of an image, `vmlinuz-RELEASE` and the like: it begins with a digit, `vmlinuz-linux` names none.
+pub(in crate::boot) fn release_in_name(image: &[u8]) -> Option<Vec<u8>> {
+    let name = image.rsplit(|&byte| byte == b'/').next()?;
+    let prefixes: [&[u8]; 7] = [
+        b"vmlinuz-",
+        b"vmlinux-",
+        b"kernel-",
+        b"linux-",
+        b"bzImage-",
+        b"Image-",
+        b"zImage-",
+    ];
+    let release = prefixes
+        .iter()
+        .find_map(|prefix| name.strip_prefix(*prefix))?;
+    release.first()?.is_ascii_digit().then(|| release.to_vec())
+}
+
 fn image(files: &Files<'_>, found: Found, effort: &mut Effort) -> Image {
-    let (form, banner) = read_found(files, &found, effort);
+    let read = read_found(files, &found, effort);
+    of_found(found, read)
+}
+
+fn of_found(found: Found, (form, banner): (ImageForm, Outcome)) -> Image {
     Image {
         path: found.path,
         stat: found.stat,

@@ -187,8 +187,8 @@ impl Disk<'_, '_> {
                 // SUSE has links in /boot to files whose name says nothing.
                 let release = choice.release.clone();
                 let release = release
-                    .or_else(|| release_in_name(image.as_slice()))
-                    .or_else(|| release_in_name(named))
+                    .or_else(|| images::release_in_name(image.as_slice()))
+                    .or_else(|| images::release_in_name(named))
                     .map(Bytes::from);
                 (image, release)
             }
@@ -274,24 +274,6 @@ impl Disk<'_, '_> {
         }
         Ok(snippets)
     }
-}
-
-/// `vmlinuz-RELEASE` and the like: a release begins with a digit, `vmlinuz-linux` names none.
-fn release_in_name(image: &[u8]) -> Option<Vec<u8>> {
-    let name = image.rsplit(|&byte| byte == b'/').next()?;
-    let prefixes: [&[u8]; 7] = [
-        b"vmlinuz-",
-        b"vmlinux-",
-        b"kernel-",
-        b"linux-",
-        b"bzImage-",
-        b"Image-",
-        b"zImage-",
-    ];
-    let release = prefixes
-        .iter()
-        .find_map(|prefix| name.strip_prefix(*prefix))?;
-    release.first()?.is_ascii_digit().then(|| release.to_vec())
 }
 
 fn name_of(kind: LoaderKind) -> &'static str {

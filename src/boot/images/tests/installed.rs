@@ -11,6 +11,9 @@ use crate::model::FileKind;
 use crate::problem::Problem;
 use crate::view::ProcRoot;
 
+/// Booted before any image came.
+const LONG_AGO: Timestamp = Timestamp { secs: 0, nanos: 0 };
+
 struct Root(tempfile::TempDir);
 
 impl Root {
@@ -39,7 +42,7 @@ impl Root {
 
     #[track_caller]
     fn images(&self, machine: &str) -> Vec<Image> {
-        let (images, problems) = self.with(|files| read(files, machine.as_bytes()));
+        let (images, problems) = self.with(|files| read(files, machine.as_bytes(), LONG_AGO));
         assert_eq!(problems, []);
         images
     }
@@ -176,7 +179,7 @@ fn t9_06_nothing_is_installed() {
     let root = Root::new();
     root.check("x86_64", &[]);
     fs::write(root.path("/boot"), "").unwrap();
-    let (images, problems) = root.with(|files| read(files, b"x86_64"));
+    let (images, problems) = root.with(|files| read(files, b"x86_64", LONG_AGO));
     assert_eq!((images, problems.len()), (vec![], 1));
 }
 
@@ -225,7 +228,7 @@ fn t9_06_more_than_anybody_installs() {
     for number in 0..600 {
         fs::write(root.path(&format!("/boot/vmlinuz-{number}")), "").unwrap();
     }
-    let (images, problems) = root.with(|files| read(files, b"x86_64"));
+    let (images, problems) = root.with(|files| read(files, b"x86_64", LONG_AGO));
     assert_eq!((images.len(), problems.len()), (512, 1));
 }
 
@@ -267,13 +270,13 @@ fn t11_17_images_share_their_time() {
     fs::write(root.path("/boot/vmlinuz-6.2"), fixture("arm64.gz")).unwrap();
     root.with(|files| {
         let all = files.time_for_images.get();
-        assert!(read(files, b"aarch64")[1].banner.is_ok());
+        assert!(read(files, b"aarch64", LONG_AGO)[1].banner.is_ok());
         let left = files.time_for_images.get();
         assert!(left < all);
         release_of(files, b"/boot/vmlinuz-6.2").unwrap();
         assert!(files.time_for_images.get() < left);
         files.time_for_images.set(std::time::Duration::ZERO);
-        let images = read(files, b"aarch64");
+        let images = read(files, b"aarch64", LONG_AGO);
         assert!(images[0].banner.is_ok());
         let late = "it was not read in time: kernel images took too long altogether";
         let late = WhyNot::Failed(late.to_owned());
@@ -282,4 +285,45 @@ fn t11_17_images_share_their_time() {
         let again = at(files, b"/boot/vmlinuz-6.2").unwrap();
         assert_eq!(again.banner, Err(late));
     });
+}
+
+#[test]
+fn what_has_not_changed_since_the_boot_is_known_by_its_name() {
+    let root = Root::new();
+    // Nobody could read these two: nothing is in them.
+    let noise = vec![7; 100_000];
+    fs::write(root.path("/boot/vmlinuz-6.1.0-56-arm64"), &noise).unwrap();
+    fs::write(root.path("/usr/lib/modules/6.1.0-57-arm64/vmlinuz"), &noise).unwrap();
+    fs::write(root.path("/boot/vmlinuz-6.1.0-58-arm64"), b"").unwrap();
+    fs::write(root.path("/boot/vmlinuz-linux"), &noise).unwrap();
+    root.kernel("/boot/vmlinuz-6.1.0-59-arm64", "6.1.0-60-amd64");
+    let later = Timestamp {
+        secs: i64::MAX,
+        nanos: 0,
+    };
+    let (images, _) = root.with(|files| read(files, b"aarch64", later));
+    let found: Vec<_> = images
+        .iter()
+        .map(|image| {
+            (
+                image.form,
+                image
+                    .banner
+                    .as_ref()
+                    .ok()
+                    .map(|banner| banner.release.clone()),
+            )
+        })
+        .collect();
+    let expected = [
+        (ImageForm::Named, Some(Bytes::from("6.1.0-56-arm64"))),
+        (ImageForm::Unknown, None), // empty: damage is damage
+        (ImageForm::Header, Some(Bytes::from("6.1.0-60-amd64"))), // a header knows better than a name
+        (ImageForm::Unknown, None),
+        (ImageForm::Named, Some(Bytes::from("6.1.0-57-arm64"))),
+    ];
+    assert_eq!(found, expected, "{images:#?}");
+    // All of them are read where they have come since.
+    let (images, _) = root.with(|files| read(files, b"aarch64", LONG_AGO));
+    assert!(images.iter().all(|image| image.form != ImageForm::Named));
 }
