@@ -53,7 +53,7 @@ pub(super) fn assess<'a>(
         plan: &plan,
         microcode: next::microcode(facts, kernel.as_ref()),
         kernel,
-        complete: problems.is_empty(),
+        complete: problems.is_empty() && !facts.boot.as_ref().is_some_and(|boot| boot.out_of_sight),
         live_patches_suffice: settings.live_patches_suffice,
     });
     Assessment {

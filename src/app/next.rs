@@ -136,11 +136,7 @@ fn listed(name: &str) -> Listed {
 pub(super) fn judge(facts: &Facts, core: &Core) -> Option<KernelState> {
     let boot = facts.boot.as_ref()?;
     let order = |a: &str, b: &str| -> Ordering { packages::compare_releases(&core.stores, a, b) };
-    Some(kernel::judge(
-        boot.kernel.as_ref()?,
-        &boot.live_patches,
-        &order,
-    ))
+    Some(kernel::judge(boot, boot.kernel.as_ref()?, &order))
 }
 
 #[cfg(test)]

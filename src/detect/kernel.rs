@@ -7,7 +7,7 @@
 use std::cmp::Ordering;
 
 use crate::model::{
-    Banner, Bytes, Entry, Image, Kernel, KernelState, KernelVerdict, LivePatch, NextKernel,
+    Banner, Boot, Bytes, Entry, Image, Kernel, KernelState, KernelVerdict, LivePatch, NextKernel,
     Timestamp,
 };
 
@@ -16,7 +16,7 @@ pub type Order<'a> = &'a dyn Fn(&str, &str) -> Ordering;
 
 /// Judges the running kernel.
 #[must_use]
-pub fn judge(kernel: &Kernel, patches: &[LivePatch], order: Order<'_>) -> KernelState {
+pub fn judge(boot: &Boot, kernel: &Kernel, order: Order<'_>) -> KernelState {
     let running = &kernel.running;
     let readable: Vec<Candidate<'_>> = kernel.images.iter().filter_map(Candidate::of).collect();
     let mut remarks = Vec::new();
@@ -46,7 +46,7 @@ pub fn judge(kernel: &Kernel, patches: &[LivePatch], order: Order<'_>) -> Kernel
             chosen.banner.release.escaped()
         ));
     }
-    let modules = Left::of(kernel);
+    let modules = Left::of(kernel, boot.earliest);
     let verdict = match next {
         None => without_next(kernel, modules, &readable),
         Some(next) => {
@@ -65,7 +65,8 @@ pub fn judge(kernel: &Kernel, patches: &[LivePatch], order: Order<'_>) -> Kernel
         running: running.clone(),
         modules_gone: modules.are_gone(),
         verdict: doubted(verdict, kernel, by_loader.is_some(), &mut remarks),
-        live_patched_by: next.and_then(|next| vouched(patches, &next.banner.release, order)),
+        live_patched_by: next
+            .and_then(|next| vouched(&boot.live_patches, &next.banner.release, order)),
         next: next.map(|next| NextKernel {
             path: next.image.path.clone(),
             banner: next.banner.clone(),
@@ -86,22 +87,26 @@ struct Left {
     leftover: bool,
     /// It has modules loaded.
     loaded: bool,
+    /// Since it was booted, something came or went where modules are.
+    changed: bool,
 }
 
 impl Left {
-    fn of(kernel: &Kernel) -> Self {
+    fn of(kernel: &Kernel, booted: Timestamp) -> Self {
         let own = |modules: &&crate::model::Modules| modules.release == kernel.running.release;
         let own = kernel.modules.iter().find(own);
         Self {
             missing: !own.is_some_and(|modules| modules.filled),
             leftover: own.is_some_and(|modules| !modules.filled),
             loaded: kernel.modular,
+            changed: kernel.modules_changed.is_some_and(|at| at >= booted),
         }
     }
 
-    /// Whether it had some, as far as that shows: a kernel that was built without misses none.
+    /// Whether it had some and has them no more, as far as that shows: a kernel that was built without misses none, and
+    /// one from outside never had any here.
     fn are_gone(self) -> bool {
-        self.missing && (self.leftover || self.loaded)
+        self.missing && self.changed && (self.leftover || self.loaded)
     }
 }
 

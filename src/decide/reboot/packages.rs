@@ -35,8 +35,7 @@ pub(super) fn package_cause(
         format!("{} {why}", happened(change, boot)),
     );
     cause.since = change.at;
-    // Of what was not looked at, nothing tells whether it still runs old code.
-    cause.sure = evidence.complete || listed.installs_count || !change.has_code();
+    cause.sure = listed.installs_count || !is_open(change, boot, evidence);
     cause.packages = vec![Upgrade {
         name: name.clone(),
         old: match &change.before {
@@ -46,6 +45,20 @@ pub(super) fn package_cause(
         new: Some(change.package.version.clone()),
     }];
     said.take_highest(cause);
+}
+
+/// Whether better was to be known than the list says, and could not be looked at.
+fn is_open(change: &CoreChange, boot: &Boot, evidence: &Evidence<'_>) -> bool {
+    let name = &change.package.name;
+    if boot.kernel.is_some() && is_kernel(name) {
+        let verdict = evidence.kernel.as_ref().map(|state| &state.verdict);
+        return matches!(verdict, None | Some(KernelVerdict::Unknown(_)));
+    }
+    if boot.microcode.is_some() && is_microcode(name) {
+        let cause = evidence.microcode.as_ref();
+        return cause.is_some_and(|cause| cause.level == Level::None);
+    }
+    change.has_code() && !evidence.complete
 }
 
 /// Who lists a package: a list that is shipped, by whose it was; a file, with the line.

@@ -48,6 +48,7 @@ fn boot() -> Boot {
         out_of_sight: false,
         kernel: Some(Kernel {
             running: banner("6.1.0-50-amd64"),
+            modules_changed: None,
             modular: true,
             machine: Bytes::from("x86_64"),
             images: Vec::new(),
@@ -653,6 +654,9 @@ fn a_kernel_package_yields_to_what_is_known_of_kernels() {
         &[],
     );
     check(with_list(), row(None), Level::Reboot, &["package"]);
+    let unknown = KernelVerdict::Unknown("x".to_owned());
+    let reboot = check(with_list(), row(Some(unknown)), Level::Reboot, &["package"]);
+    assert_eq!(reboot.sure_level(), Some(Level::None));
     // Metapackages and other flavours have nothing to add.
     for verdict in [
         KernelVerdict::Newer,

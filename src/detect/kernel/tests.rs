@@ -1,7 +1,9 @@
 //! Rows of cases 9.05 to 9.13.
 
 use super::*;
-use crate::model::{Device, FileKind, FileStat, ImageForm, Loader, LoaderKind, Modules, WhyNot};
+use crate::model::{
+    Device, FileKind, FileStat, ImageForm, Loader, LoaderKind, Modules, Setting, WhyNot,
+};
 
 const RUNNING: &str = "6.1.0-50-amd64";
 
@@ -22,6 +24,7 @@ fn machine(running: (&str, &str), images: &[(&str, &str)], modules: &[&str]) -> 
     });
     Kernel {
         running: banner(running.0, running.1),
+        modules_changed: Some(Timestamp { secs: 9, nanos: 0 }),
         modular: true,
         machine: Bytes::from("x86_64"),
         images: images.iter().map(image).collect(),
@@ -86,9 +89,27 @@ fn order(a: &str, b: &str) -> Ordering {
     key(a).cmp(&key(b))
 }
 
+/// Judged of a machine that was booted in second 5.
+fn judged(kernel: &Kernel, live_patches: Vec<LivePatch>) -> KernelState {
+    let booted = Timestamp { secs: 5, nanos: 0 };
+    let boot = Boot {
+        setting: Setting::Machine,
+        started: booted,
+        earliest: booted,
+        out_of_sight: false,
+        kernel: None,
+        live_patches,
+        microcode: None,
+        deployments: Vec::new(),
+        flags: Vec::new(),
+        listed: Vec::new(),
+    };
+    judge(&boot, kernel, &order)
+}
+
 #[track_caller]
 fn check(kernel: &Kernel, verdict: &str, next: Option<&str>) -> KernelState {
-    let state = judge(kernel, &[], &order);
+    let state = judged(kernel, Vec::new());
     let found = state.next.as_ref().map(|next| next.banner.release.clone());
     assert_eq!(
         (state.verdict.word(), found),
@@ -200,7 +221,7 @@ fn an_entry_is_known_by_its_image_or_its_release() {
 #[test]
 fn an_image_came_when_it_was_born_here() {
     let mut kernel = machine(OLD, &[OLD, NEW], &[RUNNING]);
-    let since = |kernel: &Kernel| judge(kernel, &[], &order).next.map(|next| next.since.secs);
+    let since = |kernel: &Kernel| judged(kernel, Vec::new()).next.map(|next| next.since.secs);
     assert_eq!(since(&kernel), Some(1), "its ctime");
     let born = Timestamp { secs: 5, nanos: 0 };
     kernel.images[1].stat.btime = Some(born);
@@ -226,7 +247,7 @@ fn t9_09_a_kernel_from_elsewhere_is_not_pending() {
 
 #[test]
 fn t9_10_modules_of_the_running_kernel() {
-    let gone = |kernel: &Kernel| judge(kernel, &[], &order).modules_gone;
+    let gone = |kernel: &Kernel| judged(kernel, Vec::new()).modules_gone;
     assert!(!gone(&machine(OLD, &[OLD], &[RUNNING])));
     // Also where its image is still the one that would boot.
     assert!(gone(&machine(OLD, &[OLD], &[])));
@@ -238,6 +259,9 @@ fn t9_10_modules_of_the_running_kernel() {
         filled: false,
     }];
     assert!(gone(&without), "a directory is left");
+    let mut provided = machine(OLD, &[NEW], &[NEW.0]);
+    provided.modules_changed = Some(Timestamp { secs: 4, nanos: 0 });
+    assert!(!gone(&provided), "nothing went since it was booted");
     // No kernel of its flavour is left: it was removed all the same.
     let other = ("6.14.8-2-pve", "#1");
     let state = check(&machine(OLD, &[other], &[other.0]), "removed", None);
@@ -315,7 +339,7 @@ fn t9_14_a_vendor_vouches_for_a_release() {
             effective_release: effective.map(Bytes::from),
         };
         let kernel = machine(OLD, &[OLD, NEW], &[RUNNING]);
-        let state = judge(&kernel, &[patch], &order);
+        let state = judged(&kernel, vec![patch]);
         assert_eq!(state.live_patched_by.as_deref(), by, "{effective:?}");
         assert_eq!(state.verdict, KernelVerdict::Newer);
     }
