@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use unstale::attribute::{Hints, Parent, display_unit, owner_of};
-use unstale::model::Bytes;
+use unstale::attribute::{Hints, Parent, owner_of};
+use unstale::model::{Bytes, unescape_unit};
 
 fuzz_target!(|input: &[u8]| {
     let [flags, pid, text @ ..] = input else {
@@ -33,6 +33,5 @@ fuzz_target!(|input: &[u8]| {
     };
     let cgroup = text.split(|&byte| byte == 0).next().unwrap_or_default();
     let owner = owner_of(cgroup, &hints);
-    let _ = (owner.unit_suffix(), owner.lxd_project());
-    let _ = display_unit(&owner.name);
+    let _ = unescape_unit(owner.name.as_slice());
 });
