@@ -53,7 +53,7 @@ pub fn judge(boot: &Boot, kernel: &Kernel, order: Order<'_>) -> KernelState {
             let newer = releases(order, &next.banner.release, &running.release);
             let is_running = |image: &Candidate<'_>| image.banner.release == running.release;
             let installed = readable.iter().any(is_running);
-            let removed = !installed && (modules.are_gone() || modules.missing && newest.is_some());
+            let removed = !installed && (modules.are_gone() || newest.is_some() && modules.went());
             compare(running, next.banner, newer, installed, removed)
         }
     };
@@ -63,7 +63,7 @@ pub fn judge(boot: &Boot, kernel: &Kernel, order: Order<'_>) -> KernelState {
     };
     KernelState {
         running: running.clone(),
-        modules_gone: modules.are_gone(),
+        modules_gone: modules.are_gone() || verdict == KernelVerdict::Removed,
         verdict: doubted(verdict, kernel, by_loader.is_some(), &mut remarks),
         live_patched_by: next
             .and_then(|next| vouched(&boot.live_patches, &next.banner.release, order)),
@@ -106,7 +106,12 @@ impl Left {
     /// Whether it had some and has them no more, as far as that shows: a kernel that was built without misses none, and
     /// one from outside never had any here.
     fn are_gone(self) -> bool {
-        self.missing && self.changed && (self.leftover || self.loaded)
+        self.went() && (self.leftover || self.loaded)
+    }
+
+    /// Whether there are none, and something went since the machine was booted.
+    fn went(self) -> bool {
+        self.missing && self.changed
     }
 }
 

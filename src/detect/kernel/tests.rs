@@ -141,6 +141,13 @@ fn newer_and_removed() {
     check(&machine(OLD, &[OLD, NEW], &[RUNNING]), "newer", Some(NEW.0));
     let state = check(&machine(OLD, &[NEW], &[NEW.0]), "removed", Some(NEW.0));
     assert!(state.modules_gone);
+    // Whether it had any loaded or not: there are none to load.
+    let mut bare = machine(OLD, &[NEW], &[NEW.0]);
+    bare.modular = false;
+    assert!(check(&bare, "removed", Some(NEW.0)).modules_gone);
+    // Booted from outside: nothing went since.
+    bare.modules_changed = Some(Timestamp { secs: 4, nanos: 0 });
+    check(&bare, "newer", Some(NEW.0));
     let older = ("6.1.0-47-amd64", "#1 Z");
     check(
         &machine(OLD, &[older], &[older.0]),
