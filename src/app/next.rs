@@ -74,7 +74,14 @@ impl Looking {
         facts.problems.extend(problems);
         facts.boot = boot;
         let state = judge(facts, &core);
-        if let Some(state) = state.filter(|state| state.verdict != KernelVerdict::Current)
+        // The packages of a kernel are named where it asks for a reboot: to find them takes all lists of files.
+        let is_pending = |state: &KernelState| {
+            matches!(
+                state.verdict,
+                KernelVerdict::Newer | KernelVerdict::Rebuilt | KernelVerdict::Removed
+            )
+        };
+        if let Some(state) = state.filter(is_pending)
             && let Some(boot) = &facts.boot
         {
             let next = state.next.iter();

@@ -32,9 +32,13 @@ pub(crate) fn read_matching(
     let mut value = Vec::new();
     let folder = open_info(root)?;
     let fresh = match (since, &folder) {
-        (Some(since), Some(folder)) => {
-            Some(Fresh::read(root, folder, seconds(since), &mut damages)?)
-        }
+        (Some(since), Some(folder)) => Some(Fresh::read(
+            root,
+            folder,
+            wanted,
+            seconds(since),
+            &mut damages,
+        )?),
         // Without lists the store does not tell when anything was installed.
         (Some(_), None) => Some(Fresh::default()),
         (None, _) => None,
@@ -67,6 +71,7 @@ impl Fresh {
     fn read(
         root: &Root,
         folder: &Folder,
+        wanted: &[Wanted],
         since: i64,
         damages: &mut Damages,
     ) -> Result<Self, DbError> {
@@ -81,7 +86,7 @@ impl Fresh {
             folder.names().map_err(failed)?
         };
         for name in &names {
-            let Some(stem) = stem(name, ".list") else {
+            let Some(stem) = stem(name, ".list").filter(|stem| may_be_meant(wanted, stem)) else {
                 continue;
             };
             match modified(folder, name) {
@@ -96,6 +101,14 @@ impl Fresh {
         }
         Ok(Self { since, lists })
     }
+}
+
+/// Whether a list may be that of a package that is wanted: where names alone count, its own name tells.
+fn may_be_meant(wanted: &[Wanted], stem: &[u8]) -> bool {
+    let name = parse_stem(stem).map_or(stem, |(name, _)| name.as_bytes());
+    wanted
+        .iter()
+        .any(|one| one.by_provides || one.by_name && unstale_packages::is_like(&one.name, name))
 }
 
 /// When packages were unpacked.
