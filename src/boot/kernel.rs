@@ -47,7 +47,6 @@ pub(super) fn read(proc: &ProcRoot, files: &Files<'_>, booted: Timestamp) -> Opt
         loader,
         running,
         modular: has_modules(proc),
-        machine,
     })
 }
 

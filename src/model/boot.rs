@@ -49,8 +49,6 @@ pub struct Kernel {
     pub running: Banner,
     /// Whether it has loaded any module (`/proc/modules`): a kernel without modules misses none.
     pub modular: bool,
-    /// `uname -m`.
-    pub machine: Bytes,
     /// Images that could be booted, by path.
     pub images: Vec<Image>,
     /// Releases that have a directory of modules, by name.

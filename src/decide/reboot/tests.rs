@@ -50,7 +50,6 @@ fn boot() -> Boot {
             running: banner("6.1.0-50-amd64"),
             modules_changed: None,
             modular: true,
-            machine: Bytes::from("x86_64"),
             images: Vec::new(),
             modules: Vec::new(),
             loader: Loader {

@@ -26,7 +26,6 @@ fn machine(running: (&str, &str), images: &[(&str, &str)], modules: &[&str]) -> 
         running: banner(running.0, running.1),
         modules_changed: Some(Timestamp { secs: 9, nanos: 0 }),
         modular: true,
-        machine: Bytes::from("x86_64"),
         images: images.iter().map(image).collect(),
         modules: modules.collect(),
         loader: Loader {
