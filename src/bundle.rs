@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::model::{Answers, Facts};
+use crate::model::{Answers, Facts, Units};
 
 /// The form of the file; raised when a reader of before could misread it.
 const FORMAT: u32 = 1;
@@ -31,6 +31,9 @@ pub struct Bundle {
     pub facts: Facts,
     /// What the package stores said.
     pub answers: Answers,
+    /// What service managers say of their units; `None` if nobody asked.
+    #[serde(default)]
+    pub units: Option<Units>,
 }
 
 impl Bundle {
@@ -42,6 +45,7 @@ impl Bundle {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             facts,
             answers,
+            units: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command line: typed text, nothing else. Touches no file.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -36,8 +37,19 @@ pub enum Command {
     Explain(ExplainFlags),
     /// Write what a check sees to a file, to be judged elsewhere with --bundle
     Record(RecordFlags),
+    /// Restart what is stale, as far as policy lets it, and look again whether that helped
+    Restart(RestartFlags),
+    /// Say at once what the last look of a hook or a restart found
+    Status(StatusFlags),
     /// Show detector plugins, or try one
     Plugins(PluginsFlags),
+    /// Show the settings, check files of them, or translate those of other programs
+    Config(ConfigFlags),
+    /// What package managers call
+    Hook(HookFlags),
+    /// Carry out a restart that was planned; `restart` starts this one where it outlives its terminal
+    #[command(hide = true)]
+    RestartWorker(RestartWorkerFlags),
     /// Run one plugin behind its wall; other commands start this one
     #[command(hide = true)]
     PluginWorker(PluginWorkerFlags),
@@ -137,6 +149,154 @@ pub struct RecordFlags {
     /// Where to look
     #[command(flatten)]
     pub source: SourceFlags,
+}
+
+/// Options of `restart`.
+#[derive(Debug, Clone, Args)]
+pub struct RestartFlags {
+    /// Only these: names of units, containers, machines or packages
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// How much to do without asking: list, ask or auto. By default as settings say; else ask on a terminal, and list elsewhere
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub mode: Option<RestartMode>,
+    /// Say exactly what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print records of JSON (schema 1), one a line, as it goes on
+    #[arg(long)]
+    pub json: bool,
+    /// Show all evidence
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Stay in this session: do not hand the work over to the service manager
+    #[arg(long)]
+    pub foreground: bool,
+    /// A directory of detector plugins that counts before the others; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub plugin_dir: Vec<PathBuf>,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// How much is done without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RestartMode {
+    /// Say what would be done
+    List,
+    /// Let a person choose
+    Ask,
+    /// Do it
+    Auto,
+}
+
+/// Options of `restart-worker`.
+#[derive(Debug, Clone, Args)]
+pub struct RestartWorkerFlags {
+    /// The name of the run, whose journal says what to do
+    pub id: String,
+    /// Directories of detector plugins
+    #[arg(long, value_name = "DIR")]
+    pub plugin_dir: Vec<PathBuf>,
+}
+
+/// Options of `status`.
+#[derive(Debug, Clone, Args)]
+pub struct StatusFlags {
+    /// Print JSON (schema 1) instead of text
+    #[arg(long)]
+    pub json: bool,
+    /// Say by the exit status what is needed
+    #[arg(long)]
+    pub exit_code: bool,
+    /// When to use colour
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
+    pub color: Color,
+}
+
+/// Options of `config`.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigFlags {
+    /// What to do
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// The commands of `config`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the settings in force, as TOML
+    Show(ConfigShowFlags),
+    /// Say whether files of settings can be used
+    Check(ConfigCheckFlags),
+    /// Translate the settings of another program into TOML; what cannot be translated is named on standard error
+    Import(ConfigImportFlags),
+}
+
+/// Options of `config show`.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigShowFlags {
+    /// Say which file and line each value comes from
+    #[arg(long)]
+    pub origin: bool,
+}
+
+/// Options of `config check`.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigCheckFlags {
+    /// The files; without any, those of this machine
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Options of `config import`.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigImportFlags {
+    /// Whose settings
+    pub program: ImportFrom,
+    /// The file or directory; by default where that program has it
+    pub path: Option<PathBuf>,
+    /// Leave out what cannot be translated, instead of printing nothing
+    #[arg(long)]
+    pub lenient: bool,
+}
+
+/// Programs whose settings can be translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImportFrom {
+    /// needrestart.conf and its conf.d
+    Needrestart,
+    /// /etc/checkrestart
+    Checkrestart,
+    /// applications.xml and rules.xml
+    Tracer,
+}
+
+/// Options of `hook`.
+#[derive(Debug, Clone, Args)]
+pub struct HookFlags {
+    /// Who calls
+    #[command(subcommand)]
+    pub command: HookCommand,
+}
+
+/// What package managers call.
+#[derive(Debug, Clone, Subcommand)]
+pub enum HookCommand {
+    /// After dpkg was run (DPkg::Post-Invoke of apt)
+    Apt,
+    /// Reads what dpkg says of its steps from standard input (status-logger of dpkg)
+    Dpkg,
+    /// After a kernel was installed or removed (/etc/kernel/postinst.d)
+    Kernel {
+        /// The kernel's release, and its image
+        arguments: Vec<OsString>,
+    },
+    /// After a transaction of another package manager
+    Transaction,
+    /// Waits for the end of all transactions, then looks and acts once
+    After,
 }
 
 /// Options of `plugin-worker`.

@@ -6,10 +6,14 @@ mod detectors;
 mod exit;
 mod explain;
 mod gather;
+mod hook;
 mod next;
 mod plugins;
 mod reboot_hint;
+mod restart;
 mod roots;
+mod settings;
+mod status;
 mod try_plugin;
 mod worker;
 
@@ -62,7 +66,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::RebootHint(flags) => return reboot_hint::run(&flags),
         Command::Explain(flags) => explain(&flags),
         Command::Record(flags) => record(&flags),
+        Command::Restart(flags) => restart::run(&flags),
+        Command::RestartWorker(flags) => restart::work(&flags),
+        Command::Status(flags) => status::run(&flags),
         Command::Plugins(flags) => plugins::run(&flags),
+        Command::Config(flags) => settings::run(&flags),
+        Command::Hook(flags) => return hook::run(&flags),
         Command::PluginWorker(flags) => return worker::run(&flags),
     };
     match result {

@@ -71,7 +71,10 @@ pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
         })
         .collect();
     items.sort_by(|a, b| (a.action, &a.owner).cmp(&(b.action, &b.owner)));
-    Plan { items }
+    Plan {
+        items,
+        hidden: Vec::new(),
+    }
 }
 
 /// How much has to be started anew for it.

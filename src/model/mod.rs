@@ -13,8 +13,11 @@ mod owner;
 mod package;
 mod plan;
 mod plugin;
+mod policy;
 mod process;
 mod reboot;
+mod transaction;
+mod unit;
 
 pub use boot::{
     Banner, Boot, Deployment, Entry, Flag, Image, ImageForm, Kernel, Level, Listed, ListedBy,
@@ -37,5 +40,10 @@ pub use plan::{Action, Because, Item, Package, Plan, StaleObject, StaleProcess};
 pub use plugin::{
     Evidence, How, Instance, Part, PluginFailure, PluginLook, PluginRun, Role, Source,
 };
+pub use policy::{Class, Mode, Pattern, Policy, PolicyRule, RuleAction, Selectors};
 pub use process::{BuildId, Details, Namespaces, Pid, Process, ProcessKey, StartTicks, Use};
 pub use reboot::{Cause, KernelState, KernelVerdict, NextKernel, Reboot, Upgrade};
+pub use transaction::{
+    Deed, Failure, Held, Outcome, Record, Run, Stage, Step, StepResult, Transaction,
+};
+pub use unit::{Managed, ManagerState, UnitState, Units};

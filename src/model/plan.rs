@@ -104,6 +104,8 @@ pub enum Package {
 /// Everything decided, in the order of reading: what to do now first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// One item an owner.
+    /// One item an owner; two where some of its processes are renewed in another way, or by nobody.
     pub items: Vec<Item>,
+    /// What a rule of the policy hides. It counts for no verdict.
+    pub hidden: Vec<Item>,
 }

@@ -1,0 +1,53 @@
+//! Service managers: what they say of their units, and what they are asked to do. Nobody else starts or stops a service.
+
+use std::time::Duration;
+
+use crate::model::{ManagerState, Scope, UnitState};
+
+/// A service manager that runs on this machine.
+pub trait ServiceManager: std::fmt::Debug {
+    /// Its name, as people know it: `systemd`, `OpenRC`, `runit`, `sysvinit`.
+    fn name(&self) -> &'static str;
+
+    /// All units that the manager of a scope has in memory, and the state of that manager itself, in one question.
+    ///
+    /// # Errors
+    /// Why it does not say: not reached, not in time, not understood.
+    fn describe(&mut self, scope: Scope) -> Result<ManagerState, String>;
+
+    /// One unit, as it is now.
+    ///
+    /// # Errors
+    /// As [`Self::describe`].
+    fn unit(&mut self, scope: Scope, name: &str) -> Result<UnitState, String>;
+
+    /// Lets it read its unit files again.
+    ///
+    /// # Errors
+    /// What it says.
+    fn reload(&mut self, scope: Scope) -> Result<(), String>;
+
+    /// Lets it start itself anew, keeping its services.
+    ///
+    /// # Errors
+    /// What it says.
+    fn reexec(&mut self, scope: Scope) -> Result<(), String>;
+
+    /// Restarts a service if it runs, and waits for that.
+    ///
+    /// # Errors
+    /// What it says, or that it did not end within `limit`.
+    fn try_restart(&mut self, scope: Scope, name: &str, limit: Duration) -> Result<(), String>;
+
+    /// Clears a failed state and the count of starts, then starts the service once.
+    ///
+    /// # Errors
+    /// As [`Self::try_restart`].
+    fn start_cleared(&mut self, scope: Scope, name: &str, limit: Duration) -> Result<(), String>;
+
+    /// The last lines of the log of a unit, those of that invocation where one is given; the oldest first.
+    fn log(&mut self, scope: Scope, name: &str, invocation: Option<&str>) -> Vec<String>;
+
+    /// The command by which a person looks further.
+    fn look_command(&self, scope: Scope, name: &str) -> String;
+}
