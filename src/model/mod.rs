@@ -3,6 +3,7 @@
 //! Pure data and the few pure questions one can ask of it. Nothing here opens a file. What comes from the inspected
 //! machine is [`Bytes`] and becomes text only in `report`.
 
+mod account;
 mod boot;
 mod bytes;
 mod facts;
@@ -19,6 +20,7 @@ mod reboot;
 mod transaction;
 mod unit;
 
+pub use account::{Account, parse_passwd};
 pub use boot::{
     Banner, Boot, Deployment, Entry, Flag, Image, ImageForm, Kernel, Level, Listed, ListedBy,
     LivePatch, Loader, LoaderKind, Microcode, Modules, Patch, Processor, Setting,
