@@ -17,6 +17,7 @@ mod plugin;
 mod policy;
 mod process;
 mod reboot;
+mod state;
 mod transaction;
 mod unit;
 
@@ -45,6 +46,7 @@ pub use plugin::{
 pub use policy::{Class, Mode, Pattern, Policy, PolicyRule, RuleAction, Selectors};
 pub use process::{BuildId, Details, Namespaces, Pid, Process, ProcessKey, StartTicks, Use};
 pub use reboot::{Cause, KernelState, KernelVerdict, NextKernel, Reboot, Upgrade};
+pub use state::{LastRun, State, StateCause, StateItem};
 pub use transaction::{
     Deed, Failure, Held, Outcome, Record, Run, Stage, Step, StepResult, Transaction,
 };

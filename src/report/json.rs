@@ -6,11 +6,11 @@
 //! printed as `\uXXXX`: JSON asks for that below U+0020 alone.
 
 mod reboot;
+pub mod record;
 
 use std::io::{self, Write};
 
 use base64::Engine as _;
-use serde::Serialize as _;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use serde_json::{Map, Value, json};
 
@@ -72,7 +72,7 @@ pub fn print_reboot(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Res
     writeln!(out)
 }
 
-pub(super) fn write_tame(out: &mut dyn Write, value: &Value) -> io::Result<()> {
+pub(super) fn write_tame(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {
     value.serialize(&mut Serializer::with_formatter(out, Tame))?;
     Ok(())
 }
