@@ -7,6 +7,7 @@
 
 mod reboot;
 pub mod record;
+pub mod state;
 
 use std::io::{self, Write};
 
