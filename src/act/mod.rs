@@ -3,3 +3,4 @@
 
 pub mod flags;
 pub mod services;
+pub mod spawn;

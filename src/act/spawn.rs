@@ -1,0 +1,201 @@
+//! Starts the programs of others, with nothing of our own caller's in them: a fixed environment, a process group of their
+//! own, no descriptors but three, an end in time. Beside plugins' workers, nothing else starts a program.
+//!
+//! Never a shell, never a search through `$PATH`. As root, only what nobody but root can have written is started.
+
+mod talk;
+mod tool;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::trust::Untrusted;
+pub use tool::Tool;
+
+/// The environment of all that is started. Tools find their own kind by PATH; nothing is translated, paged or coloured.
+const ENVIRONMENT: [(&str, &str); 4] = [
+    ("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
+    ("LANG", "C.UTF-8"),
+    // systemctl(1): "Setting this to an empty string or the value "cat" is equivalent to passing --no-pager".
+    ("SYSTEMD_PAGER", ""),
+    ("SYSTEMD_COLORS", "0"),
+];
+
+/// While a descriptor is open for the next program, no other program is started: it would get it too.
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// What is started.
+#[derive(Debug, Clone, Copy)]
+pub enum Program<'a> {
+    /// One that we know, wherever the distribution keeps it.
+    Tool(Tool),
+    /// One that somebody trusted named by its absolute path.
+    Path(&'a Path),
+    /// One that was opened and trusted before, and how it is called. It runs through its descriptor: what runs is what
+    /// was looked at. To a script, its own name is that of the descriptor.
+    File(BorrowedFd<'a>, &'a OsStr),
+}
+
+/// A program, and how it is to run.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// What is started.
+    pub program: Program<'a>,
+    /// Its arguments, without its name.
+    pub args: Vec<OsString>,
+    /// What is in its environment beside the fixed one.
+    pub env: Vec<(&'static str, OsString)>,
+    /// What it reads; nothing is `/dev/null`.
+    pub stdin: Vec<u8>,
+    /// Uid and gid of the user it runs as, without other groups; `None` is ourselves.
+    pub user: Option<(u32, u32)>,
+    /// It, and what it started in its process group, is killed after this.
+    pub limit: Duration,
+    /// The most that is kept of its output, and as much of its messages.
+    pub output_cap: usize,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// How it ended.
+    pub how: How,
+    /// What it printed.
+    pub stdout: Vec<u8>,
+    /// Its messages.
+    pub stderr: Vec<u8>,
+    /// There was more of either, or somebody else still holds them open.
+    pub cut: bool,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By this signal, which was not ours.
+    Signal(i32),
+    /// It was killed: its time was over.
+    TimedOut,
+}
+
+/// Why nothing was started, or nobody knows what became of it.
+#[derive(Debug, thiserror::Error)]
+pub enum SpawnError {
+    /// The tool is at none of its places.
+    #[error("{0} is not installed")]
+    NotInstalled(Tool),
+    /// Others than root could have written it.
+    #[error("it is not trusted: {0}")]
+    Untrusted(#[from] Untrusted),
+    /// The system says no.
+    #[error("{0}")]
+    Failed(#[from] io::Error),
+}
+
+impl Ended {
+    /// Whether it ended by itself, and well.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.how == How::Exited(0)
+    }
+}
+
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(status) => write!(f, "it ended with status {status}"),
+            Self::Signal(signal) => write!(f, "it was ended by signal {signal}"),
+            Self::TimedOut => f.write_str("it did not end in time"),
+        }
+    }
+}
+
+/// Starts a program, and waits for its end.
+///
+/// # Errors
+/// It was not started; or the system does not say how it ended.
+pub fn run(order: Order<'_>) -> Result<Ended, SpawnError> {
+    let deadline = Instant::now() + order.limit;
+    let mut child = start(&order)?;
+    let mut talk = talk::Talk::with(&mut child, order.stdin, order.output_cap);
+    let how = talk.until_end(&mut child, deadline);
+    if how.is_err() {
+        child.kill().ok();
+    }
+    let how = how?;
+    let (stdout, stderr, cut) = talk.said();
+    Ok(Ended {
+        how,
+        stdout,
+        stderr,
+        cut,
+    })
+}
+
+fn start(order: &Order<'_>) -> Result<Child, SpawnError> {
+    let (path, name) = match order.program {
+        Program::Tool(tool) => found(tool.find(rustix::process::geteuid().as_raw())?),
+        Program::Path(path) => {
+            let euid = rustix::process::geteuid().as_raw();
+            found((tool::resolve(path, euid)?, path.to_owned()))
+        }
+        Program::File(file, name) => return start_file(order, file, name),
+    };
+    let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(command(order, &path, &name).spawn()?)
+}
+
+/// Programs of many names tell by theirs what to do.
+fn found((path, name): (PathBuf, PathBuf)) -> (PathBuf, OsString) {
+    (path, name.into_os_string())
+}
+
+/// The kernel hands a script to its interpreter by the name under which it was executed: the descriptor must be open there.
+fn start_file(order: &Order<'_>, file: BorrowedFd<'_>, name: &OsStr) -> Result<Child, SpawnError> {
+    let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    // Without FD_CLOEXEC, unlike the one that we have.
+    let open: OwnedFd = rustix::io::dup(file).map_err(io::Error::from)?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
+    Ok(command(order, &path, name).spawn()?)
+}
+
+fn command(order: &Order<'_>, path: &Path, name: &OsStr) -> Command {
+    let mut command = Command::new(path);
+    command
+        .arg0(name)
+        .args(&order.args)
+        .env_clear()
+        .envs(ENVIRONMENT)
+        .current_dir("/")
+        .process_group(0)
+        .stdin(if order.stdin.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some((uid, gid)) = order.user {
+        // As root, this also drops all other groups.
+        command.uid(uid).gid(gid).env("HOME", "/");
+    }
+    command.envs(order.env.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+/// `None`: it was killed by us, or the kernel does not say.
+fn ended(status: ExitStatus) -> Option<How> {
+    let by_itself = status.code().map(How::Exited);
+    by_itself.or_else(|| status.signal().map(How::Signal))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,206 @@
+//! With programs of this machine's own, each of them small.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn shell(script: &str) -> Order<'_> {
+    Order {
+        program: Program::Path(Path::new("/bin/sh")),
+        args: vec!["-c".into(), script.into()],
+        env: Vec::new(),
+        stdin: Vec::new(),
+        user: None,
+        limit: LIMIT,
+        output_cap: 64 * 1024,
+    }
+}
+
+#[track_caller]
+fn check(script: &str, how: How, stdout: &str, stderr: &str) {
+    let ended = run(shell(script)).unwrap();
+    assert_eq!(ended.how, how);
+    assert_eq!(String::from_utf8_lossy(&ended.stdout), stdout);
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), stderr);
+    assert!(!ended.cut);
+}
+
+#[test]
+fn says_what_it_said_and_how_it_ended() {
+    check("echo out; echo err >&2", How::Exited(0), "out\n", "err\n");
+    check("exit 7", How::Exited(7), "", "");
+    check("kill -9 $$", How::Signal(9), "", "");
+    check("kill -13 $$", How::Signal(13), "", "");
+    check("exec >&- 2>&-; sleep 0.2; exit 3", How::Exited(3), "", "");
+}
+
+#[test]
+fn t11_21_gives_a_program_the_fixed_environment_and_nothing_of_ours() {
+    let mut order = shell("");
+    order.program = Program::Path(Path::new("/usr/bin/env"));
+    order.args = Vec::new();
+    order.env = vec![("XDG_RUNTIME_DIR", "/run/user/0".into())];
+    let ended = run(order).unwrap();
+    let text = String::from_utf8(ended.stdout).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(
+        lines,
+        [
+            "LANG=C.UTF-8",
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+            "SYSTEMD_COLORS=0",
+            "SYSTEMD_PAGER=",
+            "XDG_RUNTIME_DIR=/run/user/0",
+        ]
+    );
+    check("pwd", How::Exited(0), "/\n", "");
+    // A group of its own: a person's Ctrl-C is not for it.
+    check(
+        "read -r pid _ _ _ group _ </proc/self/stat; [ $$ = $group ]",
+        How::Exited(0),
+        "",
+        "",
+    );
+}
+
+#[test]
+fn t10_28_gives_a_program_three_descriptors() {
+    let _ours = File::open("/").unwrap();
+    // The fourth is that of ls itself.
+    check("exec ls /proc/self/fd", How::Exited(0), "0\n1\n2\n3\n", "");
+    check(
+        "readlink /proc/self/fd/0",
+        How::Exited(0),
+        "/dev/null\n",
+        "",
+    );
+}
+
+#[test]
+fn ends_what_does_not_end_and_all_that_it_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let mark = dir.path().join("mark");
+    let script = format!("echo begun; (sleep 1.5; : >{}) & sleep 60", mark.display());
+    let mut order = shell(&script);
+    order.limit = Duration::from_millis(300);
+    let begun = Instant::now();
+    let ended = run(order).unwrap();
+    assert_eq!(ended.how, How::TimedOut);
+    assert_eq!(ended.stdout, b"begun\n");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    std::thread::sleep(Duration::from_millis(1800));
+    assert!(!mark.exists());
+}
+
+#[test]
+fn waits_for_no_daemon_that_keeps_the_pipes() {
+    let begun = Instant::now();
+    let ended = run(shell("echo said; sleep 6 & exit 4")).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(4));
+    assert_eq!(ended.how, How::Exited(4));
+    assert_eq!(ended.stdout, b"said\n");
+    assert!(ended.cut);
+}
+
+#[test]
+fn keeps_no_more_than_asked_and_lets_the_program_end() {
+    let mut order = shell("head -c 300000 /dev/zero; echo err >&2; exit 5");
+    order.output_cap = 100_000;
+    let ended = run(order).unwrap();
+    assert_eq!(ended.how, How::Exited(5));
+    assert_eq!(ended.stdout.len(), 100_000);
+    assert_eq!(ended.stderr, b"err\n");
+    assert!(ended.cut);
+}
+
+#[test]
+fn ends_what_prints_for_ever() {
+    let mut order = shell("exec cat /dev/zero");
+    order.limit = Duration::from_millis(300);
+    order.output_cap = 10;
+    let begun = Instant::now();
+    let ended = run(order).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(3));
+    assert_eq!((ended.how, ended.stdout.len()), (How::TimedOut, 10));
+}
+
+#[test]
+fn tells_a_program_much_and_one_that_does_not_listen() {
+    let much = vec![b'x'; 1_000_000];
+    let mut order = shell("exec wc -c");
+    order.stdin.clone_from(&much);
+    assert_eq!(run(order).unwrap().stdout, b"1000000\n");
+    let mut order = shell("exec <&-; echo deaf");
+    order.stdin = much;
+    let ended = run(order).unwrap();
+    assert_eq!(
+        (ended.how, ended.stdout),
+        (How::Exited(0), b"deaf\n".to_vec())
+    );
+    // Both ways at once.
+    let mut order = shell("exec cat");
+    order.stdin = vec![b'y'; 300_000];
+    order.output_cap = 400_000;
+    assert_eq!(run(order).unwrap().stdout.len(), 300_000);
+}
+
+#[test]
+fn runs_a_script_through_its_descriptor() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    writeln!(file, "#!/bin/sh\necho \"ran $1\"").unwrap();
+    file.as_file()
+        .set_permissions(std::fs::Permissions::from_mode(0o700))
+        .unwrap();
+    let path = file.into_temp_path();
+    let open = File::open(&path).unwrap();
+    // What is at its path by now does not matter.
+    std::fs::remove_file(&path).unwrap();
+    let mut order = shell("");
+    order.program = Program::File(open.as_fd(), OsStr::new("drop-in"));
+    order.args = vec!["so".into()];
+    let ended = run(order).unwrap();
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+    assert_eq!(ended.stdout, b"ran so\n");
+}
+
+#[test]
+fn runs_as_another_user_without_our_groups() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("SKIPPED: needs root");
+    }
+    let mut order = shell("id -u; id -g; id -G; echo $HOME");
+    order.user = Some((65_534, 65_533));
+    assert_eq!(run(order).unwrap().stdout, b"65534\n65533\n65533\n/\n");
+}
+
+#[test]
+fn starts_nothing_that_is_missing_relative_or_not_trusted() {
+    let mut order = shell("");
+    order.program = Program::Path(Path::new("bin/sh"));
+    if rustix::process::geteuid().is_root() {
+        assert!(matches!(run(order), Err(SpawnError::Untrusted(_))));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tool");
+        std::fs::copy("/bin/true", &path).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o775)).unwrap();
+        let mut order = shell("");
+        order.program = Program::Path(&path);
+        let error = run(order).unwrap_err().to_string();
+        assert!(error.contains("writable by others"), "{error}");
+    }
+    let mut order = shell("");
+    order.program = Program::Path(Path::new("/nonexistent/tool"));
+    assert!(run(order).is_err());
+    if !Tool::RcService.is_installed() {
+        let mut order = shell("");
+        order.program = Program::Tool(Tool::RcService);
+        let error = run(order).unwrap_err();
+        assert_eq!(error.to_string(), "rc-service is not installed");
+    }
+}
