@@ -2,5 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod flags;
+pub mod notify;
+pub(crate) mod place;
 pub mod services;
 pub mod spawn;

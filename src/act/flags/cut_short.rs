@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// Ends the run as a signal would: nothing but its files is closed, and its lock let go.
-pub(super) fn step() {
+pub(in crate::act) fn step() {
     LEFT.with(|left| match left.get() {
         Some(0) => resume_unwind(Box::new(Killed)),
         Some(more) => left.set(Some(more - 1)),

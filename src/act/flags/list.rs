@@ -1,7 +1,7 @@
 //! `/run/reboot-required` and the names of packages beside it.
 
-use super::place::{Text, errno_of, hidden};
-use super::{Change, FlagError, Wanted, Writer};
+use super::{Change, Wanted, Writer};
+use crate::act::place::{PlaceError, Text, errno_of, hidden};
 use crate::model::package_lines;
 
 pub(super) const FLAG: &str = "reboot-required";
@@ -9,7 +9,7 @@ pub(super) const LIST: &str = "reboot-required.pkgs";
 /// As update-notifier and all after it write it; some readers show it.
 const TEXT: &[u8] = b"*** System restart required ***\n";
 
-pub(super) fn update(writer: &mut Writer, wanted: &Wanted) -> Result<(), FlagError> {
+pub(super) fn update(writer: &mut Writer, wanted: &Wanted) -> Result<(), PlaceError> {
     let list = writer.run.look(LIST)?;
     let bytes = list.as_ref().map_or(&[][..], |list| &list.bytes);
     let lines = writer.record.split(package_lines(bytes));
@@ -47,7 +47,12 @@ fn text(line: &[u8]) -> String {
     String::from_utf8_lossy(line).into_owned()
 }
 
-fn add(writer: &mut Writer, list: &[u8], ours: &[String], new: &[String]) -> Result<(), FlagError> {
+fn add(
+    writer: &mut Writer,
+    list: &[u8],
+    ours: &[String],
+    new: &[String],
+) -> Result<(), PlaceError> {
     if new.is_empty() {
         return Ok(());
     }
@@ -67,7 +72,7 @@ fn add(writer: &mut Writer, list: &[u8], ours: &[String], new: &[String]) -> Res
 }
 
 /// Makes the flag, if it is wanted and there is none.
-fn set_flag(writer: &mut Writer, wanted: bool) -> Result<(), FlagError> {
+fn set_flag(writer: &mut Writer, wanted: bool) -> Result<(), PlaceError> {
     let there = writer.run.look(FLAG)?;
     if !wanted || there.is_some() {
         let mark = there.map(|flag| flag.mark);
@@ -86,7 +91,7 @@ fn set_flag(writer: &mut Writer, wanted: bool) -> Result<(), FlagError> {
 }
 
 /// Takes lines out of the list; a list without any is removed.
-fn withdraw_lines(writer: &mut Writer, gone: &[String]) -> Result<(), FlagError> {
+fn withdraw_lines(writer: &mut Writer, gone: &[String]) -> Result<(), PlaceError> {
     if gone.is_empty() {
         return Ok(());
     }
@@ -106,7 +111,7 @@ fn withdraw_lines(writer: &mut Writer, gone: &[String]) -> Result<(), FlagError>
 }
 
 /// What others appended to the old list while the new one was made.
-fn carry_over(writer: &Writer, list: &mut Text) -> Result<(), FlagError> {
+fn carry_over(writer: &Writer, list: &mut Text) -> Result<(), PlaceError> {
     let more = list.appended();
     let more = more.map_err(|error| writer.run.failed("read", LIST, errno_of(&error)))?;
     if more.is_empty() {
@@ -127,7 +132,7 @@ fn without(list: &[u8], gone: &[String]) -> Vec<u8> {
 }
 
 /// Removes the flag if it is ours, and nobody else has a reason.
-fn withdraw_flag(writer: &mut Writer) -> Result<(), FlagError> {
+fn withdraw_flag(writer: &mut Writer) -> Result<(), PlaceError> {
     let marks = writer.record.required.clone();
     if marks.is_empty() {
         return Ok(());
@@ -146,8 +151,8 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
-    use crate::act::flags::place::Directory;
     use crate::act::flags::{Changes, FlagRecord};
+    use crate::act::place::Directory;
 
     /// Somebody has the list open while we put another in its place.
     #[test]

@@ -12,17 +12,15 @@
 //! `/run/reboot-required` knows no levels, so it is written for level `reboot` only, as `--kured` answers.
 
 mod list;
-mod place;
 mod word;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::io::Errno;
 
-use crate::model::{Escaped, FlagFiles, FlagRecord, Level};
-use crate::trust::Untrusted;
-use place::{Directory, Text, aside, hidden};
+use super::place::{Directory, PlaceError, Text, aside, hidden};
+use crate::model::{FlagFiles, FlagRecord, Level};
 
 const OURS: &str = "unstale";
 const RECORD: &str = "flags.json";
@@ -66,43 +64,6 @@ pub enum Change {
     Withdrawn,
 }
 
-/// Why flags could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum FlagError {
-    /// Others could have put it there.
-    #[error("not trusted: {0}")]
-    Untrusted(#[from] Untrusted),
-    /// The system says no.
-    #[error("cannot {operation} {}: {errno}", shown(path))]
-    System {
-        /// What was being done.
-        operation: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What it says.
-        errno: Errno,
-    },
-    /// It is larger than any such file should be.
-    #[error("{} is longer than {cap} bytes, and so is not written to", shown(path))]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-        /// The most that is read of it.
-        cap: u64,
-    },
-    /// Another run of ours holds the lock.
-    #[error("{} is held by another run", shown(path))]
-    Busy {
-        /// The lock.
-        path: PathBuf,
-    },
-}
-
-fn shown(path: &Path) -> Escaped<'_> {
-    use std::os::unix::ffi::OsStrExt as _;
-    Escaped(path.as_os_str().as_bytes())
-}
-
 impl Changes {
     /// Whether nothing was done.
     #[must_use]
@@ -117,7 +78,7 @@ impl Changes {
 ///
 /// # Errors
 /// Why not. What was recorded by then is what the next run goes on with.
-pub fn update(root: &Path, files: FlagFiles, due: Option<&Due>) -> Result<Changes, FlagError> {
+pub fn update(root: &Path, files: FlagFiles, due: Option<&Due>) -> Result<Changes, PlaceError> {
     let wanted = Wanted::of(files, due);
     // Most systems, most of the time: then nobody has to hear what is odd about their /run.
     if wanted.is_nothing() && !has_traces(root) {
@@ -202,7 +163,7 @@ struct Writer {
 
 impl Writer {
     /// Removes what a run that was cut short has left.
-    fn tidy_up(&self) -> Result<(), FlagError> {
+    fn tidy_up(&self) -> Result<(), PlaceError> {
         self.own.tidy_up(RECORD, &[])?;
         self.run.tidy_up(list::LIST, &[])?;
         self.run.tidy_up(list::FLAG, &self.record.required)?;
@@ -210,7 +171,7 @@ impl Writer {
     }
 
     /// Whether all that may be changed is to be trusted, before any of it is.
-    fn check(&self) -> Result<(), FlagError> {
+    fn check(&self) -> Result<(), PlaceError> {
         for name in [list::FLAG, list::LIST, word::NEEDED] {
             self.run.look(name)?;
         }
@@ -218,7 +179,7 @@ impl Writer {
     }
 
     /// Changes the record, on disk too.
-    fn claim(&mut self, change: impl FnOnce(&mut FlagRecord)) -> Result<(), FlagError> {
+    fn claim(&mut self, change: impl FnOnce(&mut FlagRecord)) -> Result<(), PlaceError> {
         let mut record = self.record.clone();
         change(&mut record);
         record.schema = FlagRecord::SCHEMA;
@@ -252,7 +213,7 @@ fn has_traces(root: &Path) -> bool {
 }
 
 /// The record, or none with the reason why not. That it cannot be understood means that nothing is ours.
-fn read_record(own: &Directory) -> Result<(FlagRecord, Option<String>), FlagError> {
+fn read_record(own: &Directory) -> Result<(FlagRecord, Option<String>), PlaceError> {
     let Some(Text { bytes, .. }) = own.look(RECORD)? else {
         return Ok((FlagRecord::default(), None));
     };
@@ -266,6 +227,6 @@ fn read_record(own: &Directory) -> Result<(FlagRecord, Option<String>), FlagErro
 }
 
 #[cfg(test)]
-mod cut_short;
+pub(in crate::act) mod cut_short;
 #[cfg(test)]
 mod tests;

@@ -517,7 +517,7 @@ fn one_run_waits_for_another() {
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let begun = Instant::now();
     let error = update(root.0.path(), BOTH, None).unwrap_err();
-    assert!(matches!(error, FlagError::Busy { .. }), "{error}");
+    assert!(matches!(error, PlaceError::Busy { .. }), "{error}");
     let waited = begun.elapsed();
     assert!(
         waited >= LOCK_DEADLINE && waited < 2 * LOCK_DEADLINE,

@@ -1,12 +1,12 @@
 //! `/run/reboot-needed`: a word, of which the strongest counts.
 
-use super::place::{Text, hidden};
-use super::{Change, FlagError, Writer};
+use super::{Change, Writer};
+use crate::act::place::{PlaceError, Text, hidden};
 use crate::model::{Bytes, Level, Mark, parse_needed};
 
 pub(super) const NEEDED: &str = "reboot-needed";
 
-pub(super) fn update(writer: &mut Writer, wanted: Option<Level>) -> Result<(), FlagError> {
+pub(super) fn update(writer: &mut Writer, wanted: Option<Level>) -> Result<(), PlaceError> {
     let there = writer.run.look(NEEDED)?;
     let ours = there
         .as_ref()
@@ -35,7 +35,7 @@ fn write(
     level: Level,
     there: Option<Text>,
     others: Option<Bytes>,
-) -> Result<(), FlagError> {
+) -> Result<(), PlaceError> {
     let text = format!("{}\n", level.word());
     if let Some(there) = &there
         && there.bytes == text.as_bytes()
@@ -71,7 +71,7 @@ fn write(
 }
 
 /// Gives a file that is ours back to whoever had written to it before.
-fn withdraw(writer: &mut Writer, known: &Mark, others: Option<Bytes>) -> Result<(), FlagError> {
+fn withdraw(writer: &mut Writer, known: &Mark, others: Option<Bytes>) -> Result<(), PlaceError> {
     let withdrawn = match others {
         None => writer.run.take(NEEDED, std::slice::from_ref(known))?,
         Some(before) => {

@@ -14,8 +14,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::FlagError;
-use crate::model::{Device, Mark, Timestamp};
+use crate::model::{Device, Escaped, Mark, Timestamp};
 use crate::trust::{Untrusted, Why};
 
 /// The most that such a file holds: thousands of names.
@@ -23,9 +22,46 @@ const TEXT_CAP: u64 = 1024 * 1024;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const POLL: Duration = Duration::from_millis(20);
 
+/// Why a file of ours could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// Others could have put it there.
+    #[error("not trusted: {0}")]
+    Untrusted(#[from] Untrusted),
+    /// The system says no.
+    #[error("cannot {operation} {}: {errno}", shown(path))]
+    System {
+        /// What was being done.
+        operation: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What it says.
+        errno: Errno,
+    },
+    /// It is larger than any such file should be.
+    #[error("{} is longer than {cap} bytes, and so is not written to", shown(path))]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The most that is read of it.
+        cap: u64,
+    },
+    /// Another run of ours holds the lock.
+    #[error("{} is held by another run", shown(path))]
+    Busy {
+        /// The lock.
+        path: PathBuf,
+    },
+}
+
+fn shown(path: &Path) -> Escaped<'_> {
+    use std::os::unix::ffi::OsStrExt as _;
+    Escaped(path.as_os_str().as_bytes())
+}
+
 /// A trusted directory.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     fd: OwnedFd,
     path: PathBuf,
     euid: u32,
@@ -33,15 +69,15 @@ pub(super) struct Directory {
 
 /// A trusted file, and what it held.
 #[derive(Debug)]
-pub(super) struct Text {
-    pub(super) bytes: Vec<u8>,
-    pub(super) mark: Mark,
+pub(crate) struct Text {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) mark: Mark,
     file: File,
 }
 
 impl Text {
     /// What was appended since.
-    pub(super) fn appended(&mut self) -> std::io::Result<Vec<u8>> {
+    pub(crate) fn appended(&mut self) -> std::io::Result<Vec<u8>> {
         let mut more = Vec::new();
         let left = TEXT_CAP.saturating_sub(self.bytes.len() as u64);
         (&mut self.file).take(left).read_to_end(&mut more)?;
@@ -51,7 +87,7 @@ impl Text {
 
 impl Directory {
     /// `/run` of a root; `None` if there is none.
-    pub(super) fn open_run(root: &Path) -> Result<Option<Self>, FlagError> {
+    pub(crate) fn open_run(root: &Path) -> Result<Option<Self>, PlaceError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = open(root, flags, Mode::empty()).map_err(|errno| system("open", root, errno))?;
         let above = Self {
@@ -63,7 +99,7 @@ impl Directory {
     }
 
     /// A directory in it; `None` if there is none.
-    pub(super) fn open_below(&self, name: &str) -> Result<Option<Self>, FlagError> {
+    pub(crate) fn open_below(&self, name: &str) -> Result<Option<Self>, PlaceError> {
         let path = self.path.join(name);
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = match openat(&self.fd, name, flags, Mode::empty()) {
@@ -83,7 +119,7 @@ impl Directory {
     }
 
     /// A directory in it, made if there is none.
-    pub(super) fn make_below(&self, name: &str) -> Result<Self, FlagError> {
+    pub(crate) fn make_below(&self, name: &str) -> Result<Self, PlaceError> {
         let mode = Mode::from_raw_mode(0o755);
         step();
         match mkdirat(&self.fd, name, mode) {
@@ -101,7 +137,7 @@ impl Directory {
     }
 
     /// A file in it, all of it; `None` if there is none.
-    pub(super) fn look(&self, name: &str) -> Result<Option<Text>, FlagError> {
+    pub(crate) fn look(&self, name: &str) -> Result<Option<Text>, PlaceError> {
         let Some(file) = self.open_file(name)? else {
             return Ok(None);
         };
@@ -111,7 +147,7 @@ impl Directory {
         read.map_err(|error| self.failed("read", name, errno_of(&error)))?;
         if bytes.len() as u64 > TEXT_CAP {
             let path = self.path.join(name);
-            return Err(FlagError::TooLong {
+            return Err(PlaceError::TooLong {
                 path,
                 cap: TEXT_CAP,
             });
@@ -121,7 +157,7 @@ impl Directory {
     }
 
     /// Whether there is a file in it that is as it was left.
-    fn is(&self, name: &str, marks: &[Mark]) -> Result<bool, FlagError> {
+    fn is(&self, name: &str, marks: &[Mark]) -> Result<bool, PlaceError> {
         match self.stat(name)? {
             Some(stat) => Ok(marks.contains(&mark(&stat))),
             None => Ok(false),
@@ -129,7 +165,7 @@ impl Directory {
     }
 
     /// What is at a name: a file to be trusted, or nothing.
-    fn stat(&self, name: &str) -> Result<Option<Stat>, FlagError> {
+    fn stat(&self, name: &str) -> Result<Option<Stat>, PlaceError> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = match openat(&self.fd, name, flags, Mode::empty()) {
             Ok(fd) => fd,
@@ -147,7 +183,7 @@ impl Directory {
         Ok(Some(stat))
     }
 
-    fn open_file(&self, name: &str) -> Result<Option<File>, FlagError> {
+    fn open_file(&self, name: &str) -> Result<Option<File>, PlaceError> {
         // Before it is opened for reading, which a FIFO would answer by waiting, and a device by acting.
         if self.stat(name)?.is_none() {
             return Ok(None);
@@ -174,7 +210,7 @@ impl Directory {
     }
 
     /// Writes a new file under a name of ours; what a run that was cut short has left there is removed.
-    pub(super) fn prepare(&self, name: &str, bytes: &[u8]) -> Result<Mark, FlagError> {
+    pub(crate) fn prepare(&self, name: &str, bytes: &[u8]) -> Result<Mark, PlaceError> {
         self.remove(name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | BY_NAME;
         let mode = Mode::from_raw_mode(0o644);
@@ -209,7 +245,7 @@ impl Directory {
 
     /// Gives a prepared file its name, unless there is one by that name. Between two steps it has both: see
     /// [`Self::tidy_up`].
-    pub(super) fn publish(&self, prepared: &str, name: &str) -> Result<bool, FlagError> {
+    pub(crate) fn publish(&self, prepared: &str, name: &str) -> Result<bool, PlaceError> {
         step();
         let linked = match linkat(&self.fd, prepared, &self.fd, name, AtFlags::empty()) {
             Ok(()) => true,
@@ -222,12 +258,12 @@ impl Directory {
 
     /// Puts a prepared file in the place of another, if that is still as it was looked at. What comes out of the place is
     /// looked at once more: it may have been written to until then, and goes back if it was.
-    pub(super) fn exchange(
+    pub(crate) fn exchange(
         &self,
         prepared: &str,
         name: &str,
         known: &Mark,
-    ) -> Result<bool, FlagError> {
+    ) -> Result<bool, PlaceError> {
         let swap = || {
             let (fd, flags) = (&self.fd, RenameFlags::EXCHANGE);
             step();
@@ -250,11 +286,11 @@ impl Directory {
     }
 
     /// Removes a file, if it is still one of these. It is put aside first, and comes back if somebody wrote to it.
-    pub(super) fn take(&self, name: &str, known: &[Mark]) -> Result<bool, FlagError> {
+    pub(crate) fn take(&self, name: &str, known: &[Mark]) -> Result<bool, PlaceError> {
         Ok(self.is(name, known)? && self.take_aside(name, known)?)
     }
 
-    fn take_aside(&self, name: &str, known: &[Mark]) -> Result<bool, FlagError> {
+    fn take_aside(&self, name: &str, known: &[Mark]) -> Result<bool, PlaceError> {
         let aside = aside(name);
         step();
         match renameat(&self.fd, name, &self.fd, &aside) {
@@ -275,7 +311,7 @@ impl Directory {
     ///
     /// It has to be done before anything else: rename(2) does nothing, and says that it did, if both names are links of
     /// one file.
-    pub(super) fn tidy_up(&self, name: &str, known: &[Mark]) -> Result<(), FlagError> {
+    pub(crate) fn tidy_up(&self, name: &str, known: &[Mark]) -> Result<(), PlaceError> {
         if self.has(&hidden(name))? {
             self.remove(&hidden(name))?;
         }
@@ -290,7 +326,7 @@ impl Directory {
     }
 
     /// Whether anything is there by a name.
-    fn has(&self, name: &str) -> Result<bool, FlagError> {
+    fn has(&self, name: &str) -> Result<bool, PlaceError> {
         match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
@@ -299,7 +335,7 @@ impl Directory {
     }
 
     /// Puts a new text in the place of a file.
-    pub(super) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), FlagError> {
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), PlaceError> {
         let prepared = hidden(name);
         self.prepare(&prepared, bytes)?;
         step();
@@ -308,7 +344,7 @@ impl Directory {
     }
 
     /// Adds bytes at the end of a file by one call; where there is none, it is made with them in it.
-    pub(super) fn append(&self, name: &str, bytes: &[u8]) -> Result<(), FlagError> {
+    pub(crate) fn append(&self, name: &str, bytes: &[u8]) -> Result<(), PlaceError> {
         let prepared = hidden(name);
         if self.stat(name)?.is_none() {
             self.prepare(&prepared, bytes)?;
@@ -336,7 +372,7 @@ impl Directory {
     }
 
     /// Removes a file, if there is one.
-    pub(super) fn remove(&self, name: &str) -> Result<(), FlagError> {
+    pub(crate) fn remove(&self, name: &str) -> Result<(), PlaceError> {
         step();
         match unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
@@ -345,7 +381,7 @@ impl Directory {
     }
 
     /// Waits for a lock; it is held until the file is closed.
-    pub(super) fn lock(&self, name: &str, deadline: Duration) -> Result<OwnedFd, FlagError> {
+    pub(crate) fn lock(&self, name: &str, deadline: Duration) -> Result<OwnedFd, PlaceError> {
         self.stat(name)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK | BY_NAME;
         step();
@@ -360,14 +396,14 @@ impl Directory {
                 }
                 Err(Errno::AGAIN | Errno::INTR) => {
                     let path = self.path.join(name);
-                    return Err(FlagError::Busy { path });
+                    return Err(PlaceError::Busy { path });
                 }
                 Err(errno) => return Err(self.failed("lock", name, errno)),
             }
         }
     }
 
-    pub(super) fn failed(&self, operation: &'static str, name: &str, errno: Errno) -> FlagError {
+    pub(crate) fn failed(&self, operation: &'static str, name: &str, errno: Errno) -> PlaceError {
         // What O_NOFOLLOW says of a link that was put there between two looks.
         match errno {
             Errno::LOOP => untrusted(&self.path.join(name), Why::Link),
@@ -387,12 +423,12 @@ fn take_back(file: &File, before: i64, written: usize) -> Result<(), Errno> {
 }
 
 /// The name under which a file is prepared: hidden, and in the same directory, for a mount may lie between two.
-pub(super) fn hidden(name: &str) -> String {
+pub(crate) fn hidden(name: &str) -> String {
     format!(".{name}.unstale")
 }
 
 /// The name under which a file lies while it is found out whose it is: no other than such a file ever has it.
-pub(super) fn aside(name: &str) -> String {
+pub(crate) fn aside(name: &str) -> String {
     format!(".{name}.unstale-old")
 }
 
@@ -400,12 +436,12 @@ pub(super) fn aside(name: &str) -> String {
 #[cfg(not(test))]
 const fn step() {}
 #[cfg(test)]
-use super::cut_short::step;
+use super::flags::cut_short::step;
 
 /// Itself and not what it links to.
 const BY_NAME: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC);
 
-pub(super) fn errno_of(error: &std::io::Error) -> Errno {
+pub(crate) fn errno_of(error: &std::io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
@@ -423,16 +459,16 @@ fn mark(stat: &Stat) -> Mark {
     }
 }
 
-fn system(operation: &'static str, path: &Path, errno: Errno) -> FlagError {
-    FlagError::System {
+fn system(operation: &'static str, path: &Path, errno: Errno) -> PlaceError {
+    PlaceError::System {
         operation,
         path: path.to_owned(),
         errno,
     }
 }
 
-fn untrusted(at: &Path, why: Why) -> FlagError {
-    FlagError::Untrusted(Untrusted {
+fn untrusted(at: &Path, why: Why) -> PlaceError {
+    PlaceError::Untrusted(Untrusted {
         at: at.to_owned(),
         why,
     })
