@@ -103,7 +103,10 @@ struct Row {
 
 fn decided(boot: Boot, row: Row) -> Reboot {
     let facts = facts(boot);
-    let plan = Plan { items: row.items };
+    let plan = Plan {
+        items: row.items,
+        hidden: Vec::new(),
+    };
     reboot(Evidence {
         facts: &facts,
         answers: &row.answers,
