@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::model::{Answers, Facts, Units};
+use crate::model::{Answers, Facts, Timestamp, Units};
 
 /// The form of the file; raised when a reader of before could misread it.
 const FORMAT: u32 = 1;
@@ -27,6 +27,9 @@ pub struct Bundle {
     format: u32,
     /// The version of the program that recorded it.
     pub version: String,
+    /// When it was seen; older recordings do not say. Ages and terms of rules count from here.
+    #[serde(default)]
+    pub taken: Option<Timestamp>,
     /// What was seen of processes and files.
     pub facts: Facts,
     /// What the package stores said.
@@ -43,6 +46,7 @@ impl Bundle {
         Self {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            taken: None,
             facts,
             answers,
             units: None,
