@@ -6,11 +6,11 @@ use super::next;
 use crate::attribute::{self, Hints, Parent};
 use crate::bundle::Bundle;
 use crate::config;
-use crate::decide::{self, Policy};
+use crate::decide::{self, Case, Policy};
 use crate::detect::{self, Judge, Judged};
 use crate::model::{
     Bytes, Facts, KernelState, KernelVerdict, Owner, OwnerKind, Pid, Process, Role, Scope,
-    StaleObject, StaleProcess, Verdict, WhyNot,
+    StaleObject, StaleProcess, Timestamp, Verdict, WhyNot,
 };
 use crate::problem::Problem;
 use crate::report::Assessment;
@@ -21,6 +21,7 @@ pub(super) fn assess<'a>(
     policy: &Policy,
     own_only: bool,
     settings: &config::Reboot,
+    now: Timestamp,
 ) -> Assessment<'a> {
     let facts = &bundle.facts;
     let judge = Judge::new(facts, &bundle.answers);
@@ -46,7 +47,16 @@ pub(super) fn assess<'a>(
     problems.extend(missing_images(kernel.as_ref()));
     problems.sort();
     problems.dedup();
-    let plan = decide::plan(stale, policy);
+    let units = bundle.units.as_ref();
+    let plan = decide::plan(
+        stale,
+        &Case {
+            facts,
+            policy,
+            units,
+            now,
+        },
+    );
     let reboot = decide::reboot(decide::Evidence {
         facts,
         answers: &bundle.answers,

@@ -22,7 +22,7 @@ use std::ffi::OsString;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anstream::AutoStream;
 use clap::Parser as _;
@@ -35,7 +35,7 @@ use crate::config::{self, Settings};
 use crate::confine;
 use crate::decide::Policy;
 use crate::error::Error;
-use crate::model::Escaped;
+use crate::model::{Escaped, Timestamp};
 use crate::report::{self, Assessment, Detail};
 use crate::snapshot;
 use crew::Crew;
@@ -89,7 +89,7 @@ fn check(flags: &CheckFlags) -> Result<Exit, Error> {
         own_only: flags.user,
     };
     let (bundle, settings) = obtain(&flags.source, &interest)?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), flags.user, &settings.reboot);
+    let assessment = assess::assess(&bundle, &Policy::builtin(), flags.user, &settings.reboot, now());
     let detail = if flags.verbose {
         Detail::Everything
     } else {
@@ -109,7 +109,7 @@ fn check(flags: &CheckFlags) -> Result<Exit, Error> {
 fn explain(flags: &ExplainFlags) -> Result<Exit, Error> {
     let target = explain::Target::parse(&flags.target);
     let (bundle, settings) = obtain(&flags.source, &Interest::Target(target.clone()))?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot);
+    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot, now());
     let processes = explain::select(&bundle, &target);
     if processes.is_empty() {
         if !explain::may_be_hidden(&bundle.facts, &target) {
@@ -135,9 +135,19 @@ fn record(flags: &RecordFlags) -> Result<Exit, Error> {
     let recorded = obtain(&flags.source, &Interest::Everything)
         .and_then(|(bundle, settings)| Ok((file.write(bundle)?, settings)));
     let (bundle, settings) = recorded.inspect_err(|_| file.discard())?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot);
+    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot, now());
     talk_of_problems(&assessment, Detail::Normal);
     Ok(exit::of_check(&assessment, false))
+}
+
+/// The time, by which rules end and processes are old.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.unwrap_or_default();
+    Timestamp {
+        secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nanos: since.subsec_nanos(),
+    }
 }
 
 /// Facts and answers: of this machine, seen by the confined scanner, or from a bundle. And the settings of this machine.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::exit::{self, Exit};
 use super::gather::Interest;
-use super::{assess, obtain, print, talk, talk_of_problems};
+use super::{assess, now, obtain, print, talk, talk_of_problems};
 use crate::act::flags::{self, Due};
 use crate::bundle::Bundle;
 use crate::cli::{ExitStyle, RebootHintFlags, SourceFlags};
@@ -31,7 +31,8 @@ pub(super) fn run(flags: &RebootHintFlags) -> ExitCode {
 
 fn hint(flags: &RebootHintFlags, style: ExitStyle) -> Result<ExitCode, Error> {
     let (bundle, settings) = obtain(&flags.source, &Interest::Stale { own_only: false })?;
-    let mut assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot);
+    let mut assessment =
+        assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot, now());
     assessment.problems.extend(out_of_sight(&bundle));
     let detail = if flags.verbose {
         Detail::Everything

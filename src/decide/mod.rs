@@ -3,24 +3,40 @@
 
 mod policy;
 mod reboot;
+mod transaction;
 
 use std::collections::BTreeMap;
 
 pub use policy::{Policy, PolicyError, Rule, RuleAction};
 
 pub use reboot::{Evidence, reboot};
+pub use transaction::{Situation, transaction};
 
 use crate::model::{
-    Action, Because, Bytes, Item, Kind, Level, Owner, OwnerKind, Plan, Scope, StaleObject,
-    StaleProcess,
+    Action, Because, Bytes, Facts, Item, Kind, Level, Owner, OwnerKind, Plan, Scope, StaleObject,
+    StaleProcess, Timestamp, Units,
 };
 
 /// The process that keeps the PAM session of a user's manager open: no re-execution renews it.
 const SD_PAM: &[u8] = b"(sd-pam)";
 
+/// What the decision rests on, besides what is stale.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// What was seen: who is whose parent, which program runs.
+    pub facts: &'a Facts,
+    /// What the administrator wants.
+    pub policy: &'a Policy,
+    /// What service managers say of their units; `None` if nobody asked them.
+    pub units: Option<&'a Units>,
+    /// The time, for rules that end and for the ages of processes.
+    pub now: Timestamp,
+}
+
 /// Decides for every owner of stale processes.
 #[must_use]
-pub fn plan(stale: Vec<StaleProcess>, policy: &Policy) -> Plan {
+pub fn plan(stale: Vec<StaleProcess>, case: &Case<'_>) -> Plan {
+    let policy = case.policy;
     let mut by_owner: BTreeMap<Owner, Vec<StaleProcess>> = BTreeMap::new();
     for process in stale {
         // A container is restarted as a whole, whatever runs in it.

@@ -48,6 +48,7 @@ pub use process::{BuildId, Details, Namespaces, Pid, Process, ProcessKey, StartT
 pub use reboot::{Cause, KernelState, KernelVerdict, NextKernel, Reboot, Upgrade};
 pub use state::{LastRun, State, StateCause, StateItem};
 pub use transaction::{
-    Deed, Failure, Held, Outcome, Record, Run, Stage, Step, StepResult, Transaction,
+    Ancestor, Deed, Failure, Held, Outcome, OwnStart, Record, Run, Stage, Step, StepResult,
+    Transaction,
 };
 pub use unit::{Managed, ManagerState, UnitState, Units};

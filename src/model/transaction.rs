@@ -1,6 +1,6 @@
 //! What a restart will do, in order, and how each part of it ended.
 
-use super::{Because, Class, Mode, Owner, Scope, Timestamp};
+use super::{Because, Bytes, Class, Mode, Owner, Pid, Scope, Timestamp};
 
 /// Steps in their order, and what is not done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -198,4 +198,28 @@ pub enum StepResult {
     Skipped(String),
     /// It failed.
     Failed(Failure),
+}
+
+/// A process above the one that asks for a restart, or that one itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Its pid.
+    pub pid: Pid,
+    /// Its command name.
+    pub comm: Bytes,
+    /// Whom it belongs to, as its control group tells.
+    pub owner: Owner,
+    /// Whether it is the asking process itself.
+    pub is_self: bool,
+}
+
+/// A start of a unit that a run of this program caused.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnStart {
+    /// When, in microseconds of the real-time clock.
+    pub time_us: i64,
+    /// Whose manager did it.
+    pub scope: Scope,
+    /// Of which unit, by its id.
+    pub unit: String,
 }
