@@ -6,3 +6,5 @@ pub mod notify;
 pub(crate) mod place;
 pub mod services;
 pub mod spawn;
+pub mod stamps;
+pub mod state;

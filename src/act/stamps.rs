@@ -1,0 +1,168 @@
+//! Stamps in `/run/unstale`: that packages changed and nobody looked since, that a run of their manager failed; and that an
+//! administrator wants nothing to be done. A stamp is an empty word: that it is there, and which one it is, is all.
+
+use std::path::Path;
+
+use super::place::{Directory, PlaceError};
+use crate::model::Mark;
+
+/// Where they are, below `/run`.
+const OWN: &str = "unstale";
+/// Where an administrator says so for good, and until the next boot.
+const SUSPENDED_BY: [&str; 2] = ["etc/unstale/suspend", "run/unstale/suspend"];
+
+/// Which stamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamp {
+    /// Packages changed since the last look began.
+    Pending,
+    /// A run of the package manager failed since then.
+    Errored,
+}
+
+impl Stamp {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Errored => "errored",
+        }
+    }
+}
+
+/// A stamp as it was seen: another one of its name is not the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen(Mark);
+
+/// Sets a stamp anew, with the word of who does, for people. Where there is no `/run`, there is nobody to look either.
+///
+/// # Errors
+/// What is wrong with the directory, or what the system says.
+pub fn set(root: &Path, stamp: Stamp, by: &str) -> Result<(), PlaceError> {
+    let Some(run) = Directory::open_run(root)? else {
+        return Ok(());
+    };
+    let own = run.make_below(OWN)?;
+    own.replace(stamp.name(), format!("{by}\n").as_bytes())
+}
+
+/// A stamp, if it is there.
+///
+/// # Errors
+/// As [`set`].
+pub fn see(root: &Path, stamp: Stamp) -> Result<Option<Seen>, PlaceError> {
+    let Some(own) = own(root)? else {
+        return Ok(None);
+    };
+    let found = own.look(stamp.name())?;
+    Ok(found.map(|text| Seen(text.mark)))
+}
+
+/// Takes a stamp away, unless it was set anew. Whether it is gone.
+///
+/// # Errors
+/// As [`set`].
+pub fn clear(root: &Path, stamp: Stamp, seen: &Seen) -> Result<bool, PlaceError> {
+    match own(root)? {
+        Some(own) => own.take(stamp.name(), std::slice::from_ref(&seen.0)),
+        None => Ok(true),
+    }
+}
+
+/// The file by which an administrator holds everything back.
+#[must_use]
+pub fn suspended_by(root: &Path) -> Option<String> {
+    let is_there = |path: &&str| std::fs::symlink_metadata(root.join(path)).is_ok();
+    let found = SUSPENDED_BY.iter().find(is_there)?;
+    Some(format!("/{found}"))
+}
+
+fn own(root: &Path) -> Result<Option<Directory>, PlaceError> {
+    match Directory::open_run(root)? {
+        Some(run) => run.open_below(OWN),
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    fn root() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("run")).unwrap();
+        root
+    }
+
+    #[test]
+    fn t12_05_a_stamp_that_was_set_anew_is_not_taken_away() {
+        let root = root();
+        let root = root.path();
+        assert_eq!(see(root, Stamp::Pending).unwrap(), None);
+        set(root, Stamp::Pending, "dpkg").unwrap();
+        let first = see(root, Stamp::Pending).unwrap().unwrap();
+        assert_eq!(see(root, Stamp::Pending).unwrap(), Some(first.clone()));
+        assert_eq!(see(root, Stamp::Errored).unwrap(), None);
+        set(root, Stamp::Pending, "kernel").unwrap();
+        assert!(!clear(root, Stamp::Pending, &first).unwrap());
+        let second = see(root, Stamp::Pending).unwrap().unwrap();
+        assert_ne!(second, first);
+        assert!(clear(root, Stamp::Pending, &second).unwrap());
+        assert_eq!(see(root, Stamp::Pending).unwrap(), None);
+        // Nothing of it is left, under whatever name.
+        let left: Vec<_> = fs::read_dir(root.join("run/unstale")).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[test]
+    fn t12_20_without_run_nobody_is_bothered() {
+        let root = tempfile::tempdir().unwrap();
+        set(root.path(), Stamp::Pending, "dpkg").unwrap();
+        assert_eq!(see(root.path(), Stamp::Pending).unwrap(), None);
+        assert!(!root.path().join("run").exists());
+    }
+
+    #[test]
+    fn what_others_put_there_is_no_stamp() {
+        #[track_caller]
+        fn check(make: impl FnOnce(&Path)) {
+            let root = root();
+            let own = root.path().join("run/unstale");
+            fs::create_dir(&own).unwrap();
+            make(&own.join("pending"));
+            see(root.path(), Stamp::Pending).unwrap_err();
+        }
+        check(|pending| symlink("/etc/passwd", pending).unwrap());
+        check(|pending| fs::create_dir(pending).unwrap());
+        check(|pending| {
+            rustix::fs::mkfifoat(
+                rustix::fs::CWD,
+                pending,
+                rustix::fs::Mode::from_raw_mode(0o600),
+            )
+            .unwrap();
+        });
+        let root = root();
+        symlink("/tmp", root.path().join("run/unstale")).unwrap();
+        set(root.path(), Stamp::Pending, "dpkg").unwrap_err();
+    }
+
+    #[test]
+    fn who_suspends() {
+        #[track_caller]
+        fn check(path: Option<&str>) {
+            let root = root();
+            if let Some(path) = path {
+                let path = root.path().join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "").unwrap();
+            }
+            let shown = path.map(|path| format!("/{path}"));
+            assert_eq!(suspended_by(root.path()), shown);
+        }
+        check(None);
+        check(Some("run/unstale/suspend"));
+        check(Some("etc/unstale/suspend"));
+    }
+}
