@@ -1,10 +1,13 @@
 //! What is changed on the machine, because a person or a policy said so. Nothing here decides.
 #![forbid(unsafe_code)]
 
+pub mod at_work;
 pub mod flags;
+pub mod journal;
 pub mod notify;
 pub(crate) mod place;
 pub mod services;
 pub mod spawn;
 pub mod stamps;
+pub mod starts;
 pub mod state;

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, RenameFlags, Stat};
 use rustix::fs::{Timespec, Timestamps, UTIME_OMIT, futimens};
 use rustix::fs::{
     chmodat, fchmod, flock, fstat, ftruncate, linkat, mkdirat, open, openat, renameat,
@@ -118,9 +118,17 @@ impl Directory {
         Ok(Some(Self { fd, path, euid }))
     }
 
-    /// A directory in it, made if there is none.
+    /// A directory in it that everybody may read, made if there is none.
     pub(crate) fn make_below(&self, name: &str) -> Result<Self, PlaceError> {
-        let mode = Mode::from_raw_mode(0o755);
+        self.make_with(name, Mode::from_raw_mode(0o755))
+    }
+
+    /// A directory in it that nobody else may look into, made if there is none.
+    pub(crate) fn make_private_below(&self, name: &str) -> Result<Self, PlaceError> {
+        self.make_with(name, Mode::from_raw_mode(0o700))
+    }
+
+    fn make_with(&self, name: &str, mode: Mode) -> Result<Self, PlaceError> {
         step();
         match mkdirat(&self.fd, name, mode) {
             // Whatever the umask: others are to read what is in it.
@@ -183,7 +191,45 @@ impl Directory {
         Ok(Some(stat))
     }
 
-    fn open_file(&self, name: &str) -> Result<Option<File>, PlaceError> {
+    /// All names in it, sorted; those that are not UTF-8 are none of ours.
+    pub(crate) fn names(&self) -> Result<Vec<String>, PlaceError> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let list = openat(&self.fd, c".", flags, Mode::empty()).and_then(Dir::new);
+        let list = list.map_err(|errno| system("list", &self.path, errno))?;
+        let mut names = Vec::new();
+        for entry in list {
+            let entry = entry.map_err(|errno| system("list", &self.path, errno))?;
+            names.extend(entry.file_name().to_str().ok().map(str::to_owned));
+        }
+        names.retain(|name| name != "." && name != "..");
+        names.sort();
+        Ok(names)
+    }
+
+    /// A new file in it, for lines to be added at its end. Only its owner reads it.
+    pub(crate) fn create_log(&self, name: &str) -> Result<File, PlaceError> {
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL | BY_NAME;
+        let fd = openat(&self.fd, name, flags, Mode::from_raw_mode(0o600));
+        Ok(File::from(
+            fd.map_err(|errno| self.failed("make", name, errno))?,
+        ))
+    }
+
+    /// A file that is there, for lines to be added at its end.
+    pub(crate) fn open_log(&self, name: &str) -> Result<Option<File>, PlaceError> {
+        if self.stat(name)?.is_none() {
+            return Ok(None);
+        }
+        let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | BY_NAME;
+        match openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(self.failed("open", name, errno)),
+        }
+    }
+
+    /// A file in it, for reading.
+    pub(crate) fn open_file(&self, name: &str) -> Result<Option<File>, PlaceError> {
         // Before it is opened for reading, which a FIFO would answer by waiting, and a device by acting.
         if self.stat(name)?.is_none() {
             return Ok(None);
