@@ -7,6 +7,7 @@ pub mod json;
 pub mod plugins;
 pub mod reboot;
 pub mod restart;
+pub mod sessions;
 pub mod text;
 mod words;
 
