@@ -1,64 +1,127 @@
 //! Settings: files of an administrator, in layers → one value that is valid by construction.
 //!
-//! `/etc/unstale/unstale.toml`, then `/etc/unstale/conf.d/*.toml` in the order of their names. Each file is a [`Fragment`],
-//! in which everything may be missing and nothing unknown may stand; later ones win, and lists add up. All files pass the
-//! gate of [`trust`](crate::trust): what others could have written is no policy.
+//! `/usr/lib/unstale/conf.d/*.toml`, `/etc/unstale/unstale.toml`, `/etc/unstale/conf.d/*.toml`, then the environment. Each
+//! file is a [`Layer`], in which everything may be missing and nothing unknown may stand; later ones win, and lists add up.
+//! All files pass the gate of [`trust`](crate::trust): what others could have written is no policy.
 #![forbid(unsafe_code)]
 
+mod layer;
+mod merge;
 mod plugins;
 mod reboot;
+mod restart;
+mod rule;
 
-use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::Read as _;
-use std::os::fd::OwnedFd;
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Dir, Mode, OFlags, openat};
-use rustix::io::Errno;
 use serde::Deserialize;
 
+pub use layer::{Layer, Origin, layers};
 pub use plugins::Plugins;
 use plugins::PluginsFragment;
 use reboot::RebootFragment;
 pub use reboot::{FlagPolicy, Reboot};
+pub use restart::{Hook, Notify, Restart};
+use restart::{HookFragment, NotifyFragment, RestartFragment};
+use rule::RuleFragment;
 
 use crate::error::{Error, FormError};
-use crate::model::Escaped;
-use crate::trust::{self, TrustedDir, Untrusted};
+use crate::model::{Escaped, Policy};
+use crate::trust::Untrusted;
 
-/// Where the files are.
-pub const DIRECTORY: &str = "/etc/unstale";
+/// What the package ships; the same file is installed, so that an administrator can read it.
+const SHIPPED: &str = include_str!("../dist/usr/lib/unstale/conf.d/50-defaults.toml");
+/// Its name where it is installed.
+const SHIPPED_NAME: &str = "50-defaults.toml";
 
-const MAIN: &str = "unstale.toml";
-const DROP_INS: &str = "conf.d";
-const SUFFIX: &[u8] = b".toml";
-const TEXT_CAP: u64 = 1024 * 1024;
-const FILES_CAP: usize = 1024;
+/// From where settings come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sources {
+    /// The directory of what packages ship: `/usr/lib/unstale`.
+    pub vendor: PathBuf,
+    /// The administrator's: `/etc/unstale`.
+    pub etc: PathBuf,
+    /// Names of users: `/etc/passwd`.
+    pub passwd: PathBuf,
+    /// `UNSTALE_MODE`, if it is set.
+    pub mode: Option<OsString>,
+    /// Who may own files beside root.
+    pub euid: u32,
+}
+
+impl Sources {
+    /// Those of this machine, and of the environment of this process.
+    #[must_use]
+    pub fn of_machine(euid: u32) -> Self {
+        Self {
+            vendor: "/usr/lib/unstale".into(),
+            etc: "/etc/unstale".into(),
+            passwd: "/etc/passwd".into(),
+            mode: std::env::var_os(layer::MODE_VARIABLE).filter(|mode| !mode.is_empty()),
+            euid,
+        }
+    }
+}
 
 /// What is to be done how.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `[plugins]`.
     pub plugins: Plugins,
     /// `[reboot]`.
     pub reboot: Reboot,
+    /// `[restart]`.
+    pub restart: Restart,
+    /// `[notify]`.
+    pub notify: Notify,
+    /// `[hook]`.
+    pub hook: Hook,
+    /// `[[rule]]`, and `restart.only_listed`.
+    pub policy: Policy,
+}
+
+impl Default for Settings {
+    /// What is in force where nobody says anything: with the policy that is shipped.
+    fn default() -> Self {
+        Self {
+            policy: shipped(),
+            ..Self::empty()
+        }
+    }
 }
 
 /// What one file says.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Fragment {
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Fragment {
     plugins: PluginsFragment,
     reboot: RebootFragment,
+    restart: RestartFragment,
+    notify: NotifyFragment,
+    hook: HookFragment,
+    rules: Vec<RuleFragment>,
+}
+
+/// The form of a file.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileText {
+    plugins: PluginsFragment,
+    reboot: RebootFragment,
+    restart: RestartFragment,
+    notify: NotifyFragment,
+    hook: HookFragment,
+    rule: Vec<rule::RuleText>,
 }
 
 /// Why the configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {why}", Escaped(file.as_os_str().as_bytes()))]
 pub struct ConfigError {
-    /// The file, or the directory.
+    /// The file, or the directory, or the name of the variable.
     pub file: PathBuf,
     /// What is wrong with it.
     pub why: Why,
@@ -96,57 +159,103 @@ impl From<ConfigError> for Error {
     }
 }
 
-/// Reads what an administrator has set, from `directory`. What is not there says nothing.
+/// Something about settings that a person should know, and that does not make them useless.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// In which file.
+    pub origin: Origin,
+    /// What, and where.
+    pub what: FormError,
+}
+
+/// Reads what is set on a machine. What is not there says nothing.
 ///
 /// # Errors
 /// The first file that cannot be used: there is no half of a policy.
-pub fn read(directory: &Path, euid: u32) -> Result<Settings, ConfigError> {
-    let mut fragments = Vec::new();
-    if let Some(dir) = open(directory, euid)?
-        && let Some(fragment) = read_fragment(&dir, OsStr::new(MAIN), true)?
-    {
-        fragments.push(fragment);
-    }
-    if let Some(dir) = open(&directory.join(DROP_INS), euid)? {
-        for name in drop_ins(&dir)? {
-            fragments.extend(read_fragment(&dir, &name, false)?);
-        }
-    }
-    Ok(Settings::merged(&fragments))
+pub fn read(sources: &Sources) -> Result<Settings, ConfigError> {
+    Settings::merged(&layers(sources)?).map(|(settings, _)| settings)
+}
+
+/// The policy that the package ships.
+#[must_use]
+pub fn shipped() -> Policy {
+    Layer::shipped()
+        .and_then(|layer| Settings::merged(&[layer]))
+        .expect("the shipped policy is parsed by a test")
+        .0
+        .policy
 }
 
 impl Settings {
-    /// Layers, the one that counts most last.
-    #[must_use]
-    pub fn merged(fragments: &[Fragment]) -> Self {
-        let mut settings = Self::default();
-        for fragment in fragments {
+    fn empty() -> Self {
+        Self {
+            plugins: Plugins::default(),
+            reboot: Reboot::default(),
+            restart: Restart::default(),
+            notify: Notify::default(),
+            hook: Hook::default(),
+            policy: Policy::default(),
+        }
+    }
+
+    /// Layers, the one that counts most last; and what there is to note.
+    ///
+    /// # Errors
+    /// A rule that says too little when all layers have spoken.
+    pub fn merged(layers: &[Layer]) -> Result<(Self, Vec<Note>), ConfigError> {
+        let mut settings = Self::empty();
+        let mut rules = merge::Rules::default();
+        for (number, layer) in layers.iter().enumerate() {
+            let fragment = &layer.fragment;
             settings.plugins.add(&fragment.plugins);
             settings.reboot.add(&fragment.reboot);
+            settings.restart.add(&fragment.restart);
+            settings.notify.add(&fragment.notify);
+            settings.hook.add(&fragment.hook);
+            let only_listed = fragment.restart.only_listed;
+            settings.policy.only_listed = only_listed.unwrap_or(settings.policy.only_listed);
+            rules
+                .add(number, &fragment.rules)
+                .map_err(|note| refused(layers, &note))?;
         }
-        settings
+        let (rules, notes) = rules.finish().map_err(|note| refused(layers, &note))?;
+        settings.policy.rules = rules;
+        let notes = notes.iter().filter_map(|note| noted(layers, note));
+        Ok((settings, notes.collect()))
     }
+}
+
+fn noted(layers: &[Layer], note: &merge::Note) -> Option<Note> {
+    let layer = layers.get(note.layer)?;
+    Some(Note {
+        origin: layer.origin.clone(),
+        what: FormError::at(&layer.text, &note.what, Some(note.place.clone())),
+    })
+}
+
+fn refused(layers: &[Layer], note: &merge::Note) -> ConfigError {
+    let noted = noted(layers, note).expect("its layer was just added");
+    failed(&noted.origin.file(), noted.what)
 }
 
 impl Fragment {
     /// Parses the text of a file.
-    ///
-    /// # Errors
-    /// What is wrong, and where.
-    pub fn parse(text: &str) -> Result<Self, FormError> {
-        let fragment: Self = toml::from_str(text)
+    fn parse(text: &str, uid_of: rule::UidOf<'_>) -> Result<Self, FormError> {
+        let file: FileText = toml::from_str(text)
             .map_err(|error| FormError::at(text, error.message(), error.span()))?;
-        fragment
-            .plugins
+        file.plugins
             .check()
-            .and_then(|()| fragment.reboot.check())
+            .and_then(|()| file.reboot.check())
             .map_err(|why| FormError::whole(&why))?;
-        Ok(fragment)
+        Ok(Self {
+            rules: rule::all(text, file.rule, uid_of)?,
+            plugins: file.plugins,
+            reboot: file.reboot,
+            restart: file.restart,
+            notify: file.notify,
+            hook: file.hook,
+        })
     }
-}
-
-fn open(path: &Path, euid: u32) -> Result<Option<TrustedDir>, ConfigError> {
-    TrustedDir::open_if_there(path, euid).map_err(|error| failed(path, error))
 }
 
 fn failed(file: &Path, why: impl Into<Why>) -> ConfigError {
@@ -156,53 +265,29 @@ fn failed(file: &Path, why: impl Into<Why>) -> ConfigError {
     }
 }
 
-fn read_fragment(
-    dir: &TrustedDir,
-    name: &OsStr,
-    may_be_missing: bool,
-) -> Result<Option<Fragment>, ConfigError> {
-    let path = dir.path().join(name);
-    let file = match dir.open_file(name) {
-        Ok(file) => file,
-        Err(error) if may_be_missing && error.why == trust::Why::Missing => return Ok(None),
-        Err(error) => return Err(failed(&path, error)),
-    };
-    let text = read_text(file).map_err(|error| failed(&path, Why::Unreadable(error)))?;
-    let fragment = Fragment::parse(&text).map_err(|error| failed(&path, error))?;
-    Ok(Some(fragment))
+/// Names of users, read when the first is asked for.
+#[derive(Debug)]
+pub struct Users {
+    passwd: PathBuf,
+    uids: OnceCell<BTreeMap<String, u32>>,
 }
 
-fn read_text(file: OwnedFd) -> std::io::Result<String> {
-    let mut bytes = Vec::new();
-    File::from(file)
-        .take(TEXT_CAP + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > TEXT_CAP {
-        return Err(std::io::Error::other("it is longer than 1 MiB"));
+impl Users {
+    /// Those of a file in the form of passwd(5).
+    #[must_use]
+    pub fn of(passwd: &Path) -> Self {
+        Self {
+            passwd: passwd.to_owned(),
+            uids: OnceCell::new(),
+        }
     }
-    String::from_utf8(bytes).map_err(|_| std::io::Error::other("it is not UTF-8"))
-}
 
-/// The names of drop-ins, sorted: hidden ones, and what editors and package managers leave behind, do not count.
-fn drop_ins(dir: &TrustedDir) -> Result<Vec<OsString>, ConfigError> {
-    let unreadable = |errno: Errno| failed(dir.path(), Why::Unreadable(errno.into()));
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd = openat(dir.fd(), c".", flags, Mode::empty()).map_err(unreadable)?;
-    let mut names = Vec::new();
-    for entry in Dir::new(fd).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let name = entry.file_name().to_bytes();
-        if name.starts_with(b".") || !name.ends_with(SUFFIX) {
-            continue;
-        }
-        if names.len() == FILES_CAP {
-            let why = std::io::Error::other(format!("it holds more than {FILES_CAP} files"));
-            return Err(failed(dir.path(), Why::Unreadable(why)));
-        }
-        names.push(OsStr::from_bytes(name).to_owned());
+    /// The uid of a user. Where the file cannot be read, nobody is known: a rule that names somebody is refused then.
+    #[must_use]
+    pub fn uid_of(&self, name: &str) -> Option<u32> {
+        let uids = self.uids.get_or_init(|| layer::read_users(&self.passwd));
+        uids.get(name).copied()
     }
-    names.sort();
-    Ok(names)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Manifests of plugins, and files of the configuration; behind a NUL, a name and an id to put into a command.
 #![no_main]
 
+use std::path::Path;
+
 use libfuzzer_sys::fuzz_target;
-use unstale::config::{Fragment, Settings};
+use unstale::config::{Layer, Origin, Settings, Users};
 use unstale::model::is_tame;
 use unstale::plugins::interest::Interests;
 use unstale::plugins::manifest::{Filling, Manifest};
@@ -13,8 +15,10 @@ fuzz_target!(|input: &[u8]| {
     let Ok(text) = std::str::from_utf8(text.unwrap_or_default()) else {
         return;
     };
-    match Fragment::parse(text) {
-        Ok(fragment) => drop(Settings::merged(&[fragment.clone(), fragment])),
+    let nobody = Users::of(Path::new("/dev/null"));
+    let layers = Layer::parse(Origin::Shipped, text, &nobody);
+    match layers.and_then(|layer| Settings::merged(&[layer.clone(), layer])) {
+        Ok(settings) => drop(settings),
         Err(error) => assert!(error.lines().iter().all(|line| line.chars().all(is_tame))),
     }
     let manifest = match Manifest::parse(text) {

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli::SourceFlags;
-use crate::config::{self, Plugins, Settings};
+use crate::config::{self, Plugins, Settings, Sources};
 use crate::confine::Sockets;
 use crate::error::Error;
 use crate::model::{Bytes, Facts, WhyNot};
@@ -52,7 +52,7 @@ impl Crew {
                 talk: None,
             });
         }
-        let settings = config::read(Path::new(config::DIRECTORY), euid)?;
+        let settings = config::read(&Sources::of_machine(euid))?;
         let places = Places {
             directories: directories(&settings.plugins, &source.plugin_dir),
             euid,

@@ -31,7 +31,7 @@ use crate::bundle::{self, Bundle};
 use crate::cli::{
     By, CheckFlags, Color, Command, ExplainFlags, Flags, MappingSource, RecordFlags, SourceFlags,
 };
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Sources};
 use crate::confine;
 use crate::decide::Policy;
 use crate::error::Error;
@@ -154,7 +154,7 @@ fn now() -> Timestamp {
 fn obtain(source: &SourceFlags, interest: &Interest) -> Result<(Bundle, Settings), Error> {
     let euid = rustix::process::geteuid().as_raw();
     if let Some(path) = &source.bundle {
-        let settings = config::read(Path::new(config::DIRECTORY), euid)?;
+        let settings = config::read(&Sources::of_machine(euid))?;
         return Ok((bundle::read(path)?, settings));
     }
     let crew = Crew::muster(source, euid)?;

@@ -1,12 +1,10 @@
 //! `unstale plugins`: what there is, and how one does when it is tried.
 
-use std::path::Path;
-
 use super::crew::directories;
 use super::exit::Exit;
 use super::{print, talk, try_plugin};
 use crate::cli::{Color, PluginsCheckFlags, PluginsCommand, PluginsFlags, PluginsListFlags};
-use crate::config;
+use crate::config::{self, Sources};
 use crate::error::Error;
 use crate::model::Bytes;
 use crate::plugins::find::{self, Form, Found, How, Places, Plugin, Rejected, Why};
@@ -23,7 +21,7 @@ pub(super) fn run(flags: &PluginsFlags) -> Result<Exit, Error> {
 /// Runs nothing: all that is said is read.
 fn list(flags: &PluginsListFlags) -> Result<Exit, Error> {
     let euid = rustix::process::geteuid().as_raw();
-    let settings = config::read(Path::new(config::DIRECTORY), euid)?.plugins;
+    let settings = config::read(&Sources::of_machine(euid))?.plugins;
     let places = Places {
         directories: directories(&settings, &flags.plugin_dir),
         euid,

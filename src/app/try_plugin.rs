@@ -21,7 +21,7 @@ use super::plugins::exit_of;
 use super::{look, print, talk};
 use crate::bundle;
 use crate::cli::{Color, MappingSource, PluginsCheckFlags, SourceFlags};
-use crate::config::{self, Plugins};
+use crate::config::{self, Plugins, Sources};
 use crate::error::Error;
 use crate::model::{Bytes, Facts, Instance, Process};
 use crate::plugins::broker::{self, Limits, Line, Terms, Visit};
@@ -38,7 +38,7 @@ const MISSING_CAP: usize = 64;
 const PROBLEMS_SHOWN: usize = 8;
 
 pub(super) fn run(plugin: Plugin, flags: &PluginsCheckFlags, euid: u32) -> Result<Exit, Error> {
-    let settings = config::read(Path::new(config::DIRECTORY), euid)?.plugins;
+    let settings = config::read(&Sources::of_machine(euid))?.plugins;
     if !settings.is_enabled(&plugin.manifest.name) {
         talk("the configuration disables it: a check does not use it");
     }

@@ -6,31 +6,56 @@ use tempfile::TempDir;
 
 use super::*;
 
+fn nobody() -> Users {
+    Users::of(Path::new("/dev/null"))
+}
+
+fn layer(number: usize, text: &str) -> Result<Layer, ConfigError> {
+    let origin = Origin::File(format!("/{number}.toml").into());
+    Layer::parse(origin, text, &nobody())
+}
+
+fn try_merged(texts: &[&str]) -> Result<(Settings, Vec<Note>), ConfigError> {
+    let layers = texts.iter().enumerate();
+    let layers = layers.map(|(number, text)| layer(number, text));
+    Settings::merged(&layers.collect::<Result<Vec<_>, _>>()?)
+}
+
 #[track_caller]
 fn merged(texts: &[&str]) -> Settings {
-    let parse =
-        |text: &&str| Fragment::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    Settings::merged(&texts.iter().map(parse).collect::<Vec<_>>())
+    let merged = try_merged(texts).unwrap_or_else(|error| panic!("{texts:?}: {error}"));
+    merged.0
+}
+
+fn parse(text: &str) -> Result<Fragment, FormError> {
+    Fragment::parse(text, &|_| None)
 }
 
 #[track_caller]
 fn check_refused(text: &str, line: usize, why: &str) {
-    let error = Fragment::parse(text).unwrap_err();
-    assert!(error.what.contains(why), "{text}: {error}");
-    assert_eq!(
-        error.line.map(|(line, _)| line),
-        Some(line),
-        "{text}: {error}"
-    );
-    assert_eq!(error.lines().len(), 3, "{text}: {error}");
+    check_merge_refused(&[text], "/0.toml", line, why);
+}
+
+/// What layers say is refused because of a line of one of them.
+#[track_caller]
+fn check_merge_refused(texts: &[&str], file: &str, line: usize, why: &str) {
+    let error = try_merged(texts).unwrap_err();
+    assert_eq!(error.file, Path::new(file), "{error}");
+    let Why::Form(form) = &error.why else {
+        panic!("{error}");
+    };
+    assert!(form.what.contains(why), "{texts:?}: {error}");
+    let at = form.line.map(|(line, _)| line);
+    assert_eq!(at, Some(line), "{texts:?}: {error}");
+    assert_eq!(form.lines().len(), 3, "{texts:?}: {error}");
 }
 
 #[test]
 fn without_a_word() {
-    assert_eq!(merged(&[]), Settings::default());
+    assert_eq!(merged(&[]), Settings::empty());
     assert_eq!(
         merged(&["", "# nothing\n", "[plugins]\n"]),
-        Settings::default()
+        Settings::empty()
     );
     let plugins = Settings::default().plugins;
     assert!(plugins.is_enabled("python") && !plugins.etc && plugins.directories.is_empty());
@@ -153,8 +178,19 @@ fn what_is_not_known_is_refused_with_its_place() {
     check_refused("[plugins.x]\ny = \"\\u0000\"\n", 2, "no NUL");
     check_refused("[plugins]\netc = true\netc = true\n", 3, "duplicate key");
     check_refused("[plugins\n", 1, "");
-    let both = Fragment::parse("[plugins]\nenable = [\"a\"]\ndisable = [\"a\"]\n").unwrap_err();
+    let both = parse("[plugins]\nenable = [\"a\"]\ndisable = [\"a\"]\n").unwrap_err();
     assert!(both.what.contains("`a` is both"), "{both}");
+}
+
+/// No packages' files, and these of an administrator.
+fn sources(etc: &Path) -> Sources {
+    Sources {
+        vendor: "/nonexistent/unstale".into(),
+        etc: etc.to_owned(),
+        passwd: "/dev/null".into(),
+        mode: None,
+        euid: rustix::process::geteuid().as_raw(),
+    }
 }
 
 /// A directory of settings.
@@ -180,7 +216,7 @@ impl Etc {
     }
 
     fn read(&self) -> Result<Settings, ConfigError> {
-        read(self.0.path(), rustix::process::geteuid().as_raw())
+        read(&sources(self.0.path()))
     }
 
     #[track_caller]
@@ -216,15 +252,14 @@ fn layers_of_files() {
 #[test]
 fn nothing_there() {
     let nowhere = Path::new("/nonexistent/unstale");
-    assert_eq!(read(nowhere, 0).unwrap(), Settings::default());
+    assert_eq!(read(&sources(nowhere)).unwrap(), Settings::default());
     // Also where what is there could not be trusted.
     let dir = tempfile::tempdir().unwrap();
     chmod(dir.path(), 0o777);
-    let euid = rustix::process::geteuid().as_raw();
     let below = dir.path().join("unstale");
-    assert_eq!(read(&below, euid).unwrap(), Settings::default());
+    assert_eq!(read(&sources(&below)).unwrap(), Settings::default());
     fs::create_dir(&below).unwrap();
-    assert!(read(&below, euid).is_err());
+    assert!(read(&sources(&below)).is_err());
 }
 
 #[test]
@@ -320,6 +355,6 @@ fn t9_16_reboot_refused() {
     let long = format!("[reboot]\nignore_packages = [{}]", "\"a\",".repeat(300));
     check_refused(&long, 2, "more than 256 names");
     let both = "[reboot]\npackages = [\"a\"]\nignore_packages = [\"a\"]";
-    let error = Fragment::parse(both).unwrap_err();
+    let error = parse(both).unwrap_err();
     assert!(error.what.contains("both in reboot.packages"), "{error}");
 }
