@@ -2,9 +2,11 @@
 #![forbid(unsafe_code)]
 
 pub mod at_work;
+pub mod carry_out;
 pub mod flags;
 pub mod journal;
 pub mod notify;
+pub mod overrides;
 pub(crate) mod place;
 pub mod services;
 pub mod spawn;

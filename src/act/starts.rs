@@ -2,23 +2,12 @@
 //! also where nobody keeps the manager's own log.
 
 use super::journal::{Runs, RunsError};
-use crate::model::Scope;
+use crate::model::{OwnStart, Scope};
 
 const STARTS: &str = "starts";
 /// Longer than any start limit counts (systemd.unit(5): 10 s by default), and bounded.
 const KEPT_US: i64 = 24 * 3600 * 1_000_000;
 const KEPT: usize = 4096;
-
-/// One restart of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnStart {
-    /// When, in microseconds of the real-time clock.
-    pub time_us: i64,
-    /// Whose manager did it.
-    pub scope: Scope,
-    /// The unit.
-    pub unit: String,
-}
 
 /// All that are remembered, the oldest first.
 ///
