@@ -6,10 +6,10 @@ use super::next;
 use crate::attribute::{self, Hints, Parent};
 use crate::bundle::Bundle;
 use crate::config;
-use crate::decide::{self, Case, Policy};
+use crate::decide::{self, Case};
 use crate::detect::{self, Judge, Judged};
 use crate::model::{
-    Bytes, Facts, KernelState, KernelVerdict, Owner, OwnerKind, Pid, Process, Role, Scope,
+    Bytes, Facts, KernelState, KernelVerdict, Owner, OwnerKind, Pid, Policy, Process, Role, Scope,
     StaleObject, StaleProcess, Timestamp, Verdict, WhyNot,
 };
 use crate::problem::Problem;

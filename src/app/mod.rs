@@ -33,7 +33,6 @@ use crate::cli::{
 };
 use crate::config::{self, Settings, Sources};
 use crate::confine;
-use crate::decide::Policy;
 use crate::error::Error;
 use crate::model::{Escaped, Timestamp};
 use crate::report::{self, Assessment, Detail};
@@ -89,7 +88,7 @@ fn check(flags: &CheckFlags) -> Result<Exit, Error> {
         own_only: flags.user,
     };
     let (bundle, settings) = obtain(&flags.source, &interest)?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), flags.user, &settings.reboot, now());
+    let assessment = assess::assess(&bundle, &settings.policy, flags.user, &settings.reboot, now());
     let detail = if flags.verbose {
         Detail::Everything
     } else {
@@ -109,7 +108,7 @@ fn check(flags: &CheckFlags) -> Result<Exit, Error> {
 fn explain(flags: &ExplainFlags) -> Result<Exit, Error> {
     let target = explain::Target::parse(&flags.target);
     let (bundle, settings) = obtain(&flags.source, &Interest::Target(target.clone()))?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot, now());
+    let assessment = assess::assess(&bundle, &settings.policy, false, &settings.reboot, now());
     let processes = explain::select(&bundle, &target);
     if processes.is_empty() {
         if !explain::may_be_hidden(&bundle.facts, &target) {
@@ -135,7 +134,7 @@ fn record(flags: &RecordFlags) -> Result<Exit, Error> {
     let recorded = obtain(&flags.source, &Interest::Everything)
         .and_then(|(bundle, settings)| Ok((file.write(bundle)?, settings)));
     let (bundle, settings) = recorded.inspect_err(|_| file.discard())?;
-    let assessment = assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot, now());
+    let assessment = assess::assess(&bundle, &settings.policy, false, &settings.reboot, now());
     talk_of_problems(&assessment, Detail::Normal);
     Ok(exit::of_check(&assessment, false))
 }

@@ -10,7 +10,6 @@ use crate::act::flags::{self, Due};
 use crate::bundle::Bundle;
 use crate::cli::{ExitStyle, RebootHintFlags, SourceFlags};
 use crate::config;
-use crate::decide::Policy;
 use crate::error::Error;
 use crate::model::{Bytes, Level, WhyNot};
 use crate::problem::Problem;
@@ -32,7 +31,7 @@ pub(super) fn run(flags: &RebootHintFlags) -> ExitCode {
 fn hint(flags: &RebootHintFlags, style: ExitStyle) -> Result<ExitCode, Error> {
     let (bundle, settings) = obtain(&flags.source, &Interest::Stale { own_only: false })?;
     let mut assessment =
-        assess::assess(&bundle, &Policy::builtin(), false, &settings.reboot, now());
+        assess::assess(&bundle, &settings.policy, false, &settings.reboot, now());
     assessment.problems.extend(out_of_sight(&bundle));
     let detail = if flags.verbose {
         Detail::Everything

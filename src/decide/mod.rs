@@ -7,14 +7,14 @@ mod transaction;
 
 use std::collections::BTreeMap;
 
-pub use policy::{Policy, PolicyError, Rule, RuleAction};
+use policy::{Subject, rule_for};
 
 pub use reboot::{Evidence, reboot};
 pub use transaction::{Situation, transaction};
 
 use crate::model::{
-    Action, Because, Bytes, Facts, Item, Kind, Level, Owner, OwnerKind, Plan, Scope, StaleObject,
-    StaleProcess, Timestamp, Units,
+    Action, Because, Bytes, Facts, Item, Kind, Level, Owner, OwnerKind, Plan, Policy, RuleAction, Scope,
+    StaleObject, StaleProcess, Timestamp, Units,
 };
 
 /// The process that keeps the PAM session of a user's manager open: no re-execution renews it.
@@ -75,7 +75,14 @@ pub fn plan(stale: Vec<StaleProcess>, case: &Case<'_>) -> Plan {
                     "only its (sd-pam) helper is old: it ends with the user's last session, or, where the user lingers, when the manager is stopped",
                 )
             } else {
-                decide(&owner, policy)
+                let subject = Subject {
+                    owner: &owner,
+                    unit_names: &[],
+                    processes: &processes,
+                    now: case.now,
+                    facts: case.facts,
+                };
+                decide(&subject, policy)
             };
             Item {
                 action,
@@ -112,7 +119,8 @@ fn level_of(action: Action, because: &[Because], policy: &Policy, scope: Scope) 
 }
 
 /// What to do to one owner, and why.
-fn decide(owner: &Owner, policy: &Policy) -> (Action, Vec<Because>) {
+fn decide(subject: &Subject<'_>, policy: &Policy) -> (Action, Vec<Because>) {
+    let owner = subject.owner;
     match owner.kind {
         OwnerKind::ServiceManager => because(
             Action::Reexec,
@@ -124,7 +132,7 @@ fn decide(owner: &Owner, policy: &Policy) -> (Action, Vec<Because>) {
             "user-manager",
             "a user's service manager re-executes itself and keeps its services running",
         ),
-        OwnerKind::Unit => decide_unit(owner, policy),
+        OwnerKind::Unit => decide_unit(subject, policy),
         OwnerKind::Session => because(
             Action::Relogin,
             "session",
@@ -165,12 +173,13 @@ fn decide(owner: &Owner, policy: &Policy) -> (Action, Vec<Because>) {
     }
 }
 
-fn decide_unit(owner: &Owner, policy: &Policy) -> (Action, Vec<Because>) {
-    if let Some(rule) = policy.rule_for(owner) {
+fn decide_unit(subject: &Subject<'_>, policy: &Policy) -> (Action, Vec<Because>) {
+    let owner = subject.owner;
+    if let Some(rule) = rule_for(policy, subject) {
         let action = match rule.action {
             RuleAction::Restart => Action::Restart,
             RuleAction::Defer => Action::Defer,
-            RuleAction::Leave => Action::Leave,
+            RuleAction::Leave | RuleAction::Hide => Action::Leave,
         };
         return because(action, &format!("policy.{}", rule.name), &rule.reason);
     }
@@ -252,9 +261,20 @@ mod tests {
     use super::*;
     use crate::model::Runtime;
 
+    fn decide_named(kind: OwnerKind, name: &str, scope: Scope) -> (Action, Vec<Because>) {
+        let subject = Subject {
+            owner: &Owner::new(kind, name, scope),
+            unit_names: &[],
+            processes: &[],
+            now: Timestamp { secs: 0, nanos: 0 },
+            facts: &policy::tests::facts(Vec::new(), Vec::new()),
+        };
+        decide(&subject, &crate::config::shipped())
+    }
+
     #[track_caller]
     fn check(kind: OwnerKind, name: &str, scope: Scope, action: Action, rule: &str) {
-        let (decided, because) = decide(&Owner::new(kind, name, scope), &Policy::builtin());
+        let (decided, because) = decide_named(kind, name, scope);
         assert_eq!(
             (decided, because[0].rule.as_str()),
             (action, rule),
@@ -266,10 +286,9 @@ mod tests {
     fn a_users_bus_is_renewed_with_the_users_sessions() {
         #[track_caller]
         fn check(name: &str, scope: Scope, level: Level) {
-            let policy = Policy::builtin();
-            let (action, because) = decide(&Owner::new(OwnerKind::Unit, name, scope), &policy);
+            let (action, because) = decide_named(OwnerKind::Unit, name, scope);
             assert_eq!(
-                level_of(action, &because, &policy, scope),
+                level_of(action, &because, &crate::config::shipped(), scope),
                 level,
                 "{name} {scope:?}"
             );

@@ -1,131 +1,222 @@
-//! Policy as data: which units are not restarted, and why.
+//! Which rule of the policy is about something. Pure matching: what the rules are, settings say.
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
-use wildmatch::WildMatch;
+use crate::model::{
+    Details, Facts, Kind, Owner, OwnerKind, Package, Pattern, Policy, PolicyRule, Process,
+    RuleAction, Scope, Selectors, StaleObject, StaleProcess, Timestamp,
+};
 
-use crate::model::{Level, Owner};
-
-/// What the package ships; the same file is installed, so that an administrator can read it.
-const BUILTIN: &str = include_str!("../../dist/usr/lib/unstale/conf.d/50-defaults.toml");
-
-/// Rules in their order: the first that matches decides.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Policy {
-    #[serde(default, rename = "rule")]
-    rules: Vec<Rule>,
+/// What a rule may be about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Subject<'a> {
+    /// The owner of stale processes, or a unit that is in danger to be pulled along with one.
+    pub(super) owner: &'a Owner,
+    /// What its manager calls the unit, id and aliases; empty where nobody was asked.
+    pub(super) unit_names: &'a [String],
+    /// Its stale processes; none for a unit that is only pulled along.
+    pub(super) processes: &'a [StaleProcess],
+    /// The time.
+    pub(super) now: Timestamp,
+    /// Where the details of processes and objects are.
+    pub(super) facts: &'a Facts,
 }
 
-/// One rule.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    /// Its stable name.
-    pub name: String,
-    /// Units it is about, `*` for any characters.
-    pub units: Vec<String>,
-    /// What it says.
-    pub action: RuleAction,
-    /// Why, in one line.
-    pub reason: String,
-    /// What it takes to renew the unit all the same: `service` if it is not said.
-    #[serde(default = "service", deserialize_with = "level")]
-    pub level: Level,
-}
-
-fn service() -> Level {
-    Level::Service
-}
-
-fn level<'de, D: Deserializer<'de>>(from: D) -> Result<Level, D::Error> {
-    let word = String::deserialize(from)?;
-    Level::of_word(&word).ok_or_else(|| {
-        D::Error::custom(format!(
-            "`{word}` is none of none, service, session, soft-reboot, kexec, reboot"
-        ))
+/// The first rule that fits and has not ended.
+pub(super) fn rule_for<'a>(policy: &'a Policy, subject: &Subject<'_>) -> Option<&'a PolicyRule> {
+    let seen: Vec<Seen<'_>> = subject
+        .processes
+        .iter()
+        .map(|one| subject.see(one))
+        .collect();
+    let mut rules = policy.rules.iter();
+    rules.find(|rule| {
+        let ended = rule.until.is_some_and(|until| until <= subject.now);
+        !ended && fits(rule, subject, &seen)
     })
 }
 
-/// What a rule says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RuleAction {
-    /// Restart it like any other.
-    Restart,
-    /// Stale, but somebody has to choose the moment.
-    Defer,
-    /// Leave it alone.
-    Leave,
+/// A stale process, and what selectors ask of it.
+struct Seen<'a> {
+    stale: &'a StaleProcess,
+    details: Option<&'a Details>,
+    age_secs: i64,
 }
 
-/// What is wrong with a policy file, with line, column and the line itself.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct PolicyError(String);
-
-impl Policy {
-    /// Parses the text of a policy file.
-    ///
-    /// # Errors
-    /// [`PolicyError`] for anything that is not of its form: unknown keys are refused.
-    pub fn parse(text: &str) -> Result<Self, PolicyError> {
-        toml::from_str(text).map_err(|error| PolicyError(error.to_string()))
+impl<'a> Subject<'a> {
+    fn see(&self, stale: &'a StaleProcess) -> Seen<'a> {
+        let clock = self.facts.host.clock;
+        let started = clock.file_time_ns(stale.key.started);
+        let age = self.now.nanos_since_epoch().saturating_sub(started);
+        Seen {
+            stale,
+            details: self.process(stale).and_then(|one| one.details.as_ref()),
+            age_secs: age.div_euclid(1_000_000_000),
+        }
     }
 
-    /// What the package ships.
-    #[must_use]
-    pub fn builtin() -> Self {
-        Self::parse(BUILTIN).expect("the shipped policy is parsed by a test")
+    /// Facts hold processes in the order of their pids.
+    fn process(&self, stale: &StaleProcess) -> Option<&'a Process> {
+        let processes = &self.facts.processes;
+        let at = processes.binary_search_by_key(&stale.key.pid, |one| one.key.pid);
+        let process = processes.get(at.ok()?)?;
+        (process.key == stale.key).then_some(process)
     }
 
-    /// The rule of that name.
-    #[must_use]
-    pub fn rule_named(&self, name: &str) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.name == name)
+    /// The path of a stale object, as the process sees it.
+    fn path(&self, object: &StaleObject) -> Option<&'a [u8]> {
+        let object = self.facts.objects.get(object.object.0 as usize)?;
+        Some(object.path.as_ref().unwrap_or(&object.name).as_slice())
     }
+}
 
-    /// The rule that decides about a unit.
-    #[must_use]
-    pub fn rule_for(&self, owner: &Owner) -> Option<&Rule> {
-        // A name that is not UTF-8 is no unit that anybody could name in a policy.
-        let name = std::str::from_utf8(owner.name.as_slice()).ok()?;
-        self.rules.iter().find(|rule| {
-            rule.units
-                .iter()
-                .any(|pattern| WildMatch::new(pattern).matches(name))
-        })
+fn fits(rule: &PolicyRule, subject: &Subject<'_>, seen: &[Seen<'_>]) -> bool {
+    let on = &rule.selectors;
+    if *on == Selectors::default() {
+        return false;
     }
+    let units = on.units.is_empty() || is_named(&on.units, subject);
+    let containers = on.containers.is_empty() || is_container(&on.containers, subject);
+    // Whose manager it is, is known without any process; a process may still be somebody else's.
+    let by_scope = on.users.is_empty() || is_scope_of(&on.users, subject.owner.scope);
+    if !units || !containers {
+        return false;
+    }
+    let of_process = Selectors {
+        units: Vec::new(),
+        containers: Vec::new(),
+        users: if by_scope {
+            Vec::new()
+        } else {
+            on.users.clone()
+        },
+        ..on.clone()
+    };
+    of_process == Selectors::default() || fit_processes(rule.action, &of_process, subject, seen)
+}
+
+/// Whether what a rule asks of processes is so. Something that is left alone or hidden must be so as a whole: beside what
+/// the rule means, something else may be stale. For all else one process is enough.
+fn fit_processes(
+    action: RuleAction,
+    on: &Selectors,
+    subject: &Subject<'_>,
+    seen: &[Seen<'_>],
+) -> bool {
+    let process = |one: &Seen<'_>| fits_process(on, one);
+    let object = |object: &&StaleObject| fits_object(on, subject, object);
+    match action {
+        RuleAction::Restart | RuleAction::Defer => {
+            let fits = |one: &Seen<'_>| process(one) && judged(one.stale).any(|one| object(&one));
+            seen.iter().any(fits)
+        }
+        RuleAction::Leave | RuleAction::Hide => {
+            let fits = |one: &Seen<'_>| process(one) && judged(one.stale).all(|one| object(&one));
+            !seen.is_empty() && seen.iter().all(fits)
+        }
+    }
+}
+
+/// The objects that make a process stale beyond doubt; all, if none does.
+fn judged(stale: &StaleProcess) -> impl Iterator<Item = &StaleObject> {
+    let counts = |object: &StaleObject| object.sure && object.kind != Kind::Alternative;
+    let is_sure = stale.objects.iter().any(counts);
+    let objects = stale.objects.iter();
+    objects.filter(move |object| !is_sure || counts(object))
+}
+
+fn fits_process(on: &Selectors, seen: &Seen<'_>) -> bool {
+    let has_user = |details: &Details| on.users.is_empty() || on.users.contains(&details.uid);
+    let in_cgroup = |details: &Details| {
+        on.cgroups.is_empty()
+            || cgroup_paths(details.cgroup.as_slice()).any(|path| any(&on.cgroups, path))
+    };
+    // What could not be read fits no pattern.
+    let by_details = on.users.is_empty() && on.cgroups.is_empty()
+        || seen
+            .details
+            .is_some_and(|details| has_user(details) && in_cgroup(details));
+    let secs = |secs: u64| i64::try_from(secs).unwrap_or(i64::MAX);
+    let is_older = on
+        .older_than_secs
+        .is_none_or(|age| seen.age_secs >= secs(age));
+    let is_younger = on
+        .younger_than_secs
+        .is_none_or(|age| seen.age_secs < secs(age));
+    by_details && is_older && is_younger
+}
+
+fn fits_object(on: &Selectors, subject: &Subject<'_>, object: &StaleObject) -> bool {
+    let of_package = || match &object.package {
+        Package::Known(packages) => packages
+            .iter()
+            .any(|package| any(&on.packages, package.name.as_bytes())),
+        Package::None | Package::Unknown => false,
+    };
+    let at_path = || {
+        subject
+            .path(object)
+            .is_some_and(|path| any(&on.paths, path))
+    };
+    (on.packages.is_empty() || of_package()) && (on.paths.is_empty() || at_path())
+}
+
+/// Whether one of its names as a unit or service fits.
+fn is_named(patterns: &[Pattern], subject: &Subject<'_>) -> bool {
+    let owner = subject.owner;
+    let name = owner.name.as_slice();
+    let own = match owner.kind {
+        OwnerKind::Unit | OwnerKind::App | OwnerKind::UserManager | OwnerKind::ServiceManager => {
+            any(patterns, name)
+        }
+        // Other managers have no suffixes; rules are about `dbus.service` all the same.
+        OwnerKind::OtherService => {
+            any(patterns, name) || any(patterns, &[name, b".service"].concat())
+        }
+        // These names mean no unit, and may have been chosen by anybody.
+        OwnerKind::Session
+        | OwnerKind::Container(_)
+        | OwnerKind::VirtualMachine(_)
+        | OwnerKind::Process => false,
+    };
+    let host = owner.host_unit.iter();
+    own || host
+        .map(crate::model::Bytes::as_slice)
+        .any(|unit| any(patterns, unit))
+        || subject
+            .unit_names
+            .iter()
+            .any(|name| any(patterns, name.as_bytes()))
+}
+
+fn is_container(patterns: &[Pattern], subject: &Subject<'_>) -> bool {
+    let is_guest = matches!(
+        subject.owner.kind,
+        OwnerKind::Container(_) | OwnerKind::VirtualMachine(_)
+    );
+    let instances = subject
+        .processes
+        .iter()
+        .filter_map(|one| one.instance.as_ref());
+    let mut names = instances.map(|instance| instance.name.as_slice());
+    is_guest
+        && (any(patterns, subject.owner.name.as_slice()) || names.any(|name| any(patterns, name)))
+}
+
+fn is_scope_of(uids: &[u32], scope: Scope) -> bool {
+    match scope {
+        Scope::System => false,
+        Scope::User(uid) => uids.contains(&uid),
+    }
+}
+
+fn any(patterns: &[Pattern], text: &[u8]) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(text))
+}
+
+/// The paths in the text of `/proc/PID/cgroup`: what stands behind the second colon (cgroups(7)).
+fn cgroup_paths(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = text.split(|&byte| byte == b'\n');
+    lines.filter_map(|line| line.splitn(3, |&byte| byte == b':').nth(2))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_shipped_is_of_its_form() {
-        let policy = Policy::builtin();
-        assert!(policy.rules.len() > 5);
-        assert!(
-            policy
-                .rules
-                .iter()
-                .all(|rule| !rule.reason.is_empty() && !rule.units.is_empty())
-        );
-    }
-
-    #[test]
-    fn unknown_keys_are_refused_with_their_place() {
-        let error = Policy::parse(
-            "[[rule]]\nname = \"x\"\nunit = [\"a\"]\naction = \"defer\"\nreason = \"y\"\n",
-        )
-        .unwrap_err();
-        assert!(error.to_string().contains("line 3"), "{error}");
-        assert!(
-            Policy::parse(
-                "[[rule]]\nname = \"x\"\nunits = []\naction = \"kill\"\nreason = \"y\"\n"
-            )
-            .is_err()
-        );
-    }
-}
+pub(super) mod tests;

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Policy;
-use crate::model::{Ancestor, Class, Held, Mode, OwnStart, Owner, Plan, Transaction, Units};
+use crate::model::{Policy, Ancestor, Class, Held, Mode, OwnStart, Owner, Plan, Transaction, Units};
 
 /// What a transaction rests on, besides the plan.
 #[derive(Debug, Clone, Copy)]
