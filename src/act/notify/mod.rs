@@ -4,12 +4,15 @@
 //! it goes to programs as an argument or on their standard input, never through a shell.
 
 mod drop_ins;
+mod memory;
 mod terminal;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
+
+pub use memory::Memory;
 
 use super::spawn::{self, Ended, How, Order, Program, Tool};
 use crate::model::{Account, Device};
