@@ -1,13 +1,16 @@
 //! Stamps in `/run/unstale`: that packages changed and nobody looked since, that a run of their manager failed; and that an
 //! administrator wants nothing to be done. A stamp is an empty word: that it is there, and which one it is, is all.
 
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 use super::place::{Directory, PlaceError};
 use crate::model::Mark;
 
 /// Where they are, below `/run`.
 const OWN: &str = "unstale";
+const LOCK: &str = "after.lock";
 /// Where an administrator says so for good, and until the next boot.
 const SUSPENDED_BY: [&str; 2] = ["etc/unstale/suspend", "run/unstale/suspend"];
 
@@ -68,11 +71,30 @@ pub fn clear(root: &Path, stamp: Stamp, seen: &Seen) -> Result<bool, PlaceError>
     }
 }
 
+/// The right to take stamps up, which one process has at a time; held until it is dropped.
+#[derive(Debug)]
+pub struct Right(#[expect(dead_code, reason = "it is held, not read")] Option<OwnedFd>);
+
+/// The right to take stamps up; `None` if another process has it.
+///
+/// # Errors
+/// As [`set`].
+pub fn claim(root: &Path) -> Result<Option<Right>, PlaceError> {
+    let Some(own) = own(root)? else {
+        return Ok(Some(Right(None)));
+    };
+    match own.lock(LOCK, Duration::ZERO) {
+        Ok(lock) => Ok(Some(Right(Some(lock)))),
+        Err(PlaceError::Busy { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The file by which an administrator holds everything back.
 #[must_use]
 pub fn suspended_by(root: &Path) -> Option<String> {
     let is_there = |path: &&str| std::fs::symlink_metadata(root.join(path)).is_ok();
-    let found = SUSPENDED_BY.iter().find(is_there)?;
+    let found = SUSPENDED_BY.into_iter().find(is_there)?;
     Some(format!("/{found}"))
 }
 
@@ -113,6 +135,21 @@ mod tests {
         // Nothing of it is left, under whatever name.
         let left: Vec<_> = fs::read_dir(root.join("run/unstale")).unwrap().collect();
         assert!(left.is_empty(), "{left:?}");
+    }
+
+    #[test]
+    fn t12_21_one_takes_stamps_up_at_a_time() {
+        let root = root();
+        let root = root.path();
+        // Nothing was ever stamped: nothing to take up, and nothing is made.
+        assert!(claim(root).unwrap().is_some());
+        assert!(!root.join("run/unstale").exists());
+        set(root, Stamp::Pending, "dpkg").unwrap();
+        let right = claim(root).unwrap();
+        assert!(right.is_some());
+        assert!(claim(root).unwrap().is_none());
+        drop(right);
+        assert!(claim(root).unwrap().is_some());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cli::ExitStyle;
 use crate::model::{Action, Level, Reboot};
 use crate::report::Assessment;
+use crate::report::status::Status;
 
 /// How a run ends. The numbers are documented in `unstale(1)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,19 +40,33 @@ pub(super) fn of_check(assessment: &Assessment<'_>, by_verdict: bool) -> Exit {
     if !by_verdict {
         return Exit::Complete;
     }
-    let actions = assessment.plan.items.iter().map(|item| match item.action {
+    let actions = assessment.plan.items.iter().map(|item| item.action);
+    of_found(actions, assessment.reboot.level)
+}
+
+/// The status of `status`: as of the check that it tells of, if that is all there is to know.
+pub(super) fn of_status(status: &Status<'_>, by_verdict: bool) -> Exit {
+    match status.state.filter(|_| status.is_known()) {
+        None => Exit::Incomplete,
+        Some(_) if !by_verdict => Exit::Complete,
+        Some(state) => of_found(state.items.iter().map(|item| item.action), state.level),
+    }
+}
+
+/// What can be done at once is named first; what cannot, by how much it takes.
+fn of_found(actions: impl Iterator<Item = Action>, level: Option<Level>) -> Exit {
+    let found = actions.map(|action| match action {
         Action::Restart | Action::Reexec | Action::RestartContainer | Action::RestartVm => {
             Exit::Restart
         }
         Action::Relogin | Action::Defer => Exit::Person,
         Action::Leave => Exit::Complete,
     });
-    // What can be done at once is named first; what cannot, by how much it takes.
-    let found: Vec<Exit> = actions.collect();
+    let found: Vec<Exit> = found.collect();
     if found.contains(&Exit::Restart) {
         return Exit::Restart;
     }
-    match assessment.reboot.level.unwrap_or_default() {
+    match level.unwrap_or_default() {
         Level::SoftReboot | Level::Kexec | Level::Reboot => Exit::Reboot,
         Level::None | Level::Service | Level::Session if found.contains(&Exit::Person) => {
             Exit::Person

@@ -13,6 +13,7 @@ mod reboot_hint;
 mod restart;
 mod roots;
 mod settings;
+mod state;
 mod status;
 mod try_plugin;
 mod worker;

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod json;
 pub mod plugins;
 pub mod reboot;
+pub mod status;
 pub mod restart;
 pub mod sessions;
 pub mod text;

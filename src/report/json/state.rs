@@ -12,6 +12,7 @@ use crate::model::{
     Action, Because, Bytes, LastRun, Level, Owner, OwnerKind, ProcessKey, Runtime, Scope,
     StartTicks, State, StateCause, StateItem, Timestamp, Upgrade,
 };
+use crate::report::status::Status;
 
 const SCHEMA: u32 = 1;
 /// The level where nobody looked, as in a check.
@@ -171,25 +172,20 @@ pub fn parse(text: &[u8]) -> Result<State, String> {
     })
 }
 
-/// Prints what `status --json` says: one JSON document and a newline. `why_not` says why the state is not to be trusted.
+/// Prints what `status --json` says: one JSON document and a newline.
 ///
 /// # Errors
 /// What the writer says.
-pub fn print(
-    out: &mut dyn Write,
-    state: Option<&State>,
-    why_not: Option<&str>,
-    pending: bool,
-    suspended: bool,
-) -> io::Result<()> {
+pub fn print(out: &mut dyn Write, status: &Status<'_>) -> io::Result<()> {
     let document = json!({
         "schema": SCHEMA,
         "version": env!("CARGO_PKG_VERSION"),
-        "known": why_not.is_none() && state.is_some_and(State::is_complete),
-        "why_not": why_not,
-        "pending": pending,
-        "suspended": suspended,
-        "state": state.map(value),
+        "known": status.is_known(),
+        "why_not": status.why_not,
+        "pending": status.pending,
+        "suspended_by": status.suspended_by,
+        "uptime_secs": status.uptime_secs,
+        "state": status.state.map(value),
     });
     write_tame(out, &document)?;
     writeln!(out)

@@ -1,0 +1,163 @@
+//! `hook after`: waits until all package managers are done, then looks, and acts if settings say so; once for all that
+//! happened until then.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::{ROOT, surroundings};
+use crate::act::at_work;
+use crate::act::stamps::{self, Seen, Stamp};
+use crate::app::gather::Interest;
+use crate::app::{assess, now, obtain, restart, state, talk};
+use crate::cli::{Color, MappingSource, RestartFlags, RestartMode, SourceFlags};
+use crate::config::{self, Hook, Sources};
+use crate::error::Error;
+use crate::model::Mode;
+
+const POLL: Duration = Duration::from_secs(1);
+
+/// Does it, in the service or by hand.
+pub(super) fn run() {
+    match stamps::claim(Path::new(ROOT)) {
+        // Another one does it; ours was a stamp that it sees.
+        Ok(None) => {}
+        Ok(Some(_right)) => take_up_all(),
+        Err(error) => talk(&error.to_string()),
+    }
+}
+
+/// As long as there are stamps: what happens during a look is for the next.
+fn take_up_all() {
+    loop {
+        match take_up() {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(why) => {
+                why.lines().for_each(talk);
+                return;
+            }
+        }
+    }
+}
+
+/// Whether a stamp was taken up.
+///
+/// # Errors
+/// Why not, or not wholly. The stamp stays.
+fn take_up() -> Result<bool, String> {
+    let settings = settings()?;
+    let Some(pending) = wait(&settings)? else {
+        return Ok(false);
+    };
+    if surroundings::is_going_down() {
+        return Err("packages changed; the system goes down, and so nothing is done".to_owned());
+    }
+    let errored = see(Stamp::Errored)?;
+    let mode = match (settings.mode, &errored) {
+        (Mode::Auto, None) => Mode::Auto,
+        (Mode::List | Mode::Ask, _) => Mode::List,
+        (Mode::Auto, Some(_)) => {
+            talk("a package manager failed: nothing is restarted");
+            Mode::List
+        }
+    };
+    look(mode).map_err(|error| error.to_string())?;
+    // Only now: a look that was broken off has not happened.
+    let root = Path::new(ROOT);
+    if let Some(errored) = errored {
+        stamps::clear(root, Stamp::Errored, &errored).map_err(|error| error.to_string())?;
+    }
+    stamps::clear(root, Stamp::Pending, &pending).map_err(|error| error.to_string())?;
+    Ok(true)
+}
+
+fn settings() -> Result<Hook, String> {
+    let euid = rustix::process::geteuid().as_raw();
+    let settings = config::read(&Sources::of_machine(euid));
+    let settings = settings.map_err(|error| error.lines().join("\n"))?;
+    Ok(settings.hook)
+}
+
+fn see(stamp: Stamp) -> Result<Option<Seen>, String> {
+    stamps::see(Path::new(ROOT), stamp).map_err(|error| error.to_string())
+}
+
+/// Waits until nobody is at work, and nobody set the stamp anew for a while. The stamp then; `None` if there is none.
+///
+/// # Errors
+/// Why it is not to be taken up: it takes too long, or somebody holds it back.
+fn wait(settings: &Hook) -> Result<Option<Seen>, String> {
+    let begun = Instant::now();
+    let Some(mut pending) = see(Stamp::Pending)? else {
+        return Ok(None);
+    };
+    let mut quiet_since = Instant::now();
+    loop {
+        if let Some(who) = stamps::suspended_by(Path::new(ROOT)) {
+            return Err(format!("packages changed; {who} holds back a look"));
+        }
+        let at_work = at_work::package_manager(Path::new(ROOT));
+        let Some(now) = see(Stamp::Pending)? else {
+            return Ok(None);
+        };
+        if at_work.is_some() || now != pending {
+            quiet_since = Instant::now();
+            pending = now;
+        }
+        if quiet_since.elapsed() >= settings.quiet {
+            return Ok(Some(pending));
+        }
+        if begun.elapsed() >= settings.limit {
+            let who = at_work.map_or_else(String::new, |who| format!(": {who}"));
+            return Err(format!("packages still change{who}; nothing is done"));
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Looks, and acts before that if it is to.
+fn look(mode: Mode) -> Result<(), Error> {
+    let begun = state::Moment::now();
+    if mode == Mode::Auto {
+        restart::run(&all_that_is_stale())?;
+        // A run that acted looked afterwards.
+        let kept = state::read(Path::new(ROOT), 0).ok().flatten();
+        if kept.is_some_and(|kept| kept.uptime_secs >= begun.uptime_secs) {
+            return Ok(());
+        }
+    }
+    look_only()
+}
+
+/// The service outlives package managers, terminals and sessions: no other has to be started for that.
+fn all_that_is_stale() -> RestartFlags {
+    RestartFlags {
+        names: Vec::new(),
+        mode: Some(RestartMode::Auto),
+        dry_run: false,
+        json: false,
+        verbose: false,
+        foreground: true,
+        plugin_dir: Vec::new(),
+        color: Color::Never,
+    }
+}
+
+fn look_only() -> Result<(), Error> {
+    let source = SourceFlags {
+        root: None,
+        proc: None,
+        bundle: None,
+        plugin_dir: Vec::new(),
+        mapping_source: MappingSource::Best,
+    };
+    let (bundle, settings) = obtain(&source, &Interest::Stale { own_only: false })?;
+    let assessment = assess::assess(&bundle, &settings.policy, false, &settings.reboot, now());
+    state::keep(Path::new(ROOT), &assessment, None);
+    talk(&match assessment.plan.items.len() {
+        0 => "nothing runs old code".to_owned(),
+        1 => "1 thing runs old code: unstale status".to_owned(),
+        many => format!("{many} things run old code: unstale status"),
+    });
+    Ok(())
+}
