@@ -39,7 +39,7 @@ install: build plugins
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/lib/unstale/plugins" "$(TARGET)"/plugins/*.so
 	cd dist/usr && find . -type f -exec install -D -m 644 {} "$(DESTDIR)$(PREFIX)/{}" \;
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/unstale" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT
-	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/unstale/docs" docs/plugins.md docs/reboot.md
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/unstale/docs" docs/plugins.md docs/policy.md docs/reboot.md
 
 # The man page is made of the same definitions as --help; a test fails when it is out of date.
 man:

@@ -6,6 +6,8 @@ use tempfile::TempDir;
 
 use super::*;
 
+mod defaults;
+
 fn nobody() -> Users {
     Users::of(Path::new("/dev/null"))
 }
