@@ -1,18 +1,20 @@
 #!/bin/bash
 # Makes newer versions of installed Debian packages out of the same files, in a local apt repository inside a lab
 # machine, and upgrades to them: an upgrade that does not depend on what the archive holds today.
-#   bump-deb.sh [-w WORKDIR] [-v SUFFIX] [-c|-r] NAME PACKAGE...
+#   bump-deb.sh [-w WORKDIR] [-v SUFFIX] [-c|-r] [-b] NAME PACKAGE...
 #   -v  version suffix (default +lab1)
 #   -r  the very same version instead: apt-get install --reinstall
 #   -c  changed code: every ELF file gets another build-id (and one more byte at its end). Without -c the new package
 #       holds the very same bytes: new inodes, same code
+#   -b  build them only, and let apt know of them: somebody else upgrades
 # They are rebuilt from the installed files; conffiles are kept, maintainer scripts too.
 set -u
-suffix=+lab1 changed=0 how=--only-upgrade
-while getopts w:v:crh o; do
+suffix=+lab1 changed=0 how=--only-upgrade build=0
+while getopts w:v:crbh o; do
 	case $o in
 	w) export LAB_WORK=$OPTARG ;; v) suffix=$OPTARG ;; c) changed=1 ;;
 	r) suffix='' how=--reinstall ;;
+	b) build=1 ;;
 	*) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 2 ;;
 	esac
 done
@@ -107,10 +109,14 @@ done
 echo 'deb [trusted=yes] file:/srv/lab-apt ./' >"$root/etc/apt/sources.list.d/lab.list"
 # the pins of the old versions would refuse the new ones
 rm -f "$root/etc/apt/preferences.d/00lab-old"
+only=(-o Dir::Etc::sourcelist=/etc/apt/sources.list.d/lab.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0)
+if [[ $build = 1 ]]; then
+	in_lab apt-get -q "${only[@]}" update >"$WORK/run/$name/bump.log" 2>&1 || die "apt-get update failed: $(tail -n 5 "$WORK/run/$name/bump.log")"
+	exit 0
+fi
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 export NEEDRESTART_SUSPEND=1
-only=(-o Dir::Etc::sourcelist=/etc/apt/sources.list.d/lab.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0)
 {
 	in_lab apt-get -q "${only[@]}" update &&
 		in_lab apt-get -y -q "${only[@]}" "$how" -o Dpkg::Options::=--force-confold install "$@"

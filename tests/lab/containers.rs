@@ -261,8 +261,7 @@ fn start_fresh(machine: &Machine) {
 }
 
 /// Boots a machine in which engines may do what they may on a real one.
-fn boot() -> Machine {
-    let name = "engines";
+pub(crate) fn boot(name: &str, image: Image) -> Machine {
     // What systemd-nspawn is to allow it lies where it looks for the settings of a machine of that name, once, as it starts.
     let settings = PathBuf::from(format!(
         "/run/systemd/nspawn/{name}-{}.nspawn",
@@ -271,7 +270,7 @@ fn boot() -> Machine {
     let allowed = "[Exec]\nCapability=all\nSystemCallFilter=@known\n[Files]\nBind=/dev/fuse\nBind=/dev/net/tun\n";
     fs::create_dir_all("/run/systemd/nspawn").expect("root may");
     fs::write(&settings, allowed).expect("root may");
-    let machine = Machine::boot(name, Image::Trixie, Clock::OwnBoot);
+    let machine = Machine::boot(name, image, Clock::OwnBoot);
     fs::remove_file(&settings).expect("it is ours");
     // And what it cannot be told there: engines set these as they need them, even while they are installed. LXC's own
     // services would wait half a minute for a bridge, for which they look in the host's /sys.
@@ -316,7 +315,7 @@ fn containers_of_real_engines() {
     }
     let started = Instant::now();
     let step = |what: &str| eprintln!("{:5.1} s: {what}", started.elapsed().as_secs_f64());
-    let machine = boot();
+    let machine = boot("engines", Image::Trixie);
     // Where packages install them: nobody has to name that.
     let shipped = machine.root().join("usr/lib/unstale/plugins");
     detectors::build_into(&shipped, &PLUGINS);

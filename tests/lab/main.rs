@@ -15,10 +15,13 @@ mod containers;
 mod debian;
 #[path = "../plugins.rs"]
 mod detectors;
+mod hooks;
 mod machine;
 mod plugins;
 mod reboot;
 mod report;
+mod restart;
+mod restarted;
 mod rpm;
 mod truth;
 mod vm;
