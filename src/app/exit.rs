@@ -18,6 +18,8 @@ pub(super) enum Exit {
     Usage = 2,
     /// Something could not be judged.
     Incomplete = 3,
+    /// Of a restart: another one goes on.
+    Busy = 4,
     /// With `--exit-code`: something has to be restarted.
     Restart = 10,
     /// With `--exit-code`: a session or a person has to act.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::text::print_evidence;
 use super::{Assessment, words};
 use crate::model::{
-    Action, Escaped, Finding, Object, PathAnswer, Process, ProcessKey, Source, Verdict,
+    Action, Escaped, Finding, Item, Object, PathAnswer, Process, ProcessKey, Source, Verdict,
 };
 
 /// Processes that are shown when not all are asked for.
@@ -198,6 +198,7 @@ fn package_words(assessment: &Assessment<'_>, object: &Object) -> Option<String>
         .plan
         .items
         .iter()
+        .chain(&assessment.plan.hidden)
         .flat_map(|item| &item.processes)
         .flat_map(|process| &process.objects);
     let mut same = stale.filter(|stale| std::ptr::eq(assessment.object(stale), object));
@@ -227,20 +228,19 @@ fn print_decision(
     assessment: &Assessment<'_>,
     process: &Process,
 ) -> io::Result<()> {
-    let item = assessment
-        .plan
-        .items
-        .iter()
-        .find(|item| item.processes.iter().any(|one| one.key == process.key));
-    let Some(item) = item else {
+    let of_it = |item: &&Item| item.processes.iter().any(|one| one.key == process.key);
+    let plan = &assessment.plan;
+    let hidden = plan.hidden.iter().find(of_it);
+    let Some(item) = plan.items.iter().find(of_it).or(hidden) else {
         return writeln!(out, "  so nothing has to be done about it\n");
     };
-    let because: Vec<&str> = item
+    let because: Vec<String> = item
         .because
         .iter()
-        .map(|because| because.why.as_str())
+        .map(|because| Escaped(because.why.as_bytes()).to_string())
         .collect();
     let action = match item.action {
+        _ if hidden.is_some() => "stale, but hidden by policy:",
         Action::Restart => "restart",
         Action::Reexec => "re-execute",
         Action::Relogin => "log in again:",
@@ -255,8 +255,9 @@ fn print_decision(
         .map_or("", |because| because.rule.as_str());
     writeln!(
         out,
-        "  so: {action} {} — {} (rule {rule})\n",
+        "  so: {action} {} — {} (rule {})\n",
         words::item(item),
-        because.join("; ")
+        because.join("; "),
+        Escaped(rule.as_bytes())
     )
 }

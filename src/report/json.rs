@@ -48,6 +48,7 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, notes: bool) -> i
             .map(|one| item(assessment, one))
             .collect(),
     );
+    document.insert("hidden".into(), json!(assessment.plan.hidden.len()));
     document.insert("detectors".into(), detectors(assessment));
     if notes {
         document.insert("notes".into(), same_code(assessment));

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::{Assessment, Detail, reboot, words};
-use crate::model::{Action, Item, Package, Part, StaleProcess, Verdict};
+use crate::model::{Action, Escaped, Item, Package, Part, StaleProcess, Verdict};
 
 /// Packages and processes that are named in the short form; the rest is counted.
 const NAMED: usize = 4;
@@ -29,11 +29,16 @@ fn style_of(action: Action) -> Style {
 /// What the writer says.
 pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, detail: Detail) -> io::Result<()> {
     let mut last = None;
-    for item in &assessment.plan.items {
-        if last != Some(item.action) {
+    for (leftover, item) in in_order(assessment) {
+        if last != Some((item.action, leftover)) {
             let (style, end) = (style_of(item.action), anstyle::Reset);
-            writeln!(out, "{style}{}:{end}", words::heading(item.action))?;
-            last = Some(item.action);
+            let heading = if leftover {
+                words::LEFTOVERS
+            } else {
+                words::heading(item.action)
+            };
+            writeln!(out, "{style}{heading}:{end}")?;
+            last = Some((item.action, leftover));
         }
         print_item(out, assessment, item, detail)?;
     }
@@ -44,7 +49,17 @@ pub fn print(out: &mut dyn Write, assessment: &Assessment<'_>, detail: Detail) -
         print_same_code(out, assessment)?;
     }
     reboot::print_section(out, assessment, detail)?;
-    writeln!(out, "{}", summary(assessment))
+    writeln!(out, "{}", summary(assessment, detail))
+}
+
+/// The items, those that are left over after others of their action.
+fn in_order<'a>(assessment: &'a Assessment<'_>) -> Vec<(bool, &'a Item)> {
+    let items = assessment.plan.items.iter();
+    let mut all: Vec<(bool, &Item)> = items
+        .map(|item| (words::is_leftover(&item.because), item))
+        .collect();
+    all.sort_by_key(|(leftover, item)| (item.action, *leftover));
+    all
 }
 
 fn print_item(
@@ -54,11 +69,12 @@ fn print_item(
     detail: Detail,
 ) -> io::Result<()> {
     writeln!(out, "  {BOLD}{}{BOLD:#}", words::item(item))?;
-    writeln!(out, "      {}", packages(item))?;
+    writeln!(out, "      {}", packages(std::iter::once(item)))?;
     writeln!(out, "      {DIM}{}{DIM:#}", why(assessment, item))?;
     if item.action != Action::Restart || detail == Detail::Everything {
         for because in &item.because {
-            writeln!(out, "      {DIM}{}{DIM:#}", because.why)?;
+            let why = Escaped(because.why.as_bytes());
+            writeln!(out, "      {DIM}{why}{DIM:#}")?;
         }
     }
     if let Some(command) = words::command(item) {
@@ -72,11 +88,10 @@ fn print_item(
     Ok(())
 }
 
-/// The packages behind an item, old and new.
-fn packages(item: &Item) -> String {
-    let all: BTreeSet<String> = item
-        .processes
-        .iter()
+/// The packages behind items, old and new.
+pub(super) fn packages<'a>(items: impl Iterator<Item = &'a Item>) -> String {
+    let all: BTreeSet<String> = items
+        .flat_map(|item| &item.processes)
         .flat_map(|process| &process.objects)
         .map(|object| words::package(&object.package))
         .collect();
@@ -280,7 +295,7 @@ fn print_same_code(out: &mut dyn Write, assessment: &Assessment<'_>) -> io::Resu
     Ok(())
 }
 
-fn summary(assessment: &Assessment<'_>) -> String {
+fn summary(assessment: &Assessment<'_>, detail: Detail) -> String {
     let count = |actions: &[Action]| {
         assessment
             .plan
@@ -295,37 +310,47 @@ fn summary(assessment: &Assessment<'_>) -> String {
         Action::RestartContainer,
         Action::RestartVm,
     ]);
-    let person = count(&[Action::Relogin, Action::Defer]);
+    let (leftovers, persons): (Vec<_>, Vec<_>) = in_order(assessment)
+        .into_iter()
+        .filter(|(_, item)| matches!(item.action, Action::Relogin | Action::Defer))
+        .partition(|(leftover, _)| *leftover);
+    let person = persons.len();
     let looked = assessment.bundle.facts.processes.len();
-    let mut text = match (now, person) {
-        (0, 0) if count(&[Action::Leave]) == 0 => nothing(assessment),
-        _ => format!(
-            "{now} to restart, {person} for a person to decide; {looked} processes looked at."
-        ),
+    let left_over = match leftovers.len() {
+        0 => String::new(),
+        count => format!(", {count} left over"),
     };
+    let mut text = if assessment.plan.items.is_empty() {
+        nothing(assessment)
+    } else {
+        format!(
+            "{now} to restart, {person} for a person to decide{left_over}; {looked} processes looked at."
+        )
+    };
+    let hidden = assessment.plan.hidden.len();
+    if hidden > 0 && detail == Detail::Everything {
+        text.push_str(&format!(" {hidden} hidden by policy."));
+    }
     if !assessment.problems.is_empty() {
         text.push_str(&format!(
             " INCOMPLETE: {} could not be judged.",
-            things(assessment.problems.len())
+            words::things(assessment.problems.len())
         ));
     }
     text
 }
 
-/// Nothing was found; that nothing is stale can be said only if everything was looked at.
+/// Nothing was found; that nothing is stale can be said only if everything was looked at, and shown.
 pub(super) fn nothing(assessment: &Assessment<'_>) -> String {
     let looked = assessment.bundle.facts.processes.len();
-    if assessment.problems.is_empty() {
-        format!("Nothing is stale: {looked} processes looked at.")
-    } else {
-        format!("Nothing stale was found in the {looked} processes that could be looked at.")
-    }
-}
-
-fn things(count: usize) -> String {
-    if count == 1 {
-        "1 thing".to_owned()
-    } else {
-        format!("{count} things")
+    let hidden = !assessment.plan.hidden.is_empty();
+    match (assessment.problems.is_empty(), hidden) {
+        (true, false) => format!("Nothing is stale: {looked} processes looked at."),
+        (true, true) => {
+            format!("Nothing is stale but what policy hides: {looked} processes looked at.")
+        }
+        (false, _) => {
+            format!("Nothing stale was found in the {looked} processes that could be looked at.")
+        }
     }
 }

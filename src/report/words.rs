@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use crate::model::{
-    Action, Basis, Bytes, Compared, Escaped, FileStat, How, Instance, Item, Kind, Look, Object,
-    Owner, OwnerKind, Package, PackageFact, Part, Role, Rule, Runtime, Scope, Source, Timestamp,
-    Verdict, unescape_unit,
+    Action, Basis, Because, Bytes, Compared, Escaped, FileStat, How, Instance, Item, Kind, Look,
+    Object, Owner, OwnerKind, Package, PackageFact, Part, Role, Rule, Runtime, Scope, Source,
+    Timestamp, Verdict, unescape_unit,
 };
 
 /// A path as people read it: without what the kernel appended.
@@ -37,6 +37,25 @@ pub(super) fn heading(action: Action) -> &'static str {
         Action::RestartVm => "Power-cycle or migrate these virtual machines",
         Action::Defer => "Stale, but the moment is yours to choose",
         Action::Leave => "Stale, and left alone",
+    }
+}
+
+/// The heading over what is left over.
+pub(super) const LEFTOVERS: &str =
+    "Left over from an earlier run of their unit, which no restart ends";
+
+/// Whether processes are what outlived the main process of their unit: a restart of that would not renew them.
+pub(super) fn is_leftover(because: &[Because]) -> bool {
+    let of = |rule: &str| rule == "leftover" || rule.ends_with(".leftover");
+    because.first().is_some_and(|because| of(&because.rule))
+}
+
+/// A count of things.
+pub(super) fn things(count: usize) -> String {
+    if count == 1 {
+        "1 thing".to_owned()
+    } else {
+        format!("{count} things")
     }
 }
 
@@ -142,7 +161,7 @@ pub(super) fn command(item: &Item) -> Option<String> {
 }
 
 /// A word as a shell takes it for one. Manifests may hold any, and so may a bundle that somebody else made.
-fn quoted(word: &str) -> Cow<'_, str> {
+pub(super) fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"@%+=:,./_-".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
         return Cow::Borrowed(word);

@@ -4,14 +4,17 @@
 //!
 //! Bytes that are not UTF-8 stand in a sibling named `…_base64`, as in the other documents.
 
-use base64::Engine as _;
+mod owner;
+mod step;
+
 use serde::{Deserialize, Serialize};
 
 use super::write_tame;
 use crate::model::{
-    Because, Bytes, Class, Deed, Escaped, Failure, Held, Mode, Outcome, Owner, OwnerKind, Record,
-    Run, Runtime, Scope, Stage, Step, StepResult, Timestamp, Transaction,
+    Because, Escaped, Failure, Held, Mode, Outcome, Record, Run, StepResult, Timestamp, Transaction,
 };
+use owner::OwnerForm;
+use step::StepForm;
 
 /// The only version of this form.
 const SCHEMA: u32 = 1;
@@ -122,15 +125,15 @@ impl RecordForm {
             Self::Run(run) => Record::Run(Box::new(run.read()?)),
             Self::Begin { step, time } => Record::Begin {
                 step,
-                time: parse_time(&time)?,
+                time: timestamp(&time)?,
             },
             Self::End { step, time, result } => Record::End {
                 step,
-                time: parse_time(&time)?,
+                time: timestamp(&time)?,
                 result: result.read(),
             },
             Self::Rescan { time } => Record::Rescan {
-                time: parse_time(&time)?,
+                time: timestamp(&time)?,
             },
             Self::Item { owner, outcome } => Record::Item {
                 owner: owner.read()?,
@@ -147,7 +150,7 @@ impl RecordForm {
             },
             Self::Note { note } => Record::Note(note),
             Self::Finish { time, exit } => Record::Finish {
-                time: parse_time(&time)?,
+                time: timestamp(&time)?,
                 exit,
             },
         })
@@ -188,7 +191,7 @@ impl RunForm {
         let held = self.held.into_iter().map(HeldForm::read);
         Ok(Run {
             id: self.id,
-            time: parse_time(&self.time)?,
+            time: timestamp(&self.time)?,
             version: self.version,
             boot_id: self.boot_id,
             mode: Mode::of_word(&self.mode).ok_or("its mode is not known")?,
@@ -197,149 +200,6 @@ impl RunForm {
                 held: held.collect::<Result<_, _>>()?,
             },
         })
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-struct StepForm {
-    number: u32,
-    deed: DeedForm,
-    class: String,
-    stage: StageForm,
-    owners: Vec<OwnerForm>,
-    pulled: Vec<String>,
-    because: Vec<BecauseForm>,
-    invocation: String,
-    wait_us: u64,
-    settle_us: u64,
-    limit_us: u64,
-}
-
-impl StepForm {
-    fn of(step: &Step) -> Self {
-        Self {
-            number: step.number,
-            deed: DeedForm::of(&step.deed),
-            class: step.class.word().to_owned(),
-            stage: StageForm::of(step.stage),
-            owners: step.owners.iter().map(OwnerForm::of).collect(),
-            pulled: step.pulled.clone(),
-            because: step.because.iter().map(BecauseForm::of).collect(),
-            invocation: step.invocation.clone(),
-            wait_us: step.wait_us,
-            settle_us: step.settle_us,
-            limit_us: step.limit_us,
-        }
-    }
-
-    fn read(self) -> Result<Step, String> {
-        let owners = self.owners.into_iter().map(OwnerForm::read);
-        Ok(Step {
-            number: self.number,
-            deed: self.deed.read()?,
-            class: Class::of_word(&self.class).ok_or("the class of a step is not known")?,
-            stage: self.stage.read(),
-            owners: owners.collect::<Result<_, _>>()?,
-            pulled: self.pulled,
-            because: self.because.into_iter().map(BecauseForm::read).collect(),
-            invocation: self.invocation,
-            wait_us: self.wait_us,
-            settle_us: self.settle_us,
-            limit_us: self.limit_us,
-        })
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case")]
-enum DeedForm {
-    Reload {
-        #[serde(flatten)]
-        scope: ScopeForm,
-    },
-    Reexec {
-        #[serde(flatten)]
-        scope: ScopeForm,
-    },
-    TryRestart {
-        #[serde(flatten)]
-        scope: ScopeForm,
-        unit: String,
-    },
-    RestartService {
-        name: String,
-    },
-    Override {
-        name: String,
-    },
-    Command {
-        argv: Vec<String>,
-    },
-}
-
-impl DeedForm {
-    fn of(deed: &Deed) -> Self {
-        match deed {
-            Deed::Reload(scope) => Self::Reload {
-                scope: ScopeForm::of(*scope),
-            },
-            Deed::Reexec(scope) => Self::Reexec {
-                scope: ScopeForm::of(*scope),
-            },
-            Deed::TryRestart { scope, unit } => Self::TryRestart {
-                scope: ScopeForm::of(*scope),
-                unit: unit.clone(),
-            },
-            Deed::RestartService { name } => Self::RestartService { name: name.clone() },
-            Deed::Override { name } => Self::Override { name: name.clone() },
-            Deed::Command { argv } => Self::Command { argv: argv.clone() },
-        }
-    }
-
-    fn read(self) -> Result<Deed, String> {
-        Ok(match self {
-            Self::Reload { scope } => Deed::Reload(scope.read()?),
-            Self::Reexec { scope } => Deed::Reexec(scope.read()?),
-            Self::TryRestart { scope, unit } => Deed::TryRestart {
-                scope: scope.read()?,
-                unit,
-            },
-            Self::RestartService { name } => Deed::RestartService { name },
-            Self::Override { name } => Deed::Override { name },
-            Self::Command { argv } => Deed::Command { argv },
-        })
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum StageForm {
-    Manager,
-    Services,
-    Access,
-    Network,
-    Guests,
-}
-
-impl StageForm {
-    fn of(stage: Stage) -> Self {
-        match stage {
-            Stage::Manager => Self::Manager,
-            Stage::Services => Self::Services,
-            Stage::Access => Self::Access,
-            Stage::Network => Self::Network,
-            Stage::Guests => Self::Guests,
-        }
-    }
-
-    fn read(self) -> Stage {
-        match self {
-            Self::Manager => Stage::Manager,
-            Self::Services => Stage::Services,
-            Self::Access => Stage::Access,
-            Self::Network => Stage::Network,
-            Self::Guests => Stage::Guests,
-        }
     }
 }
 
@@ -476,164 +336,6 @@ impl BecauseForm {
     }
 }
 
-/// An owner, in the words of the other documents.
-#[derive(Serialize, Deserialize)]
-struct OwnerForm {
-    kind: String,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name_base64: Option<String>,
-    #[serde(flatten)]
-    scope: ScopeForm,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    runtime: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host_unit: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    host_unit_base64: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    inner: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    inner_base64: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pod: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pod_base64: Option<String>,
-}
-
-impl OwnerForm {
-    fn of(owner: &Owner) -> Self {
-        let runtime = match owner.kind {
-            OwnerKind::Container(runtime) | OwnerKind::VirtualMachine(runtime) => Some(runtime),
-            _ => None,
-        };
-        let (name, name_base64) = text_of(&owner.name);
-        let (host_unit, host_unit_base64) = optional_text_of(owner.host_unit.as_ref());
-        let (inner, inner_base64) = optional_text_of(owner.inner.as_ref());
-        let (pod, pod_base64) = optional_text_of(owner.pod.as_ref());
-        Self {
-            kind: super::kind_of_owner(owner).to_owned(),
-            name,
-            name_base64,
-            scope: ScopeForm::of(owner.scope),
-            runtime: runtime.map(|runtime| super::runtime_name(runtime).to_owned()),
-            host_unit,
-            host_unit_base64,
-            inner,
-            inner_base64,
-            pod,
-            pod_base64,
-        }
-    }
-
-    fn read(self) -> Result<Owner, String> {
-        let runtime = self.runtime.as_deref();
-        Ok(Owner {
-            kind: parse_kind(&self.kind, runtime)?,
-            name: bytes_of(self.name, self.name_base64)?,
-            scope: self.scope.read()?,
-            host_unit: optional_bytes_of(self.host_unit, self.host_unit_base64)?,
-            inner: optional_bytes_of(self.inner, self.inner_base64)?,
-            pod: optional_bytes_of(self.pod, self.pod_base64)?,
-        })
-    }
-}
-
-fn parse_kind(kind: &str, runtime: Option<&str>) -> Result<OwnerKind, String> {
-    let runtime = || {
-        let found = RUNTIMES
-            .into_iter()
-            .find(|&one| Some(super::runtime_name(one)) == runtime);
-        found.ok_or_else(|| "the runtime of an owner is not known".to_owned())
-    };
-    Ok(match kind {
-        "service-manager" => OwnerKind::ServiceManager,
-        "unit" | "user-unit" => OwnerKind::Unit,
-        "user-manager" => OwnerKind::UserManager,
-        "session" => OwnerKind::Session,
-        "app" => OwnerKind::App,
-        "container" => OwnerKind::Container(runtime()?),
-        "vm" => OwnerKind::VirtualMachine(runtime()?),
-        "service" => OwnerKind::OtherService,
-        "process" => OwnerKind::Process,
-        _ => return Err("the kind of an owner is not known".to_owned()),
-    })
-}
-
-const RUNTIMES: [Runtime; 12] = [
-    Runtime::Docker,
-    Runtime::Podman,
-    Runtime::Containerd,
-    Runtime::CriO,
-    Runtime::Kubernetes,
-    Runtime::Lxc,
-    Runtime::Machine,
-    Runtime::Libvirt,
-    Runtime::Qemu,
-    Runtime::BuildKit,
-    Runtime::Ecs,
-    Runtime::Unknown,
-];
-
-#[derive(Serialize, Deserialize)]
-struct ScopeForm {
-    scope: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uid: Option<u32>,
-}
-
-impl ScopeForm {
-    fn of(scope: Scope) -> Self {
-        let (scope, uid) = match scope {
-            Scope::System => ("system", None),
-            Scope::User(uid) => ("user", Some(uid)),
-        };
-        let scope = scope.to_owned();
-        Self { scope, uid }
-    }
-
-    fn read(self) -> Result<Scope, String> {
-        match (self.scope.as_str(), self.uid) {
-            ("system", None) => Ok(Scope::System),
-            ("user", Some(uid)) => Ok(Scope::User(uid)),
-            _ => Err("a scope is neither the system's nor a user's".to_owned()),
-        }
-    }
-}
-
-/// A name as text, and as bytes beside it where it is not UTF-8.
-fn text_of(bytes: &Bytes) -> (String, Option<String>) {
-    match std::str::from_utf8(bytes.as_slice()) {
-        Ok(text) => (text.to_owned(), None),
-        Err(_) => (
-            String::from_utf8_lossy(bytes.as_slice()).into_owned(),
-            Some(base64::engine::general_purpose::STANDARD.encode(bytes.as_slice())),
-        ),
-    }
-}
-
-fn optional_text_of(bytes: Option<&Bytes>) -> (Option<String>, Option<String>) {
-    let Some(bytes) = bytes else {
-        return (None, None);
-    };
-    let (text, raw) = text_of(bytes);
-    (Some(text), raw)
-}
-
-fn bytes_of(text: String, raw: Option<String>) -> Result<Bytes, String> {
-    let Some(raw) = raw else {
-        return Ok(Bytes(text.into_bytes()));
-    };
-    let bytes = base64::engine::general_purpose::STANDARD.decode(raw);
-    bytes
-        .map(Bytes)
-        .map_err(|_| "a name is not base64".to_owned())
-}
-
-fn optional_bytes_of(text: Option<String>, raw: Option<String>) -> Result<Option<Bytes>, String> {
-    text.map(|text| bytes_of(text, raw)).transpose()
-}
-
 /// RFC 3339 with nanoseconds, in UTC. A time outside of the years −9999 to 9999 is no clock's: it becomes the nearest inside.
 fn time_form(time: Timestamp) -> String {
     let nanos = i32::try_from(time.nanos).unwrap_or_default();
@@ -646,7 +348,7 @@ fn time_form(time: Timestamp) -> String {
     format!("{time:.9}")
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
+fn timestamp(text: &str) -> Result<Timestamp, String> {
     let time: jiff::Timestamp = text.parse().map_err(|_| "a time is not RFC 3339")?;
     // Times before 1970 have a negative fraction in jiff, and none in the model.
     let second = time.as_second() - i64::from(time.subsec_nanosecond() < 0);

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
+use super::owner::RUNTIMES;
 use super::*;
+use crate::model::{Bytes, Class, Deed, Owner, OwnerKind, Runtime, Scope, Stage, Step};
 
 const EVENING: Timestamp = Timestamp {
     secs: 1_795_295_521,
@@ -188,7 +190,7 @@ fn times() {
     fn check(secs: i64, nanos: u32, written: &str) {
         let time = Timestamp { secs, nanos };
         assert_eq!(time_form(time), written);
-        assert_eq!(parse_time(written), Ok(time));
+        assert_eq!(timestamp(written), Ok(time));
     }
     check(0, 0, "1970-01-01T00:00:00.000000000Z");
     check(-1, 999_999_999, "1969-12-31T23:59:59.999999999Z");
@@ -198,7 +200,7 @@ fn times() {
         nanos: 0,
     };
     assert!(time_form(far).starts_with("9999-"));
-    assert!(parse_time("2026-11-21").is_err());
+    assert!(timestamp("2026-11-21").is_err());
 }
 
 #[test]
