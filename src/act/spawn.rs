@@ -11,7 +11,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -140,41 +140,66 @@ pub fn run(order: Order<'_>) -> Result<Ended, SpawnError> {
     })
 }
 
+/// Starts a program that goes on when we end: nobody waits for it, hears it, or ends it. It stays in our process group,
+/// so that it can make a session of its own (setsid(2) refuses leaders of groups).
+///
+/// # Errors
+/// It was not started.
+pub fn start_detached(program: Program<'_>, args: Vec<OsString>) -> Result<(), SpawnError> {
+    with_file(program, |path, name| {
+        let mut command = bare(path, name, &args);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(Stdio::null()).spawn()
+    })
+    .map(drop)
+}
+
 fn start(order: &Order<'_>) -> Result<Child, SpawnError> {
-    let (path, name) = match order.program {
-        Program::Tool(tool) => found(tool.find(rustix::process::geteuid().as_raw())?),
-        Program::Path(path) => {
-            let euid = rustix::process::geteuid().as_raw();
-            found((tool::resolve(path, euid)?, path.to_owned()))
+    with_file(order.program, |path, name| {
+        let mut command = bare(path, name, &order.args);
+        complete(&mut command, order);
+        command.spawn()
+    })
+}
+
+/// Finds the file to execute and what it is called, and starts it with nobody else being started meanwhile.
+fn with_file(
+    program: Program<'_>,
+    start: impl FnOnce(&Path, &OsStr) -> io::Result<Child>,
+) -> Result<Child, SpawnError> {
+    let euid = rustix::process::geteuid().as_raw();
+    let alone = || STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    // Programs of many names tell by theirs what to do.
+    let (path, name) = match program {
+        Program::Tool(tool) => tool.find(euid)?,
+        Program::Path(path) => (tool::resolve(path, euid)?, path.to_owned()),
+        Program::File(file, name) => {
+            let _alone = alone();
+            // The kernel hands a script to its interpreter by the name under which it was executed: the descriptor
+            // must be open there, without FD_CLOEXEC, unlike the one that we have.
+            let open: OwnedFd = rustix::io::dup(file).map_err(io::Error::from)?;
+            let path = format!("/proc/self/fd/{}", open.as_raw_fd());
+            return Ok(start(Path::new(&path), name)?);
         }
-        Program::File(file, name) => return start_file(order, file, name),
     };
-    let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(command(order, &path, &name).spawn()?)
+    let _alone = alone();
+    Ok(start(&path, name.as_os_str())?)
 }
 
-/// Programs of many names tell by theirs what to do.
-fn found((path, name): (PathBuf, PathBuf)) -> (PathBuf, OsString) {
-    (path, name.into_os_string())
-}
-
-/// The kernel hands a script to its interpreter by the name under which it was executed: the descriptor must be open there.
-fn start_file(order: &Order<'_>, file: BorrowedFd<'_>, name: &OsStr) -> Result<Child, SpawnError> {
-    let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
-    // Without FD_CLOEXEC, unlike the one that we have.
-    let open: OwnedFd = rustix::io::dup(file).map_err(io::Error::from)?;
-    let path = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
-    Ok(command(order, &path, name).spawn()?)
-}
-
-fn command(order: &Order<'_>, path: &Path, name: &OsStr) -> Command {
+/// With nothing of ours but our descriptors.
+fn bare(path: &Path, name: &OsStr, args: &[OsString]) -> Command {
     let mut command = Command::new(path);
     command
         .arg0(name)
-        .args(&order.args)
+        .args(args)
         .env_clear()
         .envs(ENVIRONMENT)
-        .current_dir("/")
+        .current_dir("/");
+    command
+}
+
+fn complete(command: &mut Command, order: &Order<'_>) {
+    command
         .process_group(0)
         .stdin(if order.stdin.is_empty() {
             Stdio::null()
@@ -188,7 +213,6 @@ fn command(order: &Order<'_>, path: &Path, name: &OsStr) -> Command {
         command.uid(uid).gid(gid).env("HOME", "/");
     }
     command.envs(order.env.iter().map(|(name, value)| (name, value)));
-    command
 }
 
 /// `None`: it was killed by us, or the kernel does not say.
