@@ -1,25 +1,38 @@
 //! Service managers: what they say of their units, and what they are asked to do. Nobody else starts or stops a service.
 
+mod answer;
+mod here;
+mod scripts;
+mod systemd;
+
 use std::time::Duration;
 
 use crate::model::{ManagerState, Scope, UnitState};
+pub use here::{Refusal, find, may_restart};
+pub use scripts::{OpenRc, Runit, SysV};
+pub use systemd::Systemd;
 
 /// A service manager that runs on this machine.
 pub trait ServiceManager: std::fmt::Debug {
     /// Its name, as people know it: `systemd`, `OpenRC`, `runit`, `sysvinit`.
     fn name(&self) -> &'static str;
 
-    /// All units that the manager of a scope has in memory, and the state of that manager itself, in one question.
+    /// All units that the manager of a scope has in memory, and the state of that manager itself, in one question. Those
+    /// without such a memory (init scripts) name no units.
     ///
     /// # Errors
     /// Why it does not say: not reached, not in time, not understood.
     fn describe(&mut self, scope: Scope) -> Result<ManagerState, String>;
 
-    /// One unit, as it is now.
+    /// One unit, as it is now; one that the manager does not know is `not-found` and `inactive`.
     ///
     /// # Errors
     /// As [`Self::describe`].
     fn unit(&mut self, scope: Scope, name: &str) -> Result<UnitState, String>;
+
+    /// Fills in when the units with a start limit were started of late, if that is to be learnt. Takes a look of its own,
+    /// which only those who are about to start something need.
+    fn recent_starts(&mut self, _scope: Scope, _state: &mut ManagerState) {}
 
     /// Lets it read its unit files again.
     ///
