@@ -45,6 +45,9 @@ pub enum Error {
         Escaped(.0.as_bytes())
     )]
     NoSuchTarget(String),
+    /// A restart could not be begun, or not be written down.
+    #[error("{}", Escaped(.0.as_bytes()))]
+    Restart(String),
     /// The result could not be written.
     #[error("cannot write the result: {0}")]
     Output(#[from] std::io::Error),

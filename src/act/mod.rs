@@ -4,6 +4,7 @@
 pub mod at_work;
 pub mod carry_out;
 pub mod flags;
+pub mod hand_over;
 pub mod journal;
 pub mod notify;
 pub mod overrides;

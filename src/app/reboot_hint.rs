@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::exit::{self, Exit};
 use super::gather::Interest;
-use super::{assess, now, obtain, print, talk, talk_of_problems};
+use super::{assess, obtain, print, talk, talk_of_problems};
 use crate::act::flags::{self, Due};
 use crate::bundle::Bundle;
 use crate::cli::{ExitStyle, RebootHintFlags, SourceFlags};
@@ -31,7 +31,7 @@ pub(super) fn run(flags: &RebootHintFlags) -> ExitCode {
 fn hint(flags: &RebootHintFlags, style: ExitStyle) -> Result<ExitCode, Error> {
     let (bundle, settings) = obtain(&flags.source, &Interest::Stale { own_only: false })?;
     let mut assessment =
-        assess::assess(&bundle, &settings.policy, false, &settings.reboot, now());
+        assess::assess(&bundle, &settings, false);
     assessment.problems.extend(out_of_sight(&bundle));
     let detail = if flags.verbose {
         Detail::Everything
@@ -77,7 +77,12 @@ fn tell_others(
     settings: &config::Reboot,
 ) -> bool {
     let elsewhere = source.root.is_some() || source.proc.is_some() || source.bundle.is_some();
-    if elsewhere || !rustix::process::geteuid().is_root() {
+    elsewhere || update_flags(assessment, settings)
+}
+
+/// As far as settings and rights go. Whether that went well.
+pub(super) fn update_flags(assessment: &Assessment<'_>, settings: &config::Reboot) -> bool {
+    if !rustix::process::geteuid().is_root() {
         return true;
     }
     let due = due(assessment);

@@ -1,15 +1,258 @@
 //! `restart`: plans, asks, hands the work over, follows it, and says how it ended.
+//!
+//! What acts is a worker that outlives its client ([`worker`]); all that passes between them is a journal.
+
+mod ancestors;
+mod ask;
+mod broken;
+mod follow;
+mod held;
+mod names;
+mod prove;
+mod show;
+mod survey;
+mod worker;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
 
 use super::exit::Exit;
-use crate::cli::{RestartFlags, RestartWorkerFlags};
+use super::{now, state, talk};
+use crate::act::journal::{Runs, RunsError};
+use crate::act::services::{self, Refusal, ServiceManager};
+use crate::act::{at_work, hand_over, starts};
+use crate::cli::{RestartFlags, RestartMode};
+use crate::decide::{self, Situation};
 use crate::error::Error;
+use crate::model::{Deed, Mode, Owner, Run, Scope, Transaction, Units};
+use crate::report::{Assessment, Detail};
+use ask::Answer;
+use show::Show;
+use survey::Survey;
+
+pub(super) use worker::work;
+
+/// Through whom to act, if through anybody.
+type Found = Result<Option<Box<dyn ServiceManager>>, Refusal>;
+
+const ROOT: &str = "/";
+/// Another run is waited for so long.
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Asks for a restart.
-pub(super) fn run(_flags: &RestartFlags) -> Result<Exit, Error> {
-    Ok(Exit::Failed)
+pub(super) fn run(flags: &RestartFlags) -> Result<Exit, Error> {
+    let survey = Survey::take(&flags.plugin_dir)?;
+    let assessment = survey.assess();
+    let mode = mode(flags, survey.settings.restart.mode);
+    let mut manager = services::find(Path::new(ROOT));
+    let selected = names::selected(&flags.names, &assessment, &mut manager)?;
+    let units = match &mut manager {
+        Ok(Some(manager)) => survey.units(manager.as_mut()),
+        Ok(None) | Err(_) => Units::default(),
+    };
+    let planned = |mode, selected: Option<&BTreeSet<Owner>>| {
+        let transaction = plan(&survey, &units, &assessment, mode, selected)?;
+        Ok::<_, Error>(held::without_rights(transaction, survey.euid))
+    };
+    let mut transaction = planned(mode, selected.as_ref())?;
+    let mut show = Show::new(flags);
+    let list = |show: &mut Show, transaction: &Transaction| {
+        show.plan_only(transaction, &assessment, &flags.names, mode)?;
+        show.problems(&assessment);
+        Ok(of_look(&assessment))
+    };
+    if mode == Mode::List || flags.dry_run {
+        return list(&mut show, &transaction);
+    }
+    if let Some(why) = why_not(&survey, &manager, &transaction) {
+        talk(&format!("nothing is restarted: {why}"));
+        list(&mut show, &transaction)?;
+        return Ok(Exit::Incomplete);
+    }
+    if mode == Mode::Ask {
+        match ask::ask(&transaction, &assessment, flags.color)? {
+            Answer::Nothing => return Ok(of_look(&assessment)),
+            Answer::Owners(owners) => transaction = planned(mode, Some(&owners))?,
+        }
+    }
+    if transaction.steps.is_empty() {
+        return nothing_to_do(&mut show, &survey, &assessment, &transaction, flags, mode);
+    }
+    show.plan(&transaction, &assessment)?;
+    let run = Run {
+        id: id(),
+        time: now(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        boot_id: survey.boot_id(),
+        mode,
+        transaction,
+    };
+    drop(assessment);
+    act(&mut show, survey, run, flags)
 }
 
-/// Carries one out.
-pub(super) fn work(_flags: &RestartWorkerFlags) -> Result<Exit, Error> {
-    Ok(Exit::Failed)
+/// How much is done: as the command line says, or settings; else a person is asked if there is one.
+fn mode(flags: &RestartFlags, setting: Option<Mode>) -> Mode {
+    let flag = flags.mode.map(|mode| match mode {
+        RestartMode::List => Mode::List,
+        RestartMode::Ask => Mode::Ask,
+        RestartMode::Auto => Mode::Auto,
+    });
+    let may_ask = !flags.json && ask::may_ask();
+    match flag.or(setting) {
+        Some(Mode::Ask) | None if may_ask => Mode::Ask,
+        Some(Mode::Ask) => {
+            if flag.is_some() {
+                talk("there is nobody to ask: this is only a list");
+            }
+            Mode::List
+        }
+        None => Mode::List,
+        Some(mode) => mode,
+    }
+}
+
+/// Steps and what is held back, by what is the case now.
+fn plan(
+    survey: &Survey,
+    units: &Units,
+    assessment: &Assessment<'_>,
+    mode: Mode,
+    selected: Option<&BTreeSet<Owner>>,
+) -> Result<Transaction, Error> {
+    let now = now();
+    let runs = Runs::open(Path::new(ROOT), survey.euid).ok().flatten();
+    let our_starts = runs.map(|runs| starts::read(&runs).unwrap_or_default());
+    let overrides = survey.overrides.names().map_err(Error::Restart)?;
+    Ok(decide::transaction(
+        &assessment.plan,
+        &Situation {
+            units,
+            policy: &survey.settings.policy,
+            modes: &survey.settings.restart.modes,
+            mode,
+            ancestors: &ancestors::read(Path::new("/proc")),
+            selected,
+            overrides: &overrides,
+            our_starts: &our_starts.unwrap_or_default(),
+            now_us: now.nanos_since_epoch() / 1000,
+        },
+    ))
+}
+
+/// What speaks against doing anything now.
+fn why_not(survey: &Survey, manager: &Found, transaction: &Transaction) -> Option<String> {
+    match manager {
+        Ok(Some(_)) => {}
+        Ok(None) => return Some("no service manager runs here".to_owned()),
+        Err(refusal) => return Some(refusal.to_string()),
+    }
+    if survey.is_stopping() {
+        return Some("the system is shutting down".to_owned());
+    }
+    if let Some(who) = at_work::package_manager(Path::new(ROOT)) {
+        return Some(format!("a package manager is at work ({who})"));
+    }
+    let steps = transaction.steps.iter();
+    let mut services = steps.filter_map(|step| match &step.deed {
+        Deed::TryRestart { scope, unit } if *scope == Scope::System => Some(unit),
+        Deed::RestartService { name } | Deed::Override { name } => Some(name),
+        _ => None,
+    });
+    let refused = services.find_map(|name| services::may_restart(Path::new(ROOT), name).err());
+    refused.map(|refusal| refusal.to_string())
+}
+
+/// A run without steps needs no worker: it was proven before it began.
+fn nothing_to_do(
+    show: &mut Show,
+    survey: &Survey,
+    assessment: &Assessment<'_>,
+    transaction: &Transaction,
+    flags: &RestartFlags,
+    mode: Mode,
+) -> Result<Exit, Error> {
+    show.plan_only(transaction, assessment, &flags.names, mode)?;
+    show.problems(assessment);
+    if survey.euid == 0 {
+        state::keep(Path::new(ROOT), assessment, None);
+        super::reboot_hint::update_flags(assessment, &survey.settings.reboot);
+        if let Ok(runs) = Runs::make(Path::new(ROOT), survey.euid) {
+            super::sessions::tell(assessment, &survey.settings, &runs);
+        }
+    }
+    Ok(of_look(assessment))
+}
+
+/// Has it done, by whoever outlives us, and says how it goes.
+fn act(show: &mut Show, survey: Survey, run: Run, flags: &RestartFlags) -> Result<Exit, Error> {
+    let (root, euid) = (Path::new(ROOT), survey.euid);
+    let runs = Runs::make(root, euid).map_err(of_runs)?;
+    let lock = match runs.lock(&run.id, BUSY_LIMIT) {
+        Err(error @ RunsError::Busy(_)) => {
+            talk(&error.to_string());
+            return Ok(Exit::Busy);
+        }
+        lock => lock.map_err(of_runs)?,
+    };
+    let broken = broken::take(&runs).map_err(of_runs)?;
+    for records in &broken {
+        show.broken_off(records)?;
+    }
+    let journal = worker::begin(&runs, &run, &broken).map_err(of_runs)?;
+    drop(survey);
+    let in_process = flags.foreground || euid != 0;
+    if in_process {
+        return worker::here(&runs, lock, journal, &run, &flags.plugin_dir, show);
+    }
+    drop((lock, journal));
+    let mut args: Vec<OsString> = vec!["restart-worker".into(), run.id.clone().into()];
+    for directory in &flags.plugin_dir {
+        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
+        args.extend(["--plugin-dir".into(), directory.into()]);
+    }
+    let mut unit = Some(hand_over::unit_name(&run.id));
+    if let Err(why) = hand_over(&run.id, &args) {
+        show.talk(&format!(
+            "not run as a unit of its own, but in a session: {why}"
+        ));
+        unit = None;
+        hand_over::to_session(&args)
+            .map_err(|error| Error::Restart(format!("cannot start the worker: {error}")))?;
+    }
+    follow::follow(&runs, &run.id, unit.as_deref(), show)
+}
+
+fn hand_over(id: &str, args: &[OsString]) -> Result<(), String> {
+    match Path::new("/run/systemd/system").is_dir() {
+        true => hand_over::to_unit(id, args),
+        false => Err("systemd does not run here".to_owned()),
+    }
+}
+
+fn of_look(assessment: &Assessment<'_>) -> Exit {
+    match assessment.problems.is_empty() {
+        true => Exit::Complete,
+        false => Exit::Incomplete,
+    }
+}
+
+fn of_runs(error: RunsError) -> Error {
+    Error::Restart(error.to_string())
+}
+
+/// `20261121T211137Z-4711`: sorts by time, and is nobody else's.
+fn id() -> String {
+    let now = jiff::Timestamp::now();
+    format!("{}-{}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id())
+}
+
+/// What is shown of problems.
+const fn detail(verbose: bool) -> Detail {
+    match verbose {
+        true => Detail::Everything,
+        false => Detail::Normal,
+    }
 }

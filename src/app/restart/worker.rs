@@ -1,0 +1,281 @@
+//! Who acts: reads from the journal what is to be done, does it, looks at the machine again, and writes all of it down.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::prove::{self, Proof};
+use super::show::Show;
+use super::survey::{Survey, overrides};
+use super::{BUSY_LIMIT, ROOT, broken, follow, of_runs};
+use crate::act::carry_out::{Outside, Results, carry_out};
+use crate::act::journal::{Journal, Lock, Runs, RunsError};
+use crate::act::overrides::{Overrides, run_command};
+use crate::act::{at_work, hand_over, services, starts};
+use crate::app::exit::Exit;
+use crate::app::{now, reboot_hint, sessions, state};
+use crate::cli::RestartWorkerFlags;
+use crate::error::Error;
+use crate::model::{OwnStart, Record, Run, Scope, Timestamp};
+use crate::report::json::record;
+
+/// Begins the journal of a run, with what is known of those before it that were broken off.
+pub(super) fn begin(runs: &Runs, run: &Run, broken: &[Vec<Record>]) -> Result<Journal, RunsError> {
+    let first = Record::Run(Box::new(run.clone()));
+    let mut journal = runs.create(&run.id, &record::line(&first))?;
+    for note in broken.iter().filter_map(|records| broken::note(records)) {
+        journal.write(&record::line(&note))?;
+    }
+    Ok(journal)
+}
+
+/// Carries out a run that another process has planned, and that nobody has begun.
+pub(in crate::app) fn work(flags: &RestartWorkerFlags) -> Result<Exit, Error> {
+    hand_over::begin_session();
+    let euid = rustix::process::geteuid().as_raw();
+    let missing = || Error::Restart(format!("there is no run {}", flags.id));
+    let runs = Runs::open(Path::new(ROOT), euid).map_err(of_runs)?;
+    let runs = runs.ok_or_else(missing)?;
+    let mut follower = runs
+        .follow(&flags.id)
+        .map_err(of_runs)?
+        .ok_or_else(missing)?;
+    let lines = follower.lines().map_err(of_runs)?;
+    let records: Result<Vec<Record>, String> =
+        lines.iter().map(|line| record::parse(line)).collect();
+    let run = planned(records.map_err(Error::Restart)?).ok_or_else(|| {
+        Error::Restart(format!("run {} is not one that is to be begun", flags.id))
+    })?;
+    let journal = runs
+        .append_to(&flags.id)
+        .map_err(of_runs)?
+        .ok_or_else(missing)?;
+    let mut worker = Worker::new(&runs, journal, &run, None)?;
+    let lock = match runs.lock(&run.id, BUSY_LIMIT) {
+        Ok(lock) => lock,
+        Err(error) => {
+            let busy = matches!(error, RunsError::Busy(_));
+            worker.note(&error.to_string())?;
+            return worker.finish(if busy { Exit::Busy } else { Exit::Failed });
+        }
+    };
+    worker.work(lock, &flags.plugin_dir)
+}
+
+/// The run of a journal in which nothing has begun.
+fn planned(records: Vec<Record>) -> Option<Run> {
+    let mut records = records.into_iter();
+    let Some(Record::Run(run)) = records.next() else {
+        return None;
+    };
+    records
+        .all(|record| matches!(record, Record::Note(_)))
+        .then_some(*run)
+}
+
+/// Carries out a run in this very process, and shows it.
+pub(super) fn here(
+    runs: &Runs,
+    lock: Lock,
+    journal: Journal,
+    run: &Run,
+    plugin_dir: &[PathBuf],
+    show: &mut Show,
+) -> Result<Exit, Error> {
+    // What the journal holds already.
+    if let Some(mut follower) = runs.follow(&run.id).map_err(of_runs)? {
+        for line in follower.lines().map_err(of_runs)? {
+            record::parse(&line)
+                .into_iter()
+                .for_each(|record| show.record(record));
+        }
+    }
+    let exit = Worker::new(runs, journal, run, Some(show))?.work(lock, plugin_dir)?;
+    show.end()?;
+    Ok(exit)
+}
+
+struct Worker<'a> {
+    runs: &'a Runs,
+    journal: Journal,
+    run: &'a Run,
+    show: Option<&'a mut Show>,
+    overrides: Overrides,
+    began: Instant,
+    told_to_end: Arc<AtomicBool>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(
+        runs: &'a Runs,
+        journal: Journal,
+        run: &'a Run,
+        show: Option<&'a mut Show>,
+    ) -> Result<Self, Error> {
+        let told_to_end = Arc::new(AtomicBool::new(false));
+        signal_hook::flag::register(SIGTERM, Arc::clone(&told_to_end))?;
+        signal_hook::flag::register(SIGINT, Arc::clone(&told_to_end))?;
+        // The end of a terminal is no end of the work. Unlike an ignored signal, this one is not passed on to programs.
+        signal_hook::flag::register(SIGHUP, Arc::default())?;
+        let euid = rustix::process::geteuid().as_raw();
+        Ok(Self {
+            runs,
+            journal,
+            run,
+            show,
+            overrides: overrides(euid),
+            began: Instant::now(),
+            told_to_end,
+        })
+    }
+
+    /// All of it, with the lock held until the end.
+    fn work(mut self, lock: Lock, plugin_dir: &[PathBuf]) -> Result<Exit, Error> {
+        let exit = match self.steps_and_proof(plugin_dir) {
+            Ok(exit) => exit,
+            Err(why) => {
+                self.note(&why)?;
+                Exit::Failed
+            }
+        };
+        let exit = self.finish(exit);
+        drop(lock);
+        exit
+    }
+
+    fn steps_and_proof(&mut self, plugin_dir: &[PathBuf]) -> Result<Exit, String> {
+        if let Some(why) = self.why_not() {
+            self.record(Record::Note(format!("nothing was done: {why}")))?;
+            return Ok(Exit::Incomplete);
+        }
+        let manager = services::find(Path::new(ROOT)).map_err(|refusal| refusal.to_string())?;
+        let mut manager = manager.ok_or("no service manager runs here")?;
+        let run = self.run;
+        let began: Timestamp = self.now();
+        let results = carry_out(&run.transaction.steps, manager.as_mut(), self)?;
+        drop(manager);
+        let time = self.now();
+        self.record(Record::Rescan { time })?;
+        let proven = self.prove(began, &results, plugin_dir)?;
+        Ok(match proven {
+            Exit::Complete if self.is_to_end() => Exit::Incomplete,
+            exit => exit,
+        })
+    }
+
+    /// What changed since the run was planned, by which nothing is to be done.
+    fn why_not(&self) -> Option<String> {
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        if boot_id.is_ok_and(|id| id.trim_end() != self.run.boot_id) {
+            return Some("it was planned before the system booted".to_owned());
+        }
+        let who = at_work::package_manager(Path::new(ROOT))?;
+        Some(format!("a package manager is at work ({who})"))
+    }
+
+    /// Looks at the machine again, and says how it ended for whom.
+    fn prove(
+        &mut self,
+        began: Timestamp,
+        results: &Results,
+        plugin_dir: &[PathBuf],
+    ) -> Result<Exit, String> {
+        let survey = match Survey::take(plugin_dir) {
+            Ok(survey) => survey,
+            Err(error) => {
+                let proof = prove::without_look(self.run, results, &error.to_string());
+                return self.write_proof(&proof);
+            }
+        };
+        let assessment = survey.assess();
+        let proof = prove::prove(self.run, results, &assessment, began);
+        let exit = self.write_proof(&proof)?;
+        if survey.euid == 0 {
+            let time = self.now();
+            let last = proof.last_run(&self.run.id, time, exit as u8);
+            state::keep(Path::new(ROOT), &assessment, Some(last));
+            reboot_hint::update_flags(&assessment, &survey.settings.reboot);
+            for told in sessions::tell(&assessment, &survey.settings, self.runs) {
+                self.record(told)?;
+            }
+        }
+        Ok(exit)
+    }
+
+    fn write_proof(&mut self, proof: &Proof) -> Result<Exit, String> {
+        for (owner, outcome) in &proof.outcomes {
+            self.record(Record::Item {
+                owner: owner.clone(),
+                outcome: outcome.clone(),
+            })?;
+        }
+        for note in &proof.notes {
+            self.record(Record::Note(note.clone()))?;
+        }
+        Ok(follow::of_number(proof.exit()))
+    }
+
+    fn note(&mut self, what: &str) -> Result<(), Error> {
+        self.record(Record::Note(what.to_owned()))
+            .map_err(Error::Restart)
+    }
+
+    fn finish(mut self, exit: Exit) -> Result<Exit, Error> {
+        let time = self.now();
+        let exit_number = exit as u8;
+        self.record(Record::Finish {
+            time,
+            exit: exit_number,
+        })
+        .map_err(Error::Restart)?;
+        Ok(exit)
+    }
+}
+
+impl Outside for Worker<'_> {
+    fn record(&mut self, record: Record) -> Result<(), String> {
+        let written = self.journal.write(&record::line(&record));
+        written.map_err(|error| error.to_string())?;
+        if let Some(show) = self.show.as_deref_mut() {
+            show.record(record);
+        }
+        Ok(())
+    }
+
+    fn started(&mut self, scope: Scope, unit: &str) {
+        let start = OwnStart {
+            time_us: now().nanos_since_epoch() / 1000,
+            scope,
+            unit: unit.to_owned(),
+        };
+        // The manager's own log tells it too; this is for where nobody keeps one.
+        starts::add(self.runs, start).ok();
+    }
+
+    fn now(&mut self) -> Timestamp {
+        now()
+    }
+
+    fn clock(&mut self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn is_to_end(&self) -> bool {
+        self.told_to_end.load(Ordering::Relaxed)
+    }
+
+    fn run_override(&mut self, name: &str, limit: Duration) -> Result<(), String> {
+        self.overrides.run(name, limit)
+    }
+
+    fn run_command(&mut self, argv: &[String], limit: Duration) -> Result<(), String> {
+        run_command(argv, limit)
+    }
+}
