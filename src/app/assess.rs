@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::next;
 use crate::attribute::{self, Hints, Parent};
 use crate::bundle::Bundle;
-use crate::config;
+use crate::config::Settings;
 use crate::decide::{self, Case};
 use crate::detect::{self, Judge, Judged};
 use crate::model::{
-    Bytes, Facts, KernelState, KernelVerdict, Owner, OwnerKind, Pid, Policy, Process, Role, Scope,
-    StaleObject, StaleProcess, Timestamp, Verdict, WhyNot,
+    Bytes, Facts, KernelState, KernelVerdict, Owner, OwnerKind, Pid, Process, Role, Scope,
+    StaleObject, StaleProcess, StartTicks, Timestamp, Verdict, WhyNot,
 };
 use crate::problem::Problem;
 use crate::report::Assessment;
@@ -18,10 +18,8 @@ use crate::report::Assessment;
 /// Judges, attributes and decides.
 pub(super) fn assess<'a>(
     bundle: &'a Bundle,
-    policy: &Policy,
+    settings: &Settings,
     own_only: bool,
-    settings: &config::Reboot,
-    now: Timestamp,
 ) -> Assessment<'a> {
     let facts = &bundle.facts;
     let judge = Judge::new(facts, &bundle.answers);
@@ -47,14 +45,13 @@ pub(super) fn assess<'a>(
     problems.extend(missing_images(kernel.as_ref()));
     problems.sort();
     problems.dedup();
-    let units = bundle.units.as_ref();
     let plan = decide::plan(
         stale,
         &Case {
             facts,
-            policy,
-            units,
-            now,
+            policy: &settings.policy,
+            units: bundle.units.as_ref(),
+            now: bundle.taken.unwrap_or_else(|| newest(facts)),
         },
     );
     let reboot = decide::reboot(decide::Evidence {
@@ -64,7 +61,7 @@ pub(super) fn assess<'a>(
         microcode: next::microcode(facts, kernel.as_ref()),
         kernel,
         complete: problems.is_empty() && !facts.boot.as_ref().is_some_and(|boot| boot.out_of_sight),
-        live_patches_suffice: settings.live_patches_suffice,
+        live_patches_suffice: settings.reboot.live_patches_suffice,
     });
     Assessment {
         bundle,
@@ -74,6 +71,15 @@ pub(super) fn assess<'a>(
         judged,
         problems,
     }
+}
+
+/// The start of the newest process: a recording that does not say when it was made was made a little later.
+fn newest(facts: &Facts) -> Timestamp {
+    let started = facts.processes.iter().map(|process| process.key.started);
+    facts
+        .host
+        .clock
+        .file_time(started.max().unwrap_or(StartTicks(0)))
 }
 
 /// Kernels are installed, and not one image is to be found: what boots could not be looked at.
@@ -190,6 +196,20 @@ fn plugin_problems(facts: &Facts) -> impl Iterator<Item = Problem> {
             })
         })
     })
+}
+
+/// Whose the processes are that matter: those whose details were read.
+pub(super) fn owners(facts: &Facts) -> impl Iterator<Item = Owner> + '_ {
+    let by_pid: HashMap<Pid, &Process> = facts
+        .processes
+        .iter()
+        .map(|process| (process.key.pid, process))
+        .collect();
+    let detailed = facts
+        .processes
+        .iter()
+        .filter(|process| process.details.is_some());
+    detailed.map(move |process| owner_of(facts, process, &by_pid))
 }
 
 /// Whom a process belongs to. Its own control group decides, never its parent's.

@@ -17,6 +17,8 @@ use super::talk;
 use crate::act::spawn::{self, How, Order, Program, Tool};
 use crate::act::stamps::{self, Stamp};
 use crate::cli::{HookCommand, HookFlags};
+use crate::config::{self, Sources};
+use crate::model::Mode;
 use steps::{Event, Lines};
 
 /// The machine.
@@ -124,10 +126,18 @@ fn after_transaction() {
     let started = start_after();
     if surroundings::is_watched() {
         talk(match started {
+            // Nobody is asked before the package manager has gone home: it holds its locks, and the terminal.
+            true if wants_to_ask() => "packages changed; unstale restart asks what to restart",
             true => "looking for programs that run old code; unstale status says what is found",
             false => "packages changed; unstale check says what runs old code",
         });
     }
+}
+
+fn wants_to_ask() -> bool {
+    let euid = rustix::process::geteuid().as_raw();
+    // What is wrong with settings is said by those who need them.
+    config::read(&Sources::of_machine(euid)).is_ok_and(|settings| settings.hook.mode == Mode::Ask)
 }
 
 /// Starts the service, without waiting for it; it may run already. Between the last thing that it does, a look for a new

@@ -12,10 +12,12 @@ mod plugins;
 mod reboot_hint;
 mod restart;
 mod roots;
+mod sessions;
 mod settings;
 mod state;
 mod status;
 mod try_plugin;
+mod units;
 mod worker;
 
 use std::cell::RefCell;
@@ -89,7 +91,7 @@ fn check(flags: &CheckFlags) -> Result<Exit, Error> {
         own_only: flags.user,
     };
     let (bundle, settings) = obtain(&flags.source, &interest)?;
-    let assessment = assess::assess(&bundle, &settings.policy, flags.user, &settings.reboot, now());
+    let assessment = assess::assess(&bundle, &settings, flags.user);
     let detail = if flags.verbose {
         Detail::Everything
     } else {
@@ -109,7 +111,7 @@ fn check(flags: &CheckFlags) -> Result<Exit, Error> {
 fn explain(flags: &ExplainFlags) -> Result<Exit, Error> {
     let target = explain::Target::parse(&flags.target);
     let (bundle, settings) = obtain(&flags.source, &Interest::Target(target.clone()))?;
-    let assessment = assess::assess(&bundle, &settings.policy, false, &settings.reboot, now());
+    let assessment = assess::assess(&bundle, &settings, false);
     let processes = explain::select(&bundle, &target);
     if processes.is_empty() {
         if !explain::may_be_hidden(&bundle.facts, &target) {
@@ -135,7 +137,7 @@ fn record(flags: &RecordFlags) -> Result<Exit, Error> {
     let recorded = obtain(&flags.source, &Interest::Everything)
         .and_then(|(bundle, settings)| Ok((file.write(bundle)?, settings)));
     let (bundle, settings) = recorded.inspect_err(|_| file.discard())?;
-    let assessment = assess::assess(&bundle, &settings.policy, false, &settings.reboot, now());
+    let assessment = assess::assess(&bundle, &settings, false);
     talk_of_problems(&assessment, Detail::Normal);
     Ok(exit::of_check(&assessment, false))
 }
@@ -194,9 +196,15 @@ fn look(source: &SourceFlags, interest: &Interest, crew: &Crew) -> Result<Bundle
     let mut bundle = seen?.map_err(Error::Problem)?;
     starter.into_inner().tell(&mut bundle.facts);
     crew.tell(&mut bundle.facts);
-    bundle
+    bundle.taken = Some(now());
+    let mut bundle = bundle
         .checked()
-        .map_err(|what| Error::Scanner(format!("its answer is not sound: {what}")))
+        .map_err(|what| Error::Scanner(format!("its answer is not sound: {what}")))?;
+    // Service managers know the units of this machine, not those of another root or of a recorded /proc.
+    if source.root.is_none() && source.proc.is_none() {
+        bundle.units = units::ask(&bundle);
+    }
+    Ok(bundle)
 }
 
 /// Prints the result. Colour is for people: a document for programs goes out as it is.

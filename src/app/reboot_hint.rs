@@ -30,8 +30,7 @@ pub(super) fn run(flags: &RebootHintFlags) -> ExitCode {
 
 fn hint(flags: &RebootHintFlags, style: ExitStyle) -> Result<ExitCode, Error> {
     let (bundle, settings) = obtain(&flags.source, &Interest::Stale { own_only: false })?;
-    let mut assessment =
-        assess::assess(&bundle, &settings, false);
+    let mut assessment = assess::assess(&bundle, &settings, false);
     assessment.problems.extend(out_of_sight(&bundle));
     let detail = if flags.verbose {
         Detail::Everything

@@ -8,7 +8,7 @@ use super::{ROOT, surroundings};
 use crate::act::at_work;
 use crate::act::stamps::{self, Seen, Stamp};
 use crate::app::gather::Interest;
-use crate::app::{assess, now, obtain, restart, state, talk};
+use crate::app::{assess, obtain, restart, state, talk};
 use crate::cli::{Color, MappingSource, RestartFlags, RestartMode, SourceFlags};
 use crate::config::{self, Hook, Sources};
 use crate::error::Error;
@@ -152,7 +152,7 @@ fn look_only() -> Result<(), Error> {
         mapping_source: MappingSource::Best,
     };
     let (bundle, settings) = obtain(&source, &Interest::Stale { own_only: false })?;
-    let assessment = assess::assess(&bundle, &settings.policy, false, &settings.reboot, now());
+    let assessment = assess::assess(&bundle, &settings, false);
     state::keep(Path::new(ROOT), &assessment, None);
     talk(&match assessment.plan.items.len() {
         0 => "nothing runs old code".to_owned(),

@@ -26,8 +26,7 @@ fn machine() -> Bundle {
 }
 
 fn look(bundle: &Bundle, before: Option<&State>, run: Option<LastRun>, now: Moment) -> State {
-    let settings = Settings::default();
-    let assessment = assess::assess(bundle, &settings.policy, false, &settings.reboot, NOW.time);
+    let assessment = assess::assess(bundle, &Settings::default(), false);
     of(&assessment, before, run, now)
 }
 

@@ -1,0 +1,68 @@
+//! Tells users that their sessions run old code: each once about the same processes.
+
+use std::fs::File;
+use std::io::Read as _;
+
+use crate::act::journal::Runs;
+use crate::act::notify::{self, Memory, Message, Ways};
+use crate::config::{Settings, Sources};
+use crate::model::{Account, Record, parse_passwd};
+use crate::report::{self, Assessment};
+
+const PASSWD: &str = "/etc/passwd";
+const PASSWD_CAP: u64 = 16 * 1024 * 1024;
+
+/// Where an administrator's own ways are, below the directory of settings.
+const DROP_INS: &str = "notify.d";
+
+/// Tells all who have not heard of it yet, and says whom and how.
+pub(super) fn tell(assessment: &Assessment<'_>, settings: &Settings, runs: &Runs) -> Vec<Record> {
+    // Told twice is better than never.
+    let mut memory = Memory::read(runs).unwrap_or_default();
+    let mut words = report::sessions::words(assessment);
+    words.retain(|word| memory.is_news(word.uid, &word.processes));
+    if words.is_empty() {
+        return Vec::new();
+    }
+    let accounts = accounts();
+    let euid = rustix::process::geteuid().as_raw();
+    let drop_ins = Sources::of_machine(euid).etc.join(DROP_INS);
+    let ways = Ways {
+        terminal: settings.notify.terminal,
+        desktop: settings.notify.desktop,
+        mail: settings.notify.mail,
+        drop_ins: &drop_ins,
+    };
+    let mut records = Vec::new();
+    for word in words {
+        memory.keep(word.uid, &word.processes);
+        let message = Message {
+            uid: word.uid,
+            account: accounts.iter().find(|one| one.uid == word.uid).cloned(),
+            session: word.session,
+            terminals: word.terminals,
+            summary: word.summary,
+            details: word.details,
+        };
+        let told = notify::tell(&message, &ways);
+        records.push(Record::Told {
+            owner: word.owner,
+            ways: told.ways,
+            failed: told.failed,
+        });
+    }
+    if let Err(error) = memory.write(runs) {
+        records.push(Record::Note(format!("users may be told again: {error}")));
+    }
+    records
+}
+
+/// Accounts without a name here are told by fewer ways.
+fn accounts() -> Vec<Account> {
+    let mut text = Vec::new();
+    let read = File::open(PASSWD).and_then(|file| file.take(PASSWD_CAP).read_to_end(&mut text));
+    match read {
+        Ok(_) => parse_passwd(&text).collect(),
+        Err(_) => Vec::new(),
+    }
+}
