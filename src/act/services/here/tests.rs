@@ -60,7 +60,13 @@ fn policy(script: &str, mode: u32) -> Result<(), Refusal> {
         .or_else(|_| tempfile::tempdir())
         .unwrap();
     let path = dir.path().join(POLICY);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // Whatever the umask is here.
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o755);
+    builder
+        .recursive(true)
+        .create(path.parent().unwrap())
+        .unwrap();
     std::fs::write(&path, script).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
     may_restart(dir.path(), "nginx.service")

@@ -40,3 +40,6 @@ fn is_missing(path: &[u8]) -> bool {
     let look = || rustix::fs::stat(Path::new(OsStr::from_bytes(path)));
     is_near && look().is_err_and(|errno| matches!(errno, Errno::NOENT | Errno::NOTDIR))
 }
+
+#[cfg(test)]
+mod tests;
