@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::machine::{Clock, Image, Machine, lab_is_here, must};
-use crate::restart::{SERVICES, Terminal, put, told, within};
 use crate::restarted::{
-    Door, PROGRAM, Services, changed, comes_and_goes, cursor, services, starts_since,
+    Door, PROGRAM, SERVICES, Services, Terminal, changed, comes_and_goes, cursor, put, services,
+    starts_since, told, within,
 };
 
 /// Where packages have it: the hooks name it.

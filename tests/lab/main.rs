@@ -23,5 +23,6 @@ mod report;
 mod restart;
 mod restarted;
 mod rpm;
+mod runs;
 mod truth;
 mod vm;

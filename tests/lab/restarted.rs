@@ -1,13 +1,21 @@
-//! What `unstale restart` says (the records of its journal), and what the service managers say that it did.
+//! What `unstale restart` says (the records of its journal), what the service managers say that it did, and ways to it: over
+//! ssh, at a terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::machine::{Ended, Machine, must};
+
+/// Services besides the usual ones.
+pub(crate) const SERVICES: &str = include_str!("services.sh");
 
 pub(crate) const PROGRAM: &str = "/usr/local/bin/unstale";
 
@@ -332,4 +340,156 @@ impl Door {
         .arg(command);
         ssh
     }
+}
+
+/// Writes a file in a machine.
+pub(crate) fn put(machine: &Machine, path: &str, text: &str) {
+    let path = machine.root().join(path.trim_start_matches('/'));
+    let directory = path.parent().expect("an absolute path");
+    std::fs::create_dir_all(directory).expect("the machine's disk is ours");
+    std::fs::write(path, text).expect("the machine's disk is ours");
+}
+
+/// Everything in one line that a service was or did, for whoever reads why a test failed.
+pub(crate) fn told(services: &Services, names: &BTreeSet<String>) -> String {
+    let line = |name: &String| format!("{name}: {:?}\n", services.get(name));
+    names.iter().map(line).collect()
+}
+
+pub(crate) fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// How long each part took, for people.
+pub(crate) struct Steps(Instant);
+
+impl Steps {
+    pub(crate) fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn note(&self, what: &str) {
+        eprintln!("{:5.1} s: {what}", self.0.elapsed().as_secs_f64());
+    }
+}
+
+/// Restarted, each once, and up.
+#[track_caller]
+pub(crate) fn assert_each_once(
+    machine: &Machine,
+    before: &Services,
+    from: &str,
+    expected: &BTreeSet<String>,
+) {
+    let up = || {
+        let now = services(machine);
+        expected.iter().all(|name| now[name].active == "active")
+    };
+    within(10, up);
+    let after = services(machine);
+    let mut changed = changed(before, &after);
+    changed.retain(|name| !comes_and_goes(name));
+    assert_eq!(&changed, expected, "{}", told(&after, &changed));
+    let starts = starts_since(machine, from);
+    for name in expected {
+        assert_eq!(after[name].active, "active", "{name}: {:?}", after[name]);
+        assert_eq!(starts.get(name), Some(&1), "starts of {name}: {starts:#?}");
+    }
+}
+
+/// A terminal of a machine, with nobody before it but the test.
+pub(crate) struct Terminal {
+    child: Child,
+    shown: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Terminal {
+    pub(crate) fn start(door: &Door, command: &str) -> Self {
+        Self::of(door.command(&["-tt"], command))
+    }
+
+    fn of(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("ssh can be run");
+        let mut out = child.stdout.take().expect("it is piped");
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let to = Arc::clone(&shown);
+        std::thread::spawn(move || {
+            let mut some = [0; 4096];
+            while let Ok(count @ 1..) = out.read(&mut some) {
+                let mut all = to.lock().expect("nobody panics with it");
+                all.extend_from_slice(&some[..count]);
+            }
+        });
+        Self { child, shown }
+    }
+
+    pub(crate) fn shown(&self) -> String {
+        let all = self.shown.lock().expect("nobody panics with it");
+        String::from_utf8_lossy(&all).into_owned()
+    }
+
+    /// What it shows once it shows something, and no more for a second.
+    pub(crate) fn settled(&self) -> String {
+        let patience = Instant::now() + Duration::from_secs(60);
+        let mut before = String::new();
+        while Instant::now() < patience {
+            sleep(Duration::from_secs(1));
+            let now = self.shown();
+            if !now.is_empty() && now == before {
+                return now;
+            }
+            before = now;
+        }
+        panic!("it never comes to rest: {before}");
+    }
+
+    /// Waits until it shows this.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, what: &str) {
+        let shows = || self.shown().contains(what);
+        assert!(within(60, shows), "no {what:?}: {}", self.shown());
+    }
+
+    pub(crate) fn type_in(&mut self, keys: &str) {
+        let keyboard = self.child.stdin.as_mut().expect("it is piped");
+        keyboard.write_all(keys.as_bytes()).expect("ssh reads it");
+        keyboard.flush().expect("ssh reads it");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(&mut self) -> Option<i32> {
+        let ended = within(120, || self.child.try_wait().expect("it is ours").is_some());
+        assert!(ended, "it does not end: {}", self.shown());
+        self.child.wait().expect("it is ours").code()
+    }
+
+    /// As if the network or the machine before it were gone.
+    pub(crate) fn tear(&mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it is ours");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Waits until something is so.
+pub(crate) fn within(seconds: u64, mut so: impl FnMut() -> bool) -> bool {
+    let patience = Instant::now() + Duration::from_secs(seconds);
+    while !so() {
+        if Instant::now() > patience {
+            return false;
+        }
+        sleep(Duration::from_millis(100));
+    }
+    true
 }
