@@ -354,3 +354,6 @@ pub(super) fn nothing(assessment: &Assessment<'_>) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,6 +47,7 @@ fn clean() {
         let document = document(&world.run(&["--json"]).expect(0));
         assert_eq!(document["complete"], true);
         assert_eq!(document["items"], json!([]));
+        assert_eq!(document["hidden"], 0);
         assert!(document.get("notes").is_none());
         assert!(
             document["processes_looked_at"].as_u64() >= Some(3),
@@ -164,7 +165,7 @@ fn example() -> Value {
         "old_build_id": "00ff", "new_build_id": null, "old_inode": 1, "old_links": 0, "new_inode": 2, "new_mtime": "2026",
         "package": package, "other_packages": [package], "package_known": true});
     json!({
-        "schema": 1, "version": "0.1.0", "complete": false, "processes_looked_at": 7,
+        "schema": 1, "version": "0.1.0", "complete": false, "processes_looked_at": 7, "hidden": 1,
         "problems": [{"operation": "read maps", "object": "process", "pid": 4, "why": "permission denied"}],
         "detectors": [{"name": "python", "version": "1", "path": "/p", "processes": 2, "failed": 0}],
         "items": [{
@@ -274,6 +275,7 @@ fn what_is_wrong_is_refused() {
     // A complete check has no problems, and one with problems is not complete.
     check_refused("/complete", Some(json!(true)));
     check_refused("/problems", Some(json!([])));
+    check_refused("/hidden", Some(json!(-1)));
     check_refused("/items/0/verdict", Some(json!("reboot everything")));
     check_refused("/items/0/processes", Some(json!([])));
     check_refused("/items/0/because", Some(json!([])));
@@ -326,6 +328,10 @@ fn every_field_is_described() {
         }
     }
     walk(&schema().0, "");
+    let path = of_repository("dist/usr/share/unstale/restart-schema-1.json");
+    let records: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    jsonschema::draft202012::meta::validate(&records).unwrap_or_else(|why| panic!("{why}"));
+    walk(&records, "");
     assert!(
         schema().0["description"]
             .as_str()

@@ -438,3 +438,114 @@ proptest! {
         let _ = parse(&line[..at]);
     }
 }
+
+/// The schema that we ship. What it takes from that of `check` is put in its place.
+fn schema() -> jsonschema::Validator {
+    let read = |name: &str| {
+        let path = format!(
+            "{}/dist/usr/share/unstale/{name}",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        std::fs::read_to_string(path).unwrap()
+    };
+    let check: serde_json::Value = serde_json::from_str(&read("schema-1.json")).unwrap();
+    let own = read("restart-schema-1.json").replace("schema-1.json#/", "#/");
+    let mut own: serde_json::Value = serde_json::from_str(&own).unwrap();
+    let parts = own["$defs"].as_object_mut().unwrap();
+    for (name, part) in check["$defs"].as_object().unwrap() {
+        parts.entry(name).or_insert_with(|| part.clone());
+    }
+    jsonschema::draft202012::new(&own).unwrap()
+}
+
+/// A line of each kind, and of each way in which it may end.
+fn lines() -> Vec<serde_json::Value> {
+    let item = |outcome| Record::Item {
+        owner: unit("x.service"),
+        outcome,
+    };
+    let end = |result| Record::End {
+        step: 1,
+        time: EVENING,
+        result,
+    };
+    let begin = Record::Begin {
+        step: 1,
+        time: EVENING,
+    };
+    let told = Record::Told {
+        owner: Owner::new(OwnerKind::Session, "3", Scope::User(0)),
+        ways: vec!["terminal".to_owned()],
+        failed: vec!["mail: no".to_owned()],
+    };
+    let records = [
+        run(),
+        begin,
+        end(StepResult::Done),
+        end(StepResult::Skipped("so".to_owned())),
+        end(StepResult::Failed(failure())),
+        Record::Rescan { time: EVENING },
+        item(Outcome::Clean),
+        item(Outcome::StillStale(vec![because("unit", "so")])),
+        item(Outcome::Failed(failure())),
+        item(Outcome::Deferred(because("unit", "so"))),
+        item(Outcome::Unproven("so".to_owned())),
+        told,
+        Record::Note("so".to_owned()),
+        Record::Finish {
+            time: EVENING,
+            exit: 4,
+        },
+    ];
+    let value = |record| serde_json::from_str(&line(record)).unwrap();
+    records.iter().map(value).collect()
+}
+
+/// Each field of each record is asked for, but for those that only some owners have.
+#[test]
+fn the_schema_asks_for_every_field() {
+    let schema = schema();
+    for line in lines() {
+        let wrong: Vec<String> = schema.iter_errors(&line).map(|e| e.to_string()).collect();
+        assert_eq!(wrong, [""; 0], "{line}");
+        for field in line.as_object().unwrap().keys() {
+            let mut cut = line.clone();
+            cut.as_object_mut().unwrap().remove(field);
+            assert!(!schema.is_valid(&cut), "{line} without {field}");
+            let mut wrong = line.clone();
+            wrong[field] = serde_json::json!({"x": 1});
+            assert!(!schema.is_valid(&wrong), "{wrong}");
+        }
+        let mut later = line.clone();
+        later["a field of later"] = serde_json::json!([1]);
+        assert!(schema.is_valid(&later));
+    }
+    let run = &lines()[0];
+    for field in run["steps"][0].as_object().unwrap().keys() {
+        let mut cut = run.clone();
+        cut["steps"][0].as_object_mut().unwrap().remove(field);
+        assert!(!schema.is_valid(&cut), "a step without {field}");
+    }
+    for field in run["steps"][0]["deed"].as_object().unwrap().keys() {
+        let mut cut = run.clone();
+        cut["steps"][0]["deed"]
+            .as_object_mut()
+            .unwrap()
+            .remove(field);
+        assert!(!schema.is_valid(&cut), "a deed without {field}");
+    }
+}
+
+#[test]
+fn whatever_is_written_is_of_the_schema() {
+    use proptest::test_runner::{Config, TestRunner};
+    let schema = schema();
+    let mut runner = TestRunner::new(Config::default());
+    let of_schema = |record| {
+        let value = serde_json::from_str(&line(&record)).unwrap();
+        let wrong: Vec<String> = schema.iter_errors(&value).map(|e| e.to_string()).collect();
+        prop_assert!(wrong.is_empty(), "{wrong:?} in {value}");
+        Ok(())
+    };
+    runner.run(&any_record(), of_schema).unwrap();
+}
