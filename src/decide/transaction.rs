@@ -1,12 +1,33 @@
-//! Plan and situation → steps in their order. Pure.
+//! Plan and situation → steps in their order, and what is held back with the reason. Pure.
+//!
+//! What a person chose (units on the command line, a ticked line) restricts a run to that, and says that the moment is right:
+//! it lifts what policy *defers*, and the settings that let a class only be asked for. It never lifts `leave` or `hide`, what the
+//! service manager refuses, masked units, jobs under way, oneshots, start limits, what would end the asking process, nor the
+//! settings that let a class only be listed. And it lifts nothing for units that would merely be pulled along.
+//!
+//! A file in `restart.d` named after a unit is an administrator's own way to restart it: it stands in for the service
+//! manager's, also where that refuses. Not for units of users, whose names are theirs to choose.
+
+mod candidates;
+mod graph;
+mod limits;
+mod order;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Policy, Ancestor, Class, Held, Mode, OwnStart, Owner, Plan, Transaction, Units};
+use crate::model::{
+    Ancestor, Because, Class, Deed, Facts, Held, Mode, OwnStart, Owner, Plan, Policy, Scope, Stage,
+    Step, Transaction, Units,
+};
+
+use candidates::{Candidate, Target};
+use graph::Graphs;
 
 /// What a transaction rests on, besides the plan.
 #[derive(Debug, Clone, Copy)]
 pub struct Situation<'a> {
+    /// What was seen: rules may ask it.
+    pub facts: &'a Facts,
     /// What service managers say of their units, right now.
     pub units: &'a Units,
     /// What the administrator wants.
@@ -28,15 +49,306 @@ pub struct Situation<'a> {
     pub now_us: i64,
 }
 
+impl Situation<'_> {
+    /// Whether a person chose it.
+    fn is_chosen(&self, owner: &Owner) -> bool {
+        self.selected.is_some_and(|chosen| chosen.contains(owner))
+    }
+}
+
 /// Decides what is done, in which order, and what is held back.
 #[must_use]
-pub fn transaction(plan: &Plan, _situation: &Situation<'_>) -> Transaction {
-    let held = plan.items.iter().map(|item| Held {
-        owner: item.owner.clone(),
-        because: item.because.clone(),
-    });
-    Transaction {
-        steps: Vec::new(),
-        held: held.collect(),
+pub fn transaction(plan: &Plan, situation: &Situation<'_>) -> Transaction {
+    let graphs = Graphs::of(situation.units);
+    let (candidates, mut held) = candidates::of(plan, situation);
+    let mut checked: Vec<Checked> = Vec::new();
+    for candidate in candidates {
+        match check(candidate, plan, situation, &graphs) {
+            Ok(one) => checked.push(one),
+            Err((candidate, because)) => held.extend(hold(candidate, &because)),
+        }
     }
+    let roots = roots(checked);
+    let ordered = order::of(roots, situation, &graphs);
+    let mut steps = Vec::new();
+    let mut starts = limits::Starts::new(situation);
+    for (stage, checked) in ordered {
+        match limits::wait(&checked, &mut starts, &graphs) {
+            Ok(wait_us) => steps.push(step(checked, stage, wait_us, situation, &graphs)),
+            Err(because) => held.extend(hold_all(checked, &because)),
+        }
+    }
+    let mut steps = with_reloads(steps, &graphs);
+    for (number, step) in (1..).zip(&mut steps) {
+        step.number = number;
+    }
+    keep_apart(&steps, &mut held);
+    Transaction { steps, held }
+}
+
+/// A candidate that nothing speaks against, with all that goes down and comes back with it.
+#[derive(Debug)]
+struct Checked {
+    candidate: Candidate,
+    /// The ids of units that are up and are pulled along; without its own.
+    pulled: BTreeSet<String>,
+    /// Whose stale code it renews.
+    owners: BTreeSet<Owner>,
+    /// Whether the asking process is reached through it, or below it.
+    above_us: bool,
+}
+
+type Refused = (Candidate, Because);
+
+/// Whether it may be done now, and what it takes along.
+fn check(
+    candidate: Candidate,
+    plan: &Plan,
+    situation: &Situation<'_>,
+    graphs: &Graphs<'_>,
+) -> Result<Checked, Refused> {
+    if let Some(because) = manager_obstacle(&candidate, situation) {
+        return Err((candidate, because));
+    }
+    let mut owners: BTreeSet<Owner> = candidate.owners.iter().cloned().collect();
+    let Target::Unit { scope, unit } = &candidate.target else {
+        if candidates::runs_us(&candidate, situation) {
+            return Err((candidate, ancestor("it runs what asks for the restart")));
+        }
+        return Ok(Checked {
+            candidate,
+            pulled: BTreeSet::new(),
+            owners,
+            above_us: false,
+        });
+    };
+    let scope = *scope;
+    let pulled = graphs.closure(scope, unit);
+    for name in &pulled {
+        if let Some(because) = pulled_obstacle(scope, name, plan, situation, graphs) {
+            return Err((candidate, because));
+        }
+    }
+    let mut above_us = false;
+    for name in std::iter::once(unit).chain(&pulled) {
+        match graphs.relation(scope, name, situation.ancestors) {
+            graph::Relation::None => {}
+            graph::Relation::Above => above_us = true,
+            graph::Relation::Kills(comm) => {
+                let why = format!(
+                    "stopping {name} would end {}, which is above what asks for the restart",
+                    comm.escaped()
+                );
+                return Err((candidate, ancestor(&why)));
+            }
+        }
+    }
+    owners.extend(candidates::stale_among(&pulled, scope, plan, graphs));
+    Ok(Checked {
+        candidate,
+        pulled,
+        owners,
+        above_us,
+    })
+}
+
+fn ancestor(why: &str) -> Because {
+    held_by("ancestor", why)
+}
+
+fn held_by(rule: &str, why: &str) -> Because {
+    Because {
+        rule: rule.to_owned(),
+        why: why.to_owned(),
+    }
+}
+
+/// A manager that does not answer, or has other things to do, is not asked for anything.
+fn manager_obstacle(candidate: &Candidate, situation: &Situation<'_>) -> Option<Because> {
+    let scope = candidate.manager()?;
+    let said = situation.units.of_scope(scope);
+    let system = situation.units.of_scope(Scope::System);
+    let state = |said: Option<&Result<crate::model::ManagerState, String>>| {
+        said.and_then(|said| Some(said.as_ref().ok()?.state.clone()))
+    };
+    for state in [state(system), state(said)].into_iter().flatten() {
+        let busy = [
+            "initializing",
+            "starting",
+            "stopping",
+            "maintenance",
+            "offline",
+        ];
+        if busy.contains(&state.as_str()) {
+            let why = format!("the service manager is {state}: nothing is added to that");
+            return Some(held_by("manager-state", &why));
+        }
+    }
+    if !candidate.needs_answer() {
+        return None;
+    }
+    match said {
+        Some(Ok(_)) => None,
+        Some(Err(why)) => {
+            let why = format!("its service manager does not answer: {why}");
+            Some(held_by("no-manager", &why))
+        }
+        None => Some(held_by("no-manager", "its service manager was not asked")),
+    }
+}
+
+/// Why a unit must not be pulled along.
+fn pulled_obstacle(
+    scope: Scope,
+    name: &str,
+    plan: &Plan,
+    situation: &Situation<'_>,
+    graphs: &Graphs<'_>,
+) -> Option<Because> {
+    let why = candidates::why_not_pulled(scope, name, plan, situation, graphs)?;
+    Some(held_by(
+        "pulls",
+        &format!("a restart of it takes {name} along: {why}"),
+    ))
+}
+
+/// What another restart pulls along needs none of its own. Of units that pull each other, the first by name is the root.
+fn roots(checked: Vec<Checked>) -> Vec<Checked> {
+    let units: Vec<Option<(Scope, String)>> =
+        checked.iter().map(|one| one.candidate.unit()).collect();
+    let pulls = |one: &Checked, unit: &(Scope, String)| {
+        let same = one.candidate.manager() == Some(unit.0);
+        same && one.pulled.contains(&unit.1)
+    };
+    let renewed_by_another = |at: usize| {
+        let Some(unit) = &units[at] else { return false };
+        checked.iter().enumerate().any(|(other, one)| {
+            let Some(puller) = units[other].as_ref().filter(|_| other != at) else {
+                return false;
+            };
+            let back = pulls(&checked[at], puller);
+            pulls(one, unit) && (!back || puller < unit)
+        })
+    };
+    let keep: Vec<bool> = (0..checked.len())
+        .map(|at| !renewed_by_another(at))
+        .collect();
+    let kept = checked.into_iter().zip(keep);
+    kept.filter_map(|(one, keep)| keep.then_some(one)).collect()
+}
+
+fn step(
+    checked: Checked,
+    stage: Stage,
+    wait_us: u64,
+    situation: &Situation<'_>,
+    graphs: &Graphs<'_>,
+) -> Step {
+    let times = limits::times(&checked, graphs);
+    let invocation = graphs
+        .state(&checked.candidate)
+        .map(|unit| unit.invocation.clone());
+    Step {
+        number: 0,
+        deed: checked.candidate.deed(situation),
+        class: checked.candidate.class,
+        stage,
+        owners: checked.owners.into_iter().collect(),
+        pulled: checked.pulled.into_iter().collect(),
+        because: checked.candidate.because,
+        invocation: invocation.unwrap_or_default(),
+        wait_us,
+        settle_us: times.settle_us,
+        limit_us: times.limit_us,
+    }
+}
+
+/// Managers read changed unit files before anything of theirs is restarted, once. One that starts itself anew reads them
+/// anyway (systemctl(1), `daemon-reexec`).
+fn with_reloads(steps: Vec<Step>, graphs: &Graphs<'_>) -> Vec<Step> {
+    let mut changed: BTreeMap<Scope, Vec<String>> = BTreeMap::new();
+    for step in &steps {
+        let Some((scope, unit)) = restarted(step) else {
+            continue;
+        };
+        let names = std::iter::once(&unit).chain(&step.pulled);
+        let needing = names.filter(|name| graphs.needs_reload(scope, name));
+        changed.entry(scope).or_default().extend(needing.cloned());
+    }
+    let reexecs = |scope: &Scope| {
+        let deed = Deed::Reexec(*scope);
+        steps.iter().any(|step| step.deed == deed)
+    };
+    let changed = changed.into_iter();
+    let needed = changed.filter(|(scope, names)| !names.is_empty() && !reexecs(scope));
+    let reloads = needed.map(|(scope, mut names)| {
+        names.sort();
+        names.dedup();
+        let why = format!("files of {} changed since it read them", names.join(", "));
+        Step {
+            number: 0,
+            deed: Deed::Reload(scope),
+            class: match scope {
+                Scope::System => Class::ServiceManager,
+                Scope::User(_) => Class::UserManager,
+            },
+            stage: Stage::Manager,
+            owners: Vec::new(),
+            pulled: Vec::new(),
+            because: vec![held_by("daemon-reload", &why)],
+            invocation: String::new(),
+            wait_us: 0,
+            settle_us: 0,
+            limit_us: limits::MANAGER_LIMIT_US,
+        }
+    });
+    let mut all: Vec<Step> = reloads.collect();
+    all.extend(steps);
+    // Stable: within a stage the order stays. PID 1 comes before the managers that it started.
+    all.sort_by_key(|step| match &step.deed {
+        Deed::Reload(scope) | Deed::Reexec(scope) => (Stage::Manager, Some(*scope)),
+        _ => (step.stage, None),
+    });
+    all
+}
+
+/// The unit that a step restarts, and its manager.
+fn restarted(step: &Step) -> Option<(Scope, String)> {
+    match &step.deed {
+        Deed::TryRestart { scope, unit } => Some((*scope, unit.clone())),
+        Deed::Override { name } => Some((Scope::System, name.clone())),
+        Deed::Reload(_) | Deed::Reexec(_) | Deed::RestartService { .. } | Deed::Command { .. } => {
+            None
+        }
+    }
+}
+
+/// What would have been renewed along is held for the same reason.
+fn hold_all(checked: Checked, because: &Because) -> impl Iterator<Item = Held> {
+    let owners = checked.owners.into_iter().collect();
+    hold(
+        Candidate {
+            owners,
+            ..checked.candidate
+        },
+        because,
+    )
+}
+
+fn hold(candidate: Candidate, because: &Because) -> impl Iterator<Item = Held> {
+    let mut all = candidate.because;
+    all.push(because.clone());
+    let held = move |owner| Held {
+        owner,
+        because: all.clone(),
+    };
+    candidate.owners.into_iter().map(held)
+}
+
+/// What a step renews is not held as well: not what an earlier restart of the same unit left over either, which the look
+/// afterwards finds again. And one owner is held once.
+fn keep_apart(steps: &[Step], held: &mut Vec<Held>) {
+    let mut seen: BTreeSet<Owner> = steps.iter().flat_map(|step| step.owners.clone()).collect();
+    held.sort_by(|a, b| a.owner.cmp(&b.owner));
+    held.retain(|one| seen.insert(one.owner.clone()));
 }

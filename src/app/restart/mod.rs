@@ -129,6 +129,7 @@ fn plan(
     Ok(decide::transaction(
         &assessment.plan,
         &Situation {
+            facts: &assessment.bundle.facts,
             units,
             policy: &survey.settings.policy,
             modes: &survey.settings.restart.modes,
