@@ -7,10 +7,12 @@
 
 mod layer;
 mod merge;
+mod origins;
 mod plugins;
 mod reboot;
 mod restart;
 mod rule;
+mod show;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -28,6 +30,7 @@ pub use reboot::{FlagPolicy, Reboot};
 pub use restart::{Hook, Notify, Restart};
 use restart::{HookFragment, NotifyFragment, RestartFragment};
 use rule::RuleFragment;
+pub use show::show;
 
 use crate::error::{Error, FormError};
 use crate::model::{Escaped, Policy};

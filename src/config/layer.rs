@@ -69,6 +69,18 @@ impl fmt::Display for Origin {
 }
 
 impl Layer {
+    /// Where it comes from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether it has a rule of that name.
+    #[must_use]
+    pub fn speaks_of(&self, rule: &str) -> bool {
+        self.fragment.rules.iter().any(|one| one.name == rule)
+    }
+
     /// Parses the text of a file.
     ///
     /// # Errors
@@ -94,7 +106,11 @@ impl Layer {
         Self::parse(Origin::File(path.to_owned()), &text, users)
     }
 
-    pub(super) fn shipped() -> Result<Self, ConfigError> {
+    /// What the package ships, as the program holds it.
+    ///
+    /// # Errors
+    /// None: a test parses it.
+    pub fn shipped() -> Result<Self, ConfigError> {
         let nobody = Users::of(Path::new("/dev/null"));
         Self::parse(Origin::Shipped, SHIPPED, &nobody)
     }

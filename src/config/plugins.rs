@@ -18,7 +18,7 @@ const VALUE_CAP: usize = 4096;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plugins {
     /// Patterns of names, and whether they are used; the last that matches decides.
-    switches: Vec<(String, bool)>,
+    pub(super) switches: Vec<(String, bool)>,
     /// Whether `/etc/unstale/plugins.d` is looked into.
     pub etc: bool,
     /// More directories, the one that counts most first.
@@ -28,7 +28,7 @@ pub struct Plugins {
     /// How long all plugins may take.
     pub total_deadline: Duration,
     /// What each plugin is told, by its name.
-    options: BTreeMap<String, BTreeMap<String, String>>,
+    pub(super) options: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Default for Plugins {
@@ -67,6 +67,11 @@ impl Plugins {
         self.options.keys().map(String::as_str)
     }
 
+    /// Whether one file could say the same: there, what is enabled is an exception from what is disabled.
+    pub(super) fn is_one_list(&self) -> bool {
+        self.switches.is_sorted_by_key(|(_, on)| *on)
+    }
+
     /// Adds a layer that counts more.
     pub(super) fn add(&mut self, layer: &PluginsFragment) {
         // Within one file, what is enabled is an exception from what is disabled.
@@ -74,6 +79,7 @@ impl Plugins {
         let off: Vec<_> = switched(&layer.disable, false);
         let on: Vec<_> = switched(&layer.enable, true);
         self.switches.extend(off.into_iter().chain(on));
+        self.switches = simplified(&self.switches);
         self.etc = layer.etc.unwrap_or(self.etc);
         let added = layer.directories.iter().cloned();
         self.directories = added.chain(self.directories.drain(..)).collect();
@@ -88,6 +94,43 @@ impl Plugins {
             kept.extend(options.clone());
         }
     }
+}
+
+/// The same without what later patterns overrule; exceptions last, where that changes nothing.
+fn simplified(switches: &[(String, bool)]) -> Vec<(String, bool)> {
+    let is_overruled = |at: usize, name: &str| {
+        let later = switches.iter().skip(at + 1);
+        // A pattern that fits another, with its `*`, fits all that this one fits.
+        later
+            .into_iter()
+            .any(|(pattern, _)| WildMatch::new(pattern).matches(name))
+    };
+    let mut kept: Vec<(String, bool)> = switches
+        .iter()
+        .enumerate()
+        .filter(|(at, (name, _))| !is_overruled(*at, name))
+        .map(|(_, switch)| switch.clone())
+        .collect();
+    let is_bound = kept.iter().enumerate().any(|(at, (name, on))| {
+        let later = kept.iter().skip(at + 1);
+        *on && later
+            .into_iter()
+            .any(|(other, on)| !on && may_overlap(name, other))
+    });
+    if !is_bound {
+        kept.sort_by_key(|(_, on)| *on);
+    }
+    kept
+}
+
+/// Whether two patterns could fit one name: not if their fixed beginnings or ends differ.
+fn may_overlap(a: &str, b: &str) -> bool {
+    let start = |text: &str| text.split('*').next().unwrap_or_default().to_owned();
+    let end = |text: &str| text.rsplit('*').next().unwrap_or_default().to_owned();
+    let (a_start, b_start) = (start(a), start(b));
+    let (a_end, b_end) = (end(a), end(b));
+    (a_start.starts_with(&b_start) || b_start.starts_with(&a_start))
+        && (a_end.ends_with(&b_end) || b_end.ends_with(&a_end))
 }
 
 /// What one file says of plugins.

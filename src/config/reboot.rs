@@ -17,7 +17,7 @@ pub struct Reboot {
     /// Names of packages after whose upgrade a reboot is wanted, beside those that are known; each once.
     pub packages: Vec<String>,
     /// Patterns of names after whose upgrade none is wanted, whoever lists them.
-    ignore_packages: Vec<String>,
+    pub(super) ignore_packages: Vec<String>,
     /// Whether the word of a live patch's vendor, that the running kernel is as good as the new one, puts off a reboot.
     pub live_patches_suffice: bool,
 }
@@ -51,6 +51,9 @@ impl Reboot {
             .unwrap_or(self.live_patches_suffice);
         extend(&mut self.packages, &layer.packages);
         extend(&mut self.ignore_packages, &layer.ignore_packages);
+        // What is ignored is so whoever lists it; no file can say both.
+        let ignored = &self.ignore_packages;
+        self.packages.retain(|name| !ignored.contains(name));
     }
 }
 

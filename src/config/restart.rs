@@ -9,8 +9,8 @@ use crate::model::{Class, Mode};
 
 /// How long a package manager's hook waits for the next one of a series.
 const QUIET: Duration = Duration::from_secs(5);
-/// A scan, and a little more: no package manager waits longer for us.
-const HOOK_LIMIT: Duration = Duration::from_secs(120);
+/// The largest upgrades take hours.
+const HOOK_LIMIT: Duration = Duration::from_secs(7200);
 
 /// Settings of `unstale restart`. What only rules and their matching need is in [`Policy`](crate::model::Policy).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Hook {
     pub mode: Mode,
     /// How long it has to be quiet before a series of transactions is over.
     pub quiet: Duration,
-    /// How long all of it may take.
+    /// How long to wait for the end of a series; then nothing is done, and the stamp stays.
     pub limit: Duration,
 }
 
@@ -166,7 +166,7 @@ pub(super) struct NotifyFragment {
 pub(super) struct HookFragment {
     mode: Option<ModeWord>,
     quiet_secs: Option<Secs<0, 600>>,
-    limit_secs: Option<Secs<1, 3600>>,
+    limit_secs: Option<Secs<1, 86_400>>,
 }
 
 /// A mode, as it is written.

@@ -292,7 +292,9 @@ fn timestamp(written: &Datetime) -> Result<Timestamp, String> {
     };
     let date = written.date.ok_or_else(wrong)?;
     let number = |number: u8| i8::try_from(number).map_err(|_| wrong());
-    let year = i16::try_from(date.year).map_err(|_| wrong())?;
+    // Later ones cannot be shown again.
+    let year = i16::try_from(date.year).ok().filter(|year| *year < 9999);
+    let year = year.ok_or_else(wrong)?;
     let day = jiff::civil::Date::new(year, number(date.month)?, number(date.day)?)
         .map_err(|_| wrong())?;
     let (days, time, offset) = match (written.time, written.offset) {

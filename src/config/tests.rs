@@ -7,6 +7,8 @@ use tempfile::TempDir;
 use super::*;
 
 mod defaults;
+mod rules;
+mod shown;
 
 fn nobody() -> Users {
     Users::of(Path::new("/dev/null"))

@@ -91,7 +91,10 @@ fn t10_06_rows_of_needrestart_network() {
         ("^(open|free|libre|strong)swan", "openswan.service"),
         ("^(open|free|libre|strong)swan", "freeswan.service"),
         ("^(open|free|libre|strong)swan", "libreswan.service"),
-        ("^(open|free|libre|strong)swan", "strongswan-starter.service"),
+        (
+            "^(open|free|libre|strong)swan",
+            "strongswan-starter.service",
+        ),
         ("", "wg-quick@wg0.service"),
         ("^keepalived", "keepalived.service"),
     ] {
@@ -170,7 +173,10 @@ fn t10_29_rows_of_needrestart_boot_and_packages() {
     for (theirs, unit) in [
         (r"^apt-daily\.service$", "apt-daily.service"),
         (r"^apt-daily-upgrade\.service$", "apt-daily-upgrade.service"),
-        (r"^unattended-upgrades\.service$", "unattended-upgrades.service"),
+        (
+            r"^unattended-upgrades\.service$",
+            "unattended-upgrades.service",
+        ),
         ("", "packagekit.service"),
     ] {
         check(theirs, unit, "package-manager");
@@ -182,8 +188,16 @@ fn t10_29_rows_of_needrestart_boot_and_packages() {
 fn rows_of_checkrestart() {
     check(r"^gdm3?\.service$", "gdm.service", "display-manager");
     check(r"^dbus\.service$", "dbus.service", "message-bus");
-    check(r"^systemd-logind\.service$", "systemd-logind.service", "login-manager");
-    check(r"^console-getty\.service$", "console-getty.service", "console-login");
+    check(
+        r"^systemd-logind\.service$",
+        "systemd-logind.service",
+        "login-manager",
+    );
+    check(
+        r"^console-getty\.service$",
+        "console-getty.service",
+        "console-login",
+    );
     check("", "getty-static.service", "console-login");
     check("", "cryptdisks-early.service", "storage");
     check("", "debug-shell.service", "boot-only");
@@ -205,8 +219,16 @@ fn rows_of_tracer() {
     check("openvpn", "openvpn@x.service", "tunnels-and-routes");
     check("wicd", "wicd.service", "network");
     check("dbus-daemon", "dbus-daemon.service", "message-bus");
-    check("gnome-keyring-daemon", "gnome-keyring-daemon.service", "desktop-session");
-    check("gvfs", "gvfs-udisks2-volume-monitor.service", "desktop-session");
+    check(
+        "gnome-keyring-daemon",
+        "gnome-keyring-daemon.service",
+        "desktop-session",
+    );
+    check(
+        "gvfs",
+        "gvfs-udisks2-volume-monitor.service",
+        "desktop-session",
+    );
     check("at-spi", "at-spi-dbus-bus.service", "desktop-session");
     check("mate-session", "mate-session.service", "desktop-session");
 }
