@@ -68,3 +68,86 @@ pub(super) fn note(records: &[Record]) -> Option<Record> {
         done.len()
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::{Class, Deed, Mode, Run, Scope, Stage, Step, Timestamp, Transaction};
+
+    const TIME: Timestamp = Timestamp { secs: 7, nanos: 0 };
+
+    fn run(id: &str) -> Record {
+        let step = |number| Step {
+            number,
+            deed: Deed::Reload(Scope::System),
+            class: Class::ServiceManager,
+            stage: Stage::Manager,
+            owners: Vec::new(),
+            pulled: Vec::new(),
+            because: Vec::new(),
+            invocation: String::new(),
+            wait_us: 0,
+            settle_us: 0,
+            limit_us: 0,
+        };
+        let transaction = Transaction {
+            steps: (1..=3).map(step).collect(),
+            held: Vec::new(),
+        };
+        Record::Run(Box::new(Run {
+            id: id.to_owned(),
+            time: TIME,
+            version: "1".to_owned(),
+            boot_id: "b".to_owned(),
+            mode: Mode::Auto,
+            transaction,
+        }))
+    }
+
+    fn begin(step: u32) -> Record {
+        Record::Begin { step, time: TIME }
+    }
+
+    fn end(step: u32) -> Record {
+        Record::End {
+            step,
+            time: TIME,
+            result: StepResult::Done,
+        }
+    }
+
+    fn write(runs: &Runs, id: &str, records: &[Record]) {
+        let mut journal = runs.create(id, &record::line(&run(id))).unwrap();
+        for record in records {
+            journal.write(&record::line(record)).unwrap();
+        }
+    }
+
+    #[test]
+    fn t12_22_a_run_that_was_broken_off_is_told_of_once() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("run")).unwrap();
+        let runs = Runs::make(root.path(), 0).unwrap();
+        let finish = Record::Finish {
+            time: TIME,
+            exit: 0,
+        };
+        write(&runs, "1", &[begin(1), end(1), finish]);
+        write(&runs, "2", &[begin(1), end(1), begin(2)]);
+        // Cut short in the middle of a line.
+        let path: &Path = &root.path().join("run/unstale/restart/2.jsonl");
+        let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+        file.write_all(b"{\"record\":\"en").unwrap();
+        runs.create("3", "no record at all").unwrap();
+        let broken = take(&runs).unwrap();
+        let expected = vec![run("2"), begin(1), end(1), begin(2)];
+        assert_eq!(broken, [expected]);
+        let note = note(&broken[0]).unwrap();
+        let words = "run 2 was broken off: 1 of 3 steps were done, step 2 had begun";
+        assert_eq!(note, Record::Note(words.to_owned()));
+        assert_eq!(take(&runs).unwrap(), Vec::<Vec<Record>>::new());
+    }
+}

@@ -246,3 +246,6 @@ fn unseen(after: &Assessment<'_>, owner: &Owner) -> Option<String> {
         .find(|problem| problem.why != WhyNot::Vanished && problem.pid.is_some_and(of_owner));
     problem.map(ToString::to_string)
 }
+
+#[cfg(test)]
+mod tests;
