@@ -15,8 +15,8 @@ const POLL: Duration = Duration::from_millis(250);
 const REEXEC_LIMIT: Duration = Duration::from_secs(30);
 /// A unit that its manager starts again and again is not waited for longer than this.
 const RESTART_LIMIT: Duration = Duration::from_secs(30);
-/// A unit that every manager has (systemd.special(7)): if it is told of, the manager answers.
-const ROOT_SLICE: &str = "-.slice";
+/// A unit that every manager knows (systemd.special(7)): if it is told of, the manager answers.
+const KNOWN: &str = "basic.target";
 /// Reached, or about to be, when the system goes down (systemd.special(7)).
 const SHUTDOWN: &str = "shutdown.target";
 
@@ -208,7 +208,7 @@ impl Carrier<'_> {
         self.manager.reexec(scope)?;
         let end = self.outside.clock() + REEXEC_LIMIT;
         loop {
-            let answer = self.manager.unit(scope, ROOT_SLICE);
+            let answer = self.manager.unit(scope, KNOWN);
             match answer {
                 Ok(_) => return Ok(()),
                 Err(why) if self.outside.clock() >= end => {

@@ -96,7 +96,7 @@ impl ServiceManager for Fake {
         if self.silent {
             return Err("no answer in time".to_owned());
         }
-        if name == SHUTDOWN || name == ROOT_SLICE {
+        if name == SHUTDOWN || name == KNOWN {
             return Ok(UnitState {
                 active: "inactive".to_owned(),
                 has_job: self.going_down,
