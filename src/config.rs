@@ -5,6 +5,7 @@
 //! All files pass the gate of [`trust`](crate::trust): what others could have written is no policy.
 #![forbid(unsafe_code)]
 
+pub mod import;
 mod layer;
 mod merge;
 mod origins;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::exit::Exit;
 use super::{now, print, talk};
-use crate::cli::{Color, ConfigCommand, ConfigFlags};
+use crate::cli::{Color, ConfigCommand, ConfigFlags, ConfigImportFlags, ImportFrom};
+use crate::config::import::Program;
 use crate::config::{self, ConfigError, Layer, Note, Origin, Settings, Sources, Users};
 use crate::error::Error;
 use crate::model::Escaped;
@@ -18,11 +19,35 @@ pub(super) fn run(flags: &ConfigFlags) -> Result<Exit, Error> {
         ConfigCommand::Show(flags) => show(&sources, flags.origin),
         ConfigCommand::Check(flags) if flags.files.is_empty() => check_machine(&sources),
         ConfigCommand::Check(flags) => check_files(&sources, &flags.files),
-        ConfigCommand::Import(_) => {
-            talk("config import cannot translate anything yet");
-            Ok(Exit::Failed)
-        }
+        ConfigCommand::Import(flags) => import(flags),
     }
+}
+
+/// What cannot be translated is never left out in silence: only who asks for that gets the rest.
+fn import(flags: &ConfigImportFlags) -> Result<Exit, Error> {
+    let program = match flags.program {
+        ImportFrom::Needrestart => Program::Needrestart,
+        ImportFrom::Checkrestart => Program::Checkrestart,
+        ImportFrom::Tracer => Program::Tracer,
+    };
+    let imported = config::import::import(program, flags.path.as_deref())?;
+    for note in &imported.notes {
+        talk(&format!("note: {note}"));
+    }
+    for line in &imported.untranslated {
+        talk(line);
+    }
+    let count = imported.untranslated.len();
+    if count > 0 && !flags.lenient {
+        talk(&format!(
+            "nothing is printed, for what is named above ({count}) cannot be translated; --lenient leaves it out"
+        ));
+        return Ok(Exit::Failed);
+    }
+    print(Color::Never, true, |out| {
+        out.write_all(imported.toml.as_bytes())
+    })?;
+    Ok(Exit::Complete)
 }
 
 fn show(sources: &Sources, origin: bool) -> Result<Exit, Error> {
