@@ -153,6 +153,12 @@ pub struct RecordFlags {
 
 /// Options of `restart`.
 #[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "A NAME that is given lifts what a rule of the policy defers, and nothing else: what a rule leaves alone, what refuses \
+to be restarted and what runs this command stay as they are.\n\nExit status: 0 all that was to be done is done, and a look afterwards \
+proves it (what is deferred does not count); 1 something failed, or is still stale after its restart; 2 wrong usage; 3 not everything \
+could be looked at or proven, or nothing may be restarted here; 4 another restart goes on. With --mode list and --dry-run as of check: 0 or 3."
+)]
 pub struct RestartFlags {
     /// Only these: names of units, containers, machines or packages
     #[arg(value_name = "NAME")]
@@ -203,6 +209,10 @@ pub struct RestartWorkerFlags {
 
 /// Options of `status`.
 #[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "Exit status: 0 the last look is known and was complete; 1 it failed; 2 wrong usage; 3 it is not known, or was incomplete, or \
+packages changed since. With --exit-code 10, 11 or 12 as of check."
+)]
 pub struct StatusFlags {
     /// Print JSON (schema 1) instead of text
     #[arg(long)]

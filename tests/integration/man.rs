@@ -58,6 +58,7 @@ fn page() -> String {
         .title("UNSTALE")
         .manual("User Commands");
     let command = |name: &str| root.find_subcommand(name).unwrap().clone();
+    let plain = |name: &str| command(name).disable_help_flag(true);
     let of_plugins = |name: &str| {
         let plugins = command("plugins");
         let command = plugins.find_subcommand(name).unwrap().clone();
@@ -80,6 +81,10 @@ fn page() -> String {
         EXPLAIN.to_owned(),
         options(command("record").disable_help_flag(true), "RECORD"),
         RECORD.to_owned(),
+        options(plain("restart"), "RESTART"),
+        RESTART.to_owned(),
+        options(plain("status"), "STATUS"),
+        STATUS.to_owned(),
         PLUGINS.to_owned(),
         options(of_plugins("list"), "PLUGINS LIST"),
         PLUGINS_LIST.to_owned(),
@@ -116,6 +121,8 @@ const SYNOPSIS: &str = r".SH SYNOPSIS
 \fBunstale reboot\-hint\fR [\fIOPTIONS\fR]
 \fBunstale explain\fR [\fIOPTIONS\fR] \fITARGET\fR
 \fBunstale record\fR [\fIOPTIONS\fR] \fIFILE\fR
+\fBunstale restart\fR [\fIOPTIONS\fR] [\fINAME\fR]...
+\fBunstale status\fR [\fIOPTIONS\fR]
 \fBunstale plugins list\fR [\fIOPTIONS\fR]
 \fBunstale plugins check\fR [\fIOPTIONS\fR] \fIFILE\fR
 .fi
@@ -134,7 +141,7 @@ A new file with the same code (a package installed again, a rebuild) is not stal
 .PP
 It tells too whether the machine has to be rebooted, for its kernel, its microcode or what no restart renews, and since when.
 .PP
-It reads, and changes nothing: it restarts no service, and writes flags for others only if the configuration says so.
+It reads, and changes nothing, but for \fBrestart\fR, and hooks if the configuration says so.
 Scripts and modules that interpreters have loaded, and the names of containers and virtual machines, are told by detector
 plugins (see \fBPLUGINS\fR).
 ";
@@ -203,6 +210,39 @@ const RECORD: &str = r".PP
 The file must not exist; it is made readable for its owner alone, and removed if the scan fails.
 It holds the names, arguments and control groups of all processes, and the paths of the code that they have mapped: look
 at it before you give it away.
+";
+
+const RESTART: &str = r".PP
+It looks as \fBcheck\fR does, asks the service managers for the state of all units, and plans: unit files are read again first
+where they changed, then service managers start themselves anew, then services are restarted, those first on which others do
+not depend, and last those through which the machine is reached.
+Nothing is restarted that is not active, is masked, is a job that ends by itself, refuses it, would not come back, has reached
+its start limit, or runs this command; what would go down with a unit is shown, and if policy holds any of that back, the unit
+is held back too.
+.PP
+\fB\-\-mode list\fR and \fB\-\-dry\-run\fR show the exact actions in their order, and do nothing.
+With \fB\-\-mode ask\fR a check list is shown on a terminal: what policy defers is in it, not marked, and may be chosen.
+With NO_COLOR, \fB\-\-color never\fR or TERM=dumb there are numbers instead of a list.
+Nobody is asked where standard input or standard output is no terminal, or the program runs in the background.
+.PP
+A \fINAME\fR that is given lifts what a rule of the policy defers, and nothing else: what a rule leaves alone, what refuses to be
+restarted and what runs this command stay as they are.
+.PP
+Where systemd runs, the work is handed over to a transient unit: it goes on if the terminal, the connection or whoever asked
+goes away.
+A run that was broken off is told of by the next one, which plans anew.
+.PP
+After acting the machine is looked at again.
+Each owner ends \fIclean\fR, \fIstill stale\fR, \fIfailed\fR (with the last lines of its log, and the command to look
+further), \fIdeferred\fR, or \fIunproven\fR if the look could not tell.
+Users of sessions that run old code are told to log in again; nothing of theirs is ended.
+.PP
+\fB\-\-json\fR prints records, one a line, as the run goes on (see \fBFILES\fR).
+";
+
+const STATUS: &str = r".PP
+It reads what a hook or a restart kept of its last look, and looks at nothing itself: it answers at once, and everybody.
+What it says holds for this boot, and until packages change; otherwise it says that it is not known.
 ";
 
 const PLUGINS: &str = r".SH PLUGINS
@@ -289,7 +329,8 @@ const REST: &str = r#".SH EXIT STATUS
 The check is complete (with \fB\-\-exit\-code\fR: and nothing is stale).
 .TP
 .B 1
-It failed: there is no result; or, of \fBreboot\-hint\fR, flags could not be written.
+It failed: there is no result; of \fBreboot\-hint\fR, flags could not be written; of \fBrestart\fR, something failed, or is still
+stale after its restart.
 .TP
 .B 2
 Wrong usage.
@@ -297,6 +338,10 @@ Wrong usage.
 .B 3
 The result is incomplete: something could not be judged, or the right to look is missing.
 This comes before 10, 11 and 12: what was found is printed all the same.
+Of \fBrestart\fR: it could not be proven that all is done, or nothing may be restarted here.
+.TP
+.B 4
+Of \fBrestart\fR: another one goes on.
 .TP
 .B 10
 With \fB\-\-exit\-code\fR: something can be restarted or re\-executed.
@@ -328,6 +373,9 @@ processes could refute; 1 for less; 2 could not tell.
 In these but \fBkured\fR, \fBsoft\-reboot\fR and \fBkexec\fR are reboots.
 A failure counts as \(lqcould not tell\(rq; wrong usage is 2 all the same.
 .PP
+\fBrestart\fR ends with 0 if all that was to be done is done and proven: what is deferred does not count.
+With \fB\-\-mode list\fR and \fB\-\-dry\-run\fR it ends as a check without \fB\-\-exit\-code\fR.
+.PP
 \fBexplain\fR, \fBrecord\fR and \fBplugins\fR end with 0, 1, 2 or 3; \fBexplain\fR with 3 also if its target may be among what could not
 be looked at.
 A closed pipe does not change the status.
@@ -341,6 +389,9 @@ The same of \fBplugins list\fR.
 .TP
 .I /usr/share/unstale/reboot\-schema\-1.json
 The same of \fBreboot\-hint\fR.
+.TP
+.I /usr/share/unstale/restart\-schema\-1.json
+The form of each line that \fBrestart \-\-json\fR prints.
 .TP
 .I /usr/share/unstale/reboot\-packages.toml
 The shipped lists of packages after whose upgrade a reboot is wanted.
