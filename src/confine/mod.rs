@@ -9,6 +9,8 @@ mod filter;
 mod privileges;
 pub mod worker;
 
+pub use descriptors::hand_none_down;
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::mem::ManuallyDrop;
