@@ -15,7 +15,7 @@ use crate::report::restart::{Choice, choices, fitting, print_fixed};
 /// Lines of the list besides the choices: the heading, the reasons of the one choice that is looked at, the keys.
 const OTHER_LINES: usize = 6;
 const KEYS: &str =
-    "up/down move   space changes   a all   n none   enter does it   q leaves all as it is";
+    "space changes, enter does it, q leaves all as it is; up, down, a all, n none";
 
 /// What a person said.
 #[derive(Debug, Clone, PartialEq, Eq)]
