@@ -18,7 +18,7 @@ pub(super) fn import(path: &Path, draft: &mut Draft) -> Result<(), Error> {
         if text.is_empty() || text.starts_with('#') {
             continue;
         }
-        let Some((name, value)) = parse_assignment(text) else {
+        let Some((name, value)) = plain_assignment(text) else {
             draft.untranslated(&place, "it is not a plain assignment");
             continue;
         };
@@ -48,7 +48,7 @@ fn off(key: &'static str, place: &Place, draft: &mut Draft) {
 }
 
 /// `NAME=value`, `NAME='value'`, `NAME="value"`, with nothing in the value that a shell would replace.
-fn parse_assignment(line: &str) -> Option<(&str, &str)> {
+fn plain_assignment(line: &str) -> Option<(&str, &str)> {
     let (name, rest) = line.split_once('=')?;
     let is_name = name
         .bytes()
