@@ -12,6 +12,8 @@ mod candidates;
 mod graph;
 mod limits;
 mod order;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
