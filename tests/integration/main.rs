@@ -6,7 +6,7 @@
 mod bad_input; // bundles and recorded trees that are not what they should be
 mod cli; // options, exit statuses, streams, colour
 mod confine; // what the scanner can do and cannot, and how its end is waited for
-mod hooks;
+mod hooks; // what package managers call, and what status says
 mod man; // the manual page, against the definitions of the options
 mod names; // names that would steer a terminal or forge a line
 mod plugins_check;
