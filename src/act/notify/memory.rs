@@ -57,10 +57,10 @@ impl Memory {
 /// `1000 4711:998877 4712:998890`, a line each user; others are passed over.
 fn parse_told(text: &[u8]) -> Memory {
     let text = String::from_utf8_lossy(text);
-    Memory(text.lines().filter_map(parse_line).collect())
+    Memory(text.lines().filter_map(of_line).collect())
 }
 
-fn parse_line(line: &str) -> Option<(u32, BTreeSet<ProcessKey>)> {
+fn of_line(line: &str) -> Option<(u32, BTreeSet<ProcessKey>)> {
     let mut words = line.split(' ');
     let uid = words.next()?.parse().ok()?;
     let key = |word: &str| {
