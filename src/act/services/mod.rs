@@ -24,6 +24,15 @@ pub trait ServiceManager: std::fmt::Debug {
     /// Why it does not say: not reached, not in time, not understood.
     fn describe(&mut self, scope: Scope) -> Result<ManagerState, String>;
 
+    /// Some units, and the state of the manager: for verdicts on them, which need nothing of what a restart would pull along.
+    /// There may be more in the answer.
+    ///
+    /// # Errors
+    /// As [`Self::describe`].
+    fn describe_some(&mut self, scope: Scope, _names: &[&str]) -> Result<ManagerState, String> {
+        self.describe(scope)
+    }
+
     /// One unit, as it is now; one that the manager does not know is `not-found` and `inactive`.
     ///
     /// # Errors

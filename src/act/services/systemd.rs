@@ -98,6 +98,17 @@ impl Systemd {
         Ok(looked.collect())
     }
 
+    fn manager(scope: Scope, names: &[&str]) -> Result<ManagerState, String> {
+        let cap = match scope {
+            Scope::System => SYSTEM_CAP,
+            Scope::User(_) => USER_CAP,
+        };
+        Ok(ManagerState {
+            state: Self::state(scope)?,
+            units: Self::show(scope, names, cap)?,
+        })
+    }
+
     /// A job of systemctl for one unit; it waits for its end.
     fn act(scope: Scope, verb: &str, name: &str, limit: Duration) -> Result<(), String> {
         success_of(Self::order(scope, &[verb, "--", checked(name)?], limit)?)
@@ -136,14 +147,20 @@ impl ServiceManager for Systemd {
     }
 
     fn describe(&mut self, scope: Scope) -> Result<ManagerState, String> {
-        let cap = match scope {
-            Scope::System => SYSTEM_CAP,
-            Scope::User(_) => USER_CAP,
-        };
-        Ok(ManagerState {
-            state: Self::state(scope)?,
-            units: Self::show(scope, &PATTERNS, cap)?,
-        })
+        Self::manager(scope, &PATTERNS)
+    }
+
+    fn describe_some(&mut self, scope: Scope, names: &[&str]) -> Result<ManagerState, String> {
+        // The manager knows nothing under a name that no unit can have.
+        let names: Vec<&str> = names.iter().filter_map(|name| checked(name).ok()).collect();
+        if names.is_empty() {
+            // Without names, systemctl shows the manager itself.
+            return Ok(ManagerState {
+                state: Self::state(scope)?,
+                units: Vec::new(),
+            });
+        }
+        Self::manager(scope, &names)
     }
 
     fn unit(&mut self, scope: Scope, name: &str) -> Result<UnitState, String> {

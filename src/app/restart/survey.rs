@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::act::overrides::Overrides;
 use crate::act::services::ServiceManager;
 use crate::app::gather::Interest;
-use crate::app::{assess, obtain};
+use crate::app::{assess, obtain, units};
 use crate::bundle::Bundle;
 use crate::cli::{MappingSource, SourceFlags};
 use crate::config::{Settings, Sources};
@@ -60,7 +60,7 @@ impl Survey {
 
     /// What service managers say of their units, with the starts that count against their limits.
     pub(super) fn units(&self, manager: &mut dyn ServiceManager) -> Units {
-        let mut units = self.bundle.units.clone().unwrap_or_default();
+        let mut units = units::ask_all(&self.bundle, manager);
         for managed in &mut units.managers {
             if let Ok(state) = &mut managed.said {
                 manager.recent_starts(managed.scope, state);
