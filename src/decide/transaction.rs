@@ -65,9 +65,9 @@ pub fn transaction(plan: &Plan, situation: &Situation<'_>) -> Transaction {
     let (candidates, mut held) = candidates::of(plan, situation);
     let mut checked: Vec<Checked> = Vec::new();
     for candidate in candidates {
-        match check(candidate, plan, situation, &graphs) {
+        match check(&candidate, plan, situation, &graphs) {
             Ok(one) => checked.push(one),
-            Err((candidate, because)) => held.extend(hold(candidate, &because)),
+            Err(because) => held.extend(hold(candidate, &because)),
         }
     }
     let roots = roots(checked);
@@ -100,25 +100,23 @@ struct Checked {
     above_us: bool,
 }
 
-type Refused = (Candidate, Because);
-
 /// Whether it may be done now, and what it takes along.
 fn check(
-    candidate: Candidate,
+    candidate: &Candidate,
     plan: &Plan,
     situation: &Situation<'_>,
     graphs: &Graphs<'_>,
-) -> Result<Checked, Refused> {
-    if let Some(because) = manager_obstacle(&candidate, situation) {
-        return Err((candidate, because));
+) -> Result<Checked, Because> {
+    if let Some(because) = manager_obstacle(candidate, situation) {
+        return Err(because);
     }
     let mut owners: BTreeSet<Owner> = candidate.owners.iter().cloned().collect();
     let Target::Unit { scope, unit } = &candidate.target else {
-        if candidates::runs_us(&candidate, situation) {
-            return Err((candidate, ancestor("it runs what asks for the restart")));
+        if candidates::runs_us(candidate, situation) {
+            return Err(ancestor("it runs what asks for the restart"));
         }
         return Ok(Checked {
-            candidate,
+            candidate: candidate.clone(),
             pulled: BTreeSet::new(),
             owners,
             above_us: false,
@@ -128,7 +126,7 @@ fn check(
     let pulled = graphs.closure(scope, unit);
     for name in &pulled {
         if let Some(because) = pulled_obstacle(scope, name, plan, situation, graphs) {
-            return Err((candidate, because));
+            return Err(because);
         }
     }
     let mut above_us = false;
@@ -141,13 +139,13 @@ fn check(
                     "stopping {name} would end {}, which is above what asks for the restart",
                     comm.escaped()
                 );
-                return Err((candidate, ancestor(&why)));
+                return Err(ancestor(&why));
             }
         }
     }
     owners.extend(candidates::stale_among(&pulled, scope, plan, graphs));
     Ok(Checked {
-        candidate,
+        candidate: candidate.clone(),
         pulled,
         owners,
         above_us,

@@ -100,7 +100,8 @@ impl<'a> Graphs<'a> {
             let inside = self
                 .id_of(&ancestor.owner)
                 .is_some_and(|(of, id)| of == scope && id == name);
-            if inside && ancestor.is_self && is_main || inside && !is_main && !spares {
+            let ends = if is_main { ancestor.is_self } else { !spares };
+            if inside && ends {
                 return Relation::Kills(ancestor.comm.clone());
             }
             if inside || is_main {
