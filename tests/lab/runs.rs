@@ -68,6 +68,7 @@ fn t12_whatever_becomes_of_a_run_no_unit_is_left_stopped_or_restarted_twice() {
     steps.note("the worker was killed");
     start_limits(&machine);
     steps.note("start limits kept");
+    left(&machine, &door);
     chosen(&machine, &door);
     steps.note("chosen at a terminal");
 }
@@ -81,7 +82,11 @@ fn last_record(machine: &Machine) -> String {
 fn torn_away(machine: &Machine, door: &Door) {
     let before = services(machine);
     let from = cursor(machine);
-    let mut terminal = Terminal::start(door, &format!("{PROGRAM} restart --mode auto --json"));
+    let mut terminal = Terminal::start(
+        door,
+        "dumb",
+        &format!("{PROGRAM} restart --mode auto --json"),
+    );
     terminal.wait_for("\"begin\"");
     let other = Ran::of(machine, &["--mode", "auto"]);
     // It says that it is busy, or waits and finds nothing to do.
@@ -109,7 +114,11 @@ fn torn_away(machine: &Machine, door: &Door) {
 fn killed(machine: &Machine, door: &Door) {
     let before = services(machine);
     let from = cursor(machine);
-    let mut terminal = Terminal::start(door, &format!("{PROGRAM} restart --mode auto --json"));
+    let mut terminal = Terminal::start(
+        door,
+        "dumb",
+        &format!("{PROGRAM} restart --mode auto --json"),
+    );
     let begun = || terminal.shown().matches("\"begin\"").count() >= 2;
     assert!(within(60, begun), "{}", terminal.shown());
     machine.shell("systemctl kill -s KILL --kill-whom=main 'unstale-restart-*.service'");
@@ -162,7 +171,7 @@ fn start_limits(machine: &Machine) {
     assert_eq!(after[late], before[late], "{ran:#?}");
     assert_eq!(
         rules(ran.outcomes()["unit lab-late.service"]),
-        ["unit.start-limit"],
+        ["start-limit"],
         "{ran:#?}"
     );
     assert_eq!(after[soon].active, "active", "{ran:#?}");
@@ -179,32 +188,106 @@ fn start_limits(machine: &Machine) {
     ran.assert_finished(0);
 }
 
-/// A person leaves one of them out.
+/// A person is asked, and does nothing, whatever the way: the terminal is as it was, and so is the machine.
+fn left(machine: &Machine, door: &Door) {
+    let before = services(machine);
+    let ask = format!(
+        "was=$(stty -g); {PROGRAM} restart --mode ask; echo; test \"$was\" = \"$(stty -g)\" && echo sane"
+    );
+    for (why, keys) in [
+        ("q", "q"),
+        ("escape", "\x1b"),
+        ("Ctrl-C", "\x03"),
+        ("no", "n q"),
+    ] {
+        let mut terminal = Terminal::start(door, "xterm", &ask);
+        terminal.wait_for("enter does it");
+        terminal.type_in(keys);
+        terminal.end();
+        let shown = terminal.shown();
+        assert!(shown.contains("Nothing was done."), "{why}: {shown}");
+        assert!(shown.contains("sane"), "{why}: {shown}");
+        assert_untouched(machine, &before, why);
+    }
+    let mut terminal = Terminal::start(door, "xterm", &ask);
+    terminal.wait_for("enter does it");
+    terminal.tear();
+    let gone = || machine.run(&["pgrep", "-f", "restart --mode ask"]).code == Some(1);
+    assert!(within(10, gone), "it still asks");
+    assert_untouched(machine, &before, "the terminal was torn away");
+    // Who reads from a terminal in the background is stopped.
+    let behind = format!("set -m; {PROGRAM} restart --mode ask & wait $!; echo \"status $?\"");
+    let mut terminal = Terminal::start(door, "xterm", &behind);
+    terminal.end();
+    let shown = terminal.shown();
+    assert!(shown.contains("status 0"), "{shown}");
+    assert!(shown.contains("lab-tls@4401.service"), "{shown}");
+    assert_untouched(machine, &before, "in the background");
+}
+
+/// A person leaves one of them out, and takes one that policy would not; then the same by numbers.
 fn chosen(machine: &Machine, door: &Door) {
+    put(
+        machine,
+        "/etc/unstale/conf.d/60-lab.toml",
+        "[[rule]]\nname = \"lab\"\nunits = [\"lab-tls@4402.service\"]\naction = \"defer\"\nreason = \"lab\"\n",
+    );
     let before = services(machine);
     let from = cursor(machine);
-    let mut terminal = Terminal::start(door, &format!("{PROGRAM} restart --mode ask"));
-    let asked = terminal.settled();
+    let mut terminal = Terminal::start(door, "xterm", &format!("{PROGRAM} restart --mode ask"));
+    terminal.wait_for("enter does it");
+    let asked = terminal.shown();
     eprintln!("{asked}");
     let left_out = "lab-tls@4401.service";
-    let number = asked
-        .lines()
-        .find(|line| line.contains(left_out))
-        .and_then(|line| {
-            let digits = line.trim_start_matches(|c: char| !c.is_ascii_digit());
-            digits.split(|c: char| !c.is_ascii_digit()).next()
-        });
-    let number = number.unwrap_or_else(|| panic!("{left_out} has no number: {asked}"));
-    terminal.type_in(&format!("{number}\n"));
-    let again = terminal.settled();
-    eprintln!("{again}");
-    terminal.type_in("\n");
+    let heading = asked.find("Restart what is marked").expect("it is asked");
+    let choices = asked[heading..].lines().skip(1);
+    let choices: Vec<&str> = choices
+        .filter(|line| line.contains("[x]") || line.contains("[ ]"))
+        .collect();
+    let place = |name: &str| {
+        let at = choices.iter().position(|line| line.contains(name));
+        at.unwrap_or_else(|| panic!("{name} is not in the list: {asked}"))
+    };
+    let deferred = place("lab-tls@4402.service");
+    assert!(choices[deferred].contains("[ ]"), "{asked}");
+    for at in [place(left_out), deferred] {
+        // From the top, so many down.
+        terminal.type_in(&format!(
+            "{}{} ",
+            "k".repeat(choices.len()),
+            "\x1b[B".repeat(at)
+        ));
+    }
+    let changed = terminal.settled();
+    let last = |name: &str| {
+        changed
+            .lines()
+            .rfind(|line| line.contains(name) && line.contains('['))
+    };
+    assert!(
+        last(left_out).is_some_and(|line| line.contains("[ ]")),
+        "{changed}"
+    );
+    assert!(
+        last("lab-tls@4402").is_some_and(|line| line.contains("[x]")),
+        "{changed}"
+    );
+    terminal.type_in("\r");
     assert_eq!(terminal.end(), Some(0), "{}", terminal.shown());
     let mut expected = of_openssl();
     expected.remove(left_out);
-    expected.insert("lab-soon.service".to_owned());
-    expected.retain(|name| !name.contains("lab-soon"));
     assert_each_once(machine, &before, &from, &expected);
+
+    let before = services(machine);
+    let from = cursor(machine);
+    let mut terminal = Terminal::start(door, "dumb", &format!("{PROGRAM} restart --mode ask"));
+    terminal.wait_for("numbers to change");
+    assert!(!terminal.shown().contains('\x1b'), "{}", terminal.shown());
+    terminal.type_in("1\n");
+    terminal.wait_for("1 [ ]");
+    terminal.type_in("1\ny\n");
+    assert_eq!(terminal.end(), Some(0), "{}", terminal.shown());
+    assert_each_once(machine, &before, &from, &names(&[left_out]));
 }
 
 /// 10.30, 12.12, 12.15: no service manager that could be asked is asked.
@@ -216,11 +299,20 @@ fn only_listed(machine: &Machine) {
             mkdir -p {small}${{file%/*}}
             cp -L $file {small}$file
         done
-        mkdir -p {small}/proc {small}/run {small}/sys
-        for top in proc run sys; do mount --rbind /$top {small}/$top; done"
+        mkdir -p {small}/proc {small}/run {small}/sys"
     ));
     let ways: [(&str, &[&str]); 2] = [
-        ("in a chroot", &["chroot", small]),
+        (
+            "in a chroot",
+            &[
+                "unshare",
+                "-m",
+                "sh",
+                "-c",
+                "for top in proc run sys; do mount --rbind /$top $0/$top; done; exec chroot $0 \"$@\"",
+                small,
+            ],
+        ),
         (
             "systemd is not PID 1",
             &[
@@ -241,7 +333,4 @@ fn only_listed(machine: &Machine) {
         assert!(matches!(ended.code, Some(0 | 3)), "{why}");
         assert_untouched(machine, &before, why);
     }
-    machine.shell(&format!(
-        "for top in proc run sys; do umount -R {small}/$top; done"
-    ));
 }
