@@ -41,7 +41,7 @@ install: build plugins
 	cd dist/etc && find . -type f -exec install -D -m 644 {} "$(DESTDIR)/etc/{}" \;
 	chmod 755 "$(DESTDIR)"/etc/kernel/post*.d/zz-unstale
 	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/unstale" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT
-	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/unstale/docs" docs/plugins.md docs/policy.md docs/reboot.md docs/hooks.md
+	install -D -m 644 -t "$(DESTDIR)$(PREFIX)/share/doc/unstale/docs" docs/*.md
 
 # The man page is made of the same definitions as --help; a test fails when it is out of date.
 man:
