@@ -1,5 +1,5 @@
 //! What is changed on the machine, because a person or a policy said so. Nothing here decides.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod at_work;
 pub mod carry_out;

@@ -1,8 +1,10 @@
-//! Starts the programs of others, with nothing of our own caller's in them: a fixed environment, a process group of their
-//! own, no descriptors but three, an end in time. Beside plugins' workers, nothing else starts a program.
+//! Starts the programs of others, with nothing of our own caller's in them: a fixed environment, a session of their own
+//! without a terminal, no descriptors but three, the usual signals and limits, an end in time. Beside plugins' workers,
+//! nothing else starts a program.
 //!
 //! Never a shell, never a search through `$PATH`. As root, only what nobody but root can have written is started.
 
+mod reset;
 mod talk;
 mod tool;
 
@@ -17,6 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::trust::Untrusted;
+use reset::{Session, inherit_nothing};
 pub use tool::Tool;
 
 /// The environment of all that is started. Tools find their own kind by PATH; nothing is translated, paged or coloured.
@@ -140,14 +143,15 @@ pub fn run(order: Order<'_>) -> Result<Ended, SpawnError> {
     })
 }
 
-/// Starts a program that goes on when we end: nobody waits for it, hears it, or ends it. It stays in our process group,
-/// so that it can make a session of its own (setsid(2) refuses leaders of groups).
+/// Starts a program that goes on when we end: nobody waits for it, hears it, or ends it. It stays in our session and process
+/// group, so that it can make a session of its own (setsid(2) refuses leaders of groups).
 ///
 /// # Errors
 /// It was not started.
 pub fn start_detached(program: Program<'_>, args: Vec<OsString>) -> Result<(), SpawnError> {
     with_file(program, |path, name| {
         let mut command = bare(path, name, &args);
+        inherit_nothing(&mut command, Session::Ours);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(Stdio::null()).spawn()
     })
@@ -200,7 +204,6 @@ fn bare(path: &Path, name: &OsStr, args: &[OsString]) -> Command {
 
 fn complete(command: &mut Command, order: &Order<'_>) {
     command
-        .process_group(0)
         .stdin(if order.stdin.is_empty() {
             Stdio::null()
         } else {
@@ -208,10 +211,13 @@ fn complete(command: &mut Command, order: &Order<'_>) {
         })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    let mut session = Session::Own;
     if let Some((uid, gid)) = order.user {
         // As root, this also drops all other groups.
         command.uid(uid).gid(gid).env("HOME", "/");
+        session = Session::OtherUser;
     }
+    inherit_nothing(command, session);
     command.envs(order.env.iter().map(|(name, value)| (name, value)));
 }
 

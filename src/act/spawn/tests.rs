@@ -60,13 +60,94 @@ fn t11_21_gives_a_program_the_fixed_environment_and_nothing_of_ours() {
         ]
     );
     check("pwd", How::Exited(0), "/\n", "");
-    // A group of its own: a person's Ctrl-C is not for it.
+    // A group and a session of its own: a person's Ctrl-C is not for it, and their terminal is out of its reach.
     check(
-        "read -r pid _ _ _ group _ </proc/self/stat; [ $$ = $group ]",
+        "read -r _ _ _ _ group session tty _ </proc/self/stat; [ $$ = $group ] && [ $$ = $session ] && [ $tty = 0 ]",
         How::Exited(0),
         "",
         "",
     );
+}
+
+/// What the program says of itself that a caller has set otherwise; what runs this test again is that caller.
+const ODD: &str =
+    "umask; ulimit -Sn; ulimit -Sf; ulimit -Sc; grep -E '^Sig(Blk|Ign)' /proc/self/status";
+const PLAIN: &str =
+    "0022\n1024\nunlimited\n0\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n";
+
+#[test]
+fn t11_21_a_program_begins_with_nothing_of_an_odd_caller() {
+    let name = "act::spawn::tests::t11_21_a_program_begins_with_nothing_of_an_odd_caller";
+    if std::env::var_os("UNSTALE_TEST_CALLER").is_some() {
+        let inherited = std::fs::read_to_string("/proc/self/status").unwrap();
+        assert!(inherited.contains("Umask:\t0000"), "{inherited}");
+        assert!(
+            !inherited.contains("SigIgn:\t0000000000000000"),
+            "{inherited}"
+        );
+        let ended = run(shell(ODD)).unwrap();
+        assert_eq!(String::from_utf8_lossy(&ended.stdout), PLAIN);
+        return;
+    }
+    let caller = "umask 0; ulimit -Sn 4000; ulimit -Sf 1000000; trap '' TERM HUP USR1; exec \"$0\" --exact \"$1\"";
+    caller_test(&["/bin/sh", "-c", caller], name);
+}
+
+#[test]
+fn t11_21_a_program_of_another_user_cannot_reach_our_terminal() {
+    let name = "act::spawn::tests::t11_21_a_program_of_another_user_cannot_reach_our_terminal";
+    if std::env::var_os("UNSTALE_TEST_CALLER").is_some() {
+        // Ours is there.
+        File::open("/dev/tty").unwrap();
+        for user in [None, Some((65_534, 65_534))] {
+            let mut order = shell("exec 2>&1; : </dev/tty");
+            order.user = user.filter(|_| rustix::process::geteuid().is_root());
+            let ended = run(order).unwrap();
+            let said = String::from_utf8_lossy(&ended.stdout);
+            assert_ne!(ended.how, How::Exited(0), "{user:?}");
+            // ENXIO: nobody is asked who may open it.
+            assert!(said.contains("No such device or address"), "{said}");
+        }
+        return;
+    }
+    if !Path::new("/usr/bin/script").exists() {
+        return eprintln!("SKIPPED: needs script(1)");
+    }
+    let inside = "exec script -qec \"$0 --exact $1\" /dev/null </dev/null";
+    caller_test(&["/bin/sh", "-c", inside], name);
+}
+
+/// Runs one of these tests again, below a caller that prepares what it inherits.
+#[track_caller]
+fn caller_test(caller: &[&str], name: &str) {
+    let ended = Command::new(caller[0])
+        .args(&caller[1..])
+        .arg(std::env::current_exe().unwrap())
+        .arg(name)
+        .env("UNSTALE_TEST_CALLER", "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ended.stdout);
+    let is_run = ended.status.success() && said.contains("1 passed");
+    assert!(is_run, "{said}{}", String::from_utf8_lossy(&ended.stderr));
+}
+
+#[test]
+fn t11_21_the_keys_of_our_session_are_not_for_another_user() {
+    if !rustix::process::geteuid().is_root() {
+        return eprintln!("SKIPPED: needs root");
+    }
+    // Seen are those that one may view: of another's, those that one holds.
+    let script = "while read -r _ _ _ _ _ uid _ _ name _; do case $uid$name in 0_ses:) echo held;; esac; done </proc/keys";
+    let held = |user| {
+        let mut order = shell(script);
+        order.user = user;
+        run(order).unwrap().stdout
+    };
+    if held(None).is_empty() {
+        return eprintln!("SKIPPED: there are no keys");
+    }
+    assert_eq!(held(Some((65_534, 65_534))), b"");
 }
 
 #[test]
