@@ -387,6 +387,14 @@ fn right_outcomes(ran: &Ran) {
             "{name} is held by {by:?}, not by {allowed:?}: {item:#}"
         );
     }
+    // And nothing else is; of managers of users who come and go, the helper is left.
+    for name in ran.ended("deferred") {
+        let known = HELD.iter().any(|(held, _)| name.starts_with(held));
+        assert!(
+            known || name.starts_with("user-manager "),
+            "{name}: {ran:#?}"
+        );
+    }
     for silent in ["lab-hidden", "lab-stopped", "lab-idle"] {
         assert!(
             !outcomes.keys().any(|name| name.contains(silent)),
