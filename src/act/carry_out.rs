@@ -1,20 +1,25 @@
-//! Steps, one after the other: each looked at right before, done, and looked at until it is up or is not.
+//! Steps, one after the other: each looked at right before, done, and looked at until it is up or is not. Units of one stage
+//! settle while the next are restarted already; a stage begins when all of those before it have ended.
 //!
 //! What was planned may have passed by the time a step's turn comes: a unit that was stopped or restarted meanwhile is let
 //! be. What was active before is never left down without another try.
 
-use std::collections::BTreeSet;
+mod failed;
+mod patience;
+mod settle;
+
 use std::time::Duration;
 
 use super::services::ServiceManager;
-use crate::model::{Deed, Failure, Record, Scope, Stage, Step, StepResult, Timestamp, UnitState};
+use crate::model::{Deed, Failure, Record, Scope, Step, StepResult, Timestamp, UnitState};
+use failed::{Failed, scope_of};
+use patience::Patience;
+use settle::Settling;
 
 /// How often a unit is looked at until it is up.
 const POLL: Duration = Duration::from_millis(250);
 /// How long a manager may take to answer again after it started itself anew.
 const REEXEC_LIMIT: Duration = Duration::from_secs(30);
-/// A unit that its manager starts again and again is not waited for longer than this.
-const RESTART_LIMIT: Duration = Duration::from_secs(30);
 /// A unit that every manager knows (systemd.special(7)): if it is told of, the manager answers.
 const KNOWN: &str = "basic.target";
 /// Reached, or about to be, when the system goes down (systemd.special(7)).
@@ -27,8 +32,13 @@ pub trait Outside {
     /// # Errors
     /// Why not: nothing more is done, for nobody would know of it.
     fn record(&mut self, record: Record) -> Result<(), String>;
-    /// Remembers that a unit was restarted.
-    fn started(&mut self, scope: Scope, unit: &str);
+    /// Remembers that units were restarted.
+    fn started(&mut self, scope: Scope, units: &[&str]);
+    /// Whether the administrator's policy allows that a service of the system is restarted.
+    ///
+    /// # Errors
+    /// It does not, or nobody can tell.
+    fn may_restart(&mut self, service: &str) -> Result<(), String>;
     /// The time of day.
     fn now(&mut self) -> Timestamp;
     /// A clock that nobody sets.
@@ -52,10 +62,10 @@ pub trait Outside {
 /// How the steps ended, by their numbers.
 pub type Results = Vec<(u32, StepResult)>;
 
-/// Does all steps.
+/// Does all steps: those of the system, and then those of users, whose managers take what time they like.
 ///
 /// # Errors
-/// What could not be written down; steps after that are not done.
+/// What could not be written down. Nothing was begun after that, and what had begun was seen to its end.
 pub fn carry_out(
     steps: &[Step],
     manager: &mut dyn ServiceManager,
@@ -65,129 +75,121 @@ pub fn carry_out(
         manager,
         outside,
         failed: Failed::default(),
+        patience: Patience::default(),
+        open: Vec::new(),
+        results: Vec::new(),
+        unwritten: None,
     };
-    let mut results = Vec::new();
-    for step in steps {
-        let result = carrier.step(step)?;
-        results.push((step.number, result));
-    }
-    Ok(results)
-}
-
-/// What failed so far.
-#[derive(Debug, Default)]
-struct Failed {
-    /// The first failed step of each stage.
-    stages: Vec<(Stage, u32)>,
-    /// Managers of users that failed: nothing more is asked of them.
-    managers: BTreeSet<Scope>,
-}
-
-impl Failed {
-    fn add(&mut self, step: &Step) {
-        match (&step.deed, step.stage) {
-            // What is wrong with one user's manager is nothing to the system's.
-            (Deed::Reload(scope @ Scope::User(_)) | Deed::Reexec(scope @ Scope::User(_)), _) => {
-                self.managers.insert(*scope);
-            }
-            (_, stage) => self.stages.push((stage, step.number)),
+    let is_users = |step: &&Step| matches!(scope_of(&step.deed), Some(Scope::User(_)));
+    let (of_users, of_system): (Vec<&Step>, Vec<&Step>) = steps.iter().partition(is_users);
+    for steps in [of_system, of_users] {
+        for stage in steps.chunk_by(|a, b| a.stage == b.stage) {
+            stage.iter().for_each(|step| carrier.step(step));
+            carrier.settle_all();
         }
     }
-
-    /// Why a step is not done after what failed.
-    fn why_not(&self, step: &Step) -> Option<String> {
-        if scope_of(&step.deed).is_some_and(|scope| self.managers.contains(&scope)) {
-            return Some("the user's service manager failed before".to_owned());
-        }
-        let (_, number) = self.stages.iter().find(|(stage, _)| stops(*stage, step))?;
-        Some(format!("step {number} failed before"))
-    }
-}
-
-/// Whether what failed in a stage keeps a step from being done. Access to the machine is the last of the services, and no
-/// stage that rests on them; in a stage, one failure is nothing to the others.
-fn stops(failed: Stage, step: &Step) -> bool {
-    match failed {
-        Stage::Manager => true,
-        Stage::Services => step.stage > Stage::Access,
-        Stage::Access | Stage::Network | Stage::Guests => step.stage > failed,
-    }
-}
-
-fn scope_of(deed: &Deed) -> Option<Scope> {
-    match deed {
-        Deed::Reload(scope) | Deed::Reexec(scope) | Deed::TryRestart { scope, .. } => Some(*scope),
-        Deed::RestartService { .. } | Deed::Override { .. } => Some(Scope::System),
-        Deed::Command { .. } => None,
-    }
+    carrier.results()
 }
 
 struct Carrier<'a> {
     manager: &'a mut dyn ServiceManager,
     outside: &'a mut dyn Outside,
     failed: Failed,
+    patience: Patience,
+    /// What was restarted, and has not settled.
+    open: Vec<Settling<'a>>,
+    results: Results,
+    /// Why a record could not be written.
+    unwritten: Option<String>,
 }
 
-/// What a unit is after it was restarted.
-enum After {
-    /// It is up, and stayed so.
-    Up,
-    /// It is up, and was not restarted.
-    Same,
-    /// It went down, and nobody is about to start it.
-    Down(String),
-    /// It is neither, or nobody can tell.
-    Unsettled(String),
-}
+impl<'a> Carrier<'a> {
+    fn results(mut self) -> Result<Results, String> {
+        self.results.sort_by_key(|(number, _)| *number);
+        self.unwritten.map_or(Ok(self.results), Err)
+    }
 
-impl Carrier<'_> {
-    fn step(&mut self, step: &Step) -> Result<StepResult, String> {
-        let result = match self.why_not(step) {
-            Some(why) => StepResult::Skipped(why),
-            None => {
-                let (number, time) = (step.number, self.outside.now());
-                self.outside.record(Record::Begin { step: number, time })?;
-                self.act(step)?
-            }
+    /// Begins a step. Its end may come later.
+    fn step(&mut self, step: &'a Step) {
+        if self.unwritten.is_some() {
+            return;
+        }
+        if let Some(why) = self.why_not(step) {
+            return self.end(step, StepResult::Skipped(why));
+        }
+        let (number, time) = (step.number, self.outside.now());
+        if !self.write(Record::Begin { step: number, time }) {
+            return;
+        }
+        let result = match self.wait(micros(step.wait_us)) {
+            true => self.act(step),
+            false => Some(StepResult::Skipped(TOLD_TO_END.to_owned())),
         };
+        if let Some(result) = result {
+            self.end(step, result);
+        }
+        self.look_at_due();
+    }
+
+    fn end(&mut self, step: &Step, result: StepResult) {
         if matches!(result, StepResult::Failed(_)) {
             self.failed.add(step);
         }
         let time = self.outside.now();
-        self.outside.record(Record::End {
+        self.write(Record::End {
             step: step.number,
             time,
             result: result.clone(),
-        })?;
-        Ok(result)
+        });
+        self.results.push((step.number, result));
+    }
+
+    /// Whether that worked. Whatever has begun goes on without it: services are not left down for a full disk.
+    fn write(&mut self, record: Record) -> bool {
+        let written = self.outside.record(record);
+        if let Err(why) = written {
+            self.unwritten.get_or_insert(why);
+            return false;
+        }
+        true
     }
 
     fn why_not(&mut self, step: &Step) -> Option<String> {
         if self.outside.is_to_end() {
-            return Some("the run was told to end before it".to_owned());
+            return Some(TOLD_TO_END.to_owned());
         }
         if let Ok(target) = self.manager.unit(Scope::System, SHUTDOWN)
             && (target.has_job || target.is_up())
         {
             return Some("the system is shutting down".to_owned());
         }
-        self.failed.why_not(step)
+        let why = self.failed.why_not(step);
+        let why = why.or_else(|| self.patience.why_not(scope_of(&step.deed)));
+        why.or_else(|| {
+            let service = service_of(&step.deed)?;
+            self.outside.may_restart(service).err()
+        })
     }
 
-    fn act(&mut self, step: &Step) -> Result<StepResult, String> {
-        if !self.wait(micros(step.wait_us)) {
-            let why = "the run was told to end before it".to_owned();
-            return Ok(StepResult::Skipped(why));
+    /// How it ended; `None` if that is not known yet.
+    fn act(&mut self, step: &'a Step) -> Option<StepResult> {
+        let scope = scope_of(&step.deed);
+        let limit = self.patience.limit(scope, micros(step.limit_us));
+        let begun = self.outside.clock();
+        let result = match &step.deed {
+            Deed::Reload(scope) => Some(plain(self.manager.reload(*scope))),
+            Deed::Reexec(scope) => Some(plain(self.reexec(*scope))),
+            Deed::Command { argv } => Some(plain(self.outside.run_command(argv, limit))),
+            Deed::TryRestart { scope, unit } => self.restart(step, *scope, unit, limit),
+            Deed::Override { name } => self.restart(step, Scope::System, name, limit),
+            Deed::RestartService { name } => Some(self.restart_service(name, limit)),
+        };
+        let took = self.outside.clock().saturating_sub(begun);
+        self.patience.spend(scope, took);
+        if took >= limit {
+            self.failed.too_late(scope);
         }
-        let limit = micros(step.limit_us);
-        Ok(match &step.deed {
-            Deed::Reload(scope) => plain(self.manager.reload(*scope)),
-            Deed::Reexec(scope) => plain(self.reexec(*scope)),
-            Deed::Command { argv } => plain(self.outside.run_command(argv, limit)),
-            Deed::TryRestart { scope, unit } => return self.restart(step, *scope, unit),
-            Deed::Override { name } => return self.restart(step, Scope::System, name),
-            Deed::RestartService { name } => self.restart_service(name, limit),
-        })
+        result
     }
 
     /// Whether nobody told the run to end meanwhile.
@@ -199,6 +201,7 @@ impl Carrier<'_> {
                 return true;
             }
             self.outside.sleep(POLL.min(end - now));
+            self.look_at_due();
         }
         false
     }
@@ -227,89 +230,41 @@ impl Carrier<'_> {
             return StepResult::Skipped(NOT_RUNNING.to_owned());
         }
         let said = self.manager.try_restart(scope, name, limit);
-        self.outside.started(scope, name);
+        self.outside.started(scope, &[name]);
         match said {
             Ok(()) => StepResult::Done,
             Err(why) => self.failure(scope, name, why),
         }
     }
 
-    fn restart(&mut self, step: &Step, scope: Scope, unit: &str) -> Result<StepResult, String> {
+    fn restart(
+        &mut self,
+        step: &'a Step,
+        scope: Scope,
+        unit: &'a str,
+        limit: Duration,
+    ) -> Option<StepResult> {
         let before = match self.manager.unit(scope, unit) {
             Ok(state) => state,
-            Err(why) => return Ok(self.failure(scope, unit, why)),
+            Err(why) => {
+                self.failed.silent(scope);
+                return Some(self.failure(scope, unit, why));
+            }
         };
         if let Some(why) = too_late(&before, step) {
-            return Ok(StepResult::Skipped(why));
+            return Some(StepResult::Skipped(why));
         }
-        let limit = micros(step.limit_us);
-        let own_way = matches!(step.deed, Deed::Override { .. });
-        let said = match own_way {
-            true => self.outside.run_override(unit, limit),
-            false => self.manager.try_restart(scope, unit, limit),
+        let said = match step.deed {
+            Deed::Override { .. } => self.outside.run_override(unit, limit),
+            _ => self.manager.try_restart(scope, unit, limit),
         };
-        self.outside.started(scope, unit);
-        for pulled in &step.pulled {
-            self.outside.started(scope, pulled);
-        }
-        let settled = self.settle(step, scope, unit, &before);
-        let why = match (settled, said) {
-            (After::Up, Ok(())) => return Ok(StepResult::Done),
-            // Whatever was said on the way: it was restarted, and is up.
-            (After::Up, Err(_)) if !own_way => return Ok(StepResult::Done),
-            // An administrator's own way may do it without a new start; the look at the machine will tell.
-            (After::Same, Ok(())) if own_way => return Ok(StepResult::Done),
-            (After::Same, Ok(())) => {
-                "its manager says that it was restarted, and it was not".to_owned()
-            }
-            (After::Down(why), _) => return self.bring_back(step, scope, unit, &before, &why),
-            (After::Unsettled(why), Ok(())) | (_, Err(why)) => why,
-        };
-        Ok(self.failure(scope, unit, why))
-    }
-
-    /// It was up before we came: one more try, and then a person has to look.
-    fn bring_back(
-        &mut self,
-        step: &Step,
-        scope: Scope,
-        unit: &str,
-        before: &UnitState,
-        why: &str,
-    ) -> Result<StepResult, String> {
-        let note = |what: &str| Record::Note(format!("{unit}: {why}; {what}"));
-        let begun = note("its failure is cleared, and it is started once more");
-        self.outside.record(begun)?;
-        // The log of the start that failed: the next one has its own.
-        let failed = self.failure(scope, unit, why.to_owned());
-        let said = self
-            .manager
-            .start_cleared(scope, unit, micros(step.limit_us));
-        self.outside.started(scope, unit);
-        Ok(match (self.settle(step, scope, unit, before), said) {
-            (After::Up, _) => StepResult::Done,
-            (After::Down(_) | After::Unsettled(_) | After::Same, _) => failed,
-        })
-    }
-
-    /// Looks until a unit has been up for long enough, or is down.
-    fn settle(&mut self, step: &Step, scope: Scope, unit: &str, before: &UnitState) -> After {
-        let settle = micros(step.settle_us);
-        let restart = micros(before.restart_us).min(RESTART_LIMIT);
-        let end = self.outside.clock() + 2 * (settle + restart) + POLL;
-        let mut up_since: Option<(UnitState, Duration)> = None;
-        loop {
-            let now = self.outside.clock();
-            let looked = self.manager.unit(scope, unit);
-            let last = match looked {
-                Err(why) => After::Unsettled(format!("its manager does not answer: {why}")),
-                Ok(state) => look_after(before, &state, &mut up_since, now, settle),
-            };
-            match last {
-                After::Unsettled(_) if now < end => self.outside.sleep(POLL),
-                last => return last,
-            }
-        }
+        let mut started = vec![unit];
+        started.extend(step.pulled.iter().map(String::as_str));
+        self.outside.started(scope, &started);
+        let now = self.outside.clock();
+        let settling = Settling::new(step, scope, unit, before, said, now);
+        self.look(settling);
+        None
     }
 
     fn failure(&mut self, scope: Scope, unit: &str, why: String) -> StepResult {
@@ -325,6 +280,20 @@ impl Carrier<'_> {
 }
 
 const NOT_RUNNING: &str = "it does not run any more";
+const TOLD_TO_END: &str = "the run was told to end before it";
+
+/// The service of the system whose restart the administrator's policy is asked for.
+fn service_of(deed: &Deed) -> Option<&str> {
+    match deed {
+        Deed::TryRestart {
+            scope: Scope::System,
+            unit: name,
+        }
+        | Deed::RestartService { name }
+        | Deed::Override { name } => Some(name),
+        Deed::TryRestart { .. } | Deed::Reload(_) | Deed::Reexec(_) | Deed::Command { .. } => None,
+    }
+}
 
 /// Why nothing is to be done to a unit any more.
 fn too_late(now: &UnitState, step: &Step) -> Option<String> {
@@ -338,59 +307,6 @@ fn too_late(now: &UnitState, step: &Step) -> Option<String> {
         _ => return None,
     };
     Some(why.to_owned())
-}
-
-/// What one look at a restarted unit tells, after the looks before it.
-fn look_after(
-    before: &UnitState,
-    state: &UnitState,
-    up_since: &mut Option<(UnitState, Duration)>,
-    now: Duration,
-    settle: Duration,
-) -> After {
-    match state.active.as_str() {
-        "failed" => After::Down(format!("it failed ({})", state.result)),
-        // Started by its socket when somebody comes, it may end when nobody does.
-        "inactive" if !state.triggered_by.is_empty() && state.result == "success" => After::Up,
-        "inactive" => After::Down("it ended right after its start".to_owned()),
-        "active" | "reloading" | "refreshing" => {
-            if is_same_start(before, state) {
-                return match state.has_job {
-                    true => After::Unsettled("its manager is not done with it".to_owned()),
-                    false => After::Same,
-                };
-            }
-            let stayed = up_since.as_ref().filter(|(first, _)| {
-                first.invocation == state.invocation
-                    && first.main_pid == state.main_pid
-                    && first.restarts == state.restarts
-            });
-            match stayed {
-                Some((_, since)) if now - *since >= settle => After::Up,
-                Some(_) => After::Unsettled("it does not stay up".to_owned()),
-                None if settle.is_zero() => After::Up,
-                None => {
-                    *up_since = Some((state.clone(), now));
-                    After::Unsettled("it does not stay up".to_owned())
-                }
-            }
-        }
-        other => {
-            *up_since = None;
-            After::Unsettled(format!(
-                "it is {other} ({}), and does not come up",
-                state.sub
-            ))
-        }
-    }
-}
-
-/// Whether it is still the start of before. The id of a start is new with each one (systemd.exec(5), `$INVOCATION_ID`).
-fn is_same_start(before: &UnitState, after: &UnitState) -> bool {
-    match before.invocation.is_empty() && after.invocation.is_empty() {
-        false => before.invocation == after.invocation,
-        true => before.main_pid.is_some() && before.main_pid == after.main_pid,
-    }
 }
 
 fn plain(result: Result<(), String>) -> StepResult {

@@ -7,7 +7,8 @@ use crate::model::{OwnStart, Scope};
 const STARTS: &str = "starts";
 /// Longer than any start limit counts (systemd.unit(5): 10 s by default), and bounded.
 const KEPT_US: i64 = 24 * 3600 * 1_000_000;
-const KEPT: usize = 4096;
+const KEPT: usize = 3000;
+const KEPT_OF_USER: usize = 100;
 
 /// All that are remembered, the oldest first.
 ///
@@ -18,19 +19,37 @@ pub fn read(runs: &Runs) -> Result<Vec<OwnStart>, RunsError> {
     Ok(text.map_or_else(Vec::new, |text| parse_starts(&text.bytes)))
 }
 
-/// Remembers one more; the old are forgotten.
+/// Remembers more; the old are forgotten. No user's units take the place of others.
 ///
 /// # Errors
 /// What cannot be written.
-pub fn add(runs: &Runs, start: OwnStart) -> Result<(), RunsError> {
+pub fn add(runs: &Runs, time_us: i64, scope: Scope, units: &[&str]) -> Result<(), RunsError> {
     let mut starts = read(runs)?;
-    let oldest = start.time_us - KEPT_US;
+    let oldest = time_us - KEPT_US;
     // A clock that was set back makes starts of the future, which nobody counts.
-    starts.retain(|other| (oldest..=start.time_us).contains(&other.time_us));
-    starts.push(start);
+    starts.retain(|other| (oldest..=time_us).contains(&other.time_us));
+    starts.extend(units.iter().map(|unit| OwnStart {
+        time_us,
+        scope,
+        unit: (*unit).to_owned(),
+    }));
+    let own = starts.iter().filter(|other| other.scope == scope).count();
+    let mut too_many = own.saturating_sub(kept(scope));
+    starts.retain(|other| {
+        let goes = other.scope == scope && too_many > 0;
+        too_many -= usize::from(goes);
+        !goes
+    });
     let skipped = starts.len().saturating_sub(KEPT);
     let lines: String = starts.iter().skip(skipped).map(line).collect();
     Ok(runs.directory().replace(STARTS, lines.as_bytes())?)
+}
+
+const fn kept(scope: Scope) -> usize {
+    match scope {
+        Scope::System => KEPT,
+        Scope::User(_) => KEPT_OF_USER,
+    }
 }
 
 fn line(start: &OwnStart) -> String {
@@ -82,14 +101,32 @@ mod tests {
         fs::create_dir(root.path().join("run")).unwrap();
         let runs = Runs::make(root.path(), 0).unwrap();
         assert_eq!(read(&runs).unwrap(), []);
-        add(&runs, start(KEPT_US * 3, "future.service")).unwrap();
-        add(&runs, start(1, "a.service")).unwrap();
-        add(&runs, start(2, "b.service")).unwrap();
+        let add = |time, unit: &str| add(&runs, time, Scope::User(7), &[unit]).unwrap();
+        add(KEPT_US * 3, "future.service");
+        add(1, "a.service");
+        add(2, "b.service");
         let both = [start(1, "a.service"), start(2, "b.service")];
         assert_eq!(read(&runs).unwrap(), both);
-        add(&runs, start(KEPT_US + 2, "c.service")).unwrap();
+        add(KEPT_US + 2, "c.service");
         let last = [start(2, "b.service"), start(KEPT_US + 2, "c.service")];
         assert_eq!(read(&runs).unwrap(), last);
+    }
+
+    #[test]
+    fn users_do_not_crowd_others_out() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("run")).unwrap();
+        let runs = Runs::make(root.path(), 0).unwrap();
+        add(&runs, 1, Scope::System, &["a.service"]).unwrap();
+        let names: Vec<String> = (0..KEPT + 1).map(|i| format!("{i}.service")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        add(&runs, 2, Scope::User(7), &names).unwrap();
+        let kept = read(&runs).unwrap();
+        assert_eq!(
+            (kept.len(), kept[0].scope),
+            (1 + KEPT_OF_USER, Scope::System)
+        );
+        assert_eq!(kept.last().unwrap().unit, *names.last().unwrap());
     }
 
     #[test]

@@ -1,5 +1,8 @@
+use std::cell::Cell;
+use std::rc::Rc;
+
 use super::*;
-use crate::model::{Because, Class, ManagerState};
+use crate::model::{Because, Class, ManagerState, Stage};
 
 /// How a unit answers to being restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +38,16 @@ struct Fake {
     units: Vec<Unit>,
     asked: Vec<String>,
     silent: bool,
+    /// So many questions are not answered after it started itself anew.
+    busy_after_reexec: u32,
+    busy: u32,
+    /// The clock of the world, and how long each restart of a user's unit takes.
+    time: Rc<Cell<Duration>>,
+    slow: Duration,
     going_down: bool,
     starts: u32,
+    /// What a unit is for one look, once it was restarted.
+    glimpse: Option<UnitState>,
 }
 
 impl Fake {
@@ -93,7 +104,8 @@ impl ServiceManager for Fake {
     }
 
     fn unit(&mut self, _: Scope, name: &str) -> Result<UnitState, String> {
-        if self.silent {
+        if self.silent || self.busy > 0 {
+            self.busy = self.busy.saturating_sub(1);
             return Err("no answer in time".to_owned());
         }
         if name == SHUTDOWN || name == KNOWN {
@@ -108,6 +120,11 @@ impl ServiceManager for Fake {
         if unit.way == Way::Loops && unit.state.invocation != "old" {
             unit.state.restarts += 1;
         }
+        if unit.state.invocation != "old"
+            && let Some(glimpse) = self.glimpse.take()
+        {
+            return Ok(glimpse);
+        }
         Ok(unit.state.clone())
     }
 
@@ -121,12 +138,17 @@ impl ServiceManager for Fake {
 
     fn reexec(&mut self, scope: Scope) -> Result<(), String> {
         self.asked.push(format!("reexec {scope:?}"));
-        self.silent = scope == Scope::System;
+        self.busy = self.busy_after_reexec;
+        self.silent = scope == Scope::System && self.busy == 0;
         Ok(())
     }
 
-    fn try_restart(&mut self, _: Scope, name: &str, _: Duration) -> Result<(), String> {
+    fn try_restart(&mut self, scope: Scope, name: &str, limit: Duration) -> Result<(), String> {
         self.asked.push(format!("restart {name}"));
+        if scope != Scope::System {
+            let slow = self.slow.min(limit);
+            self.time.set(self.time.get() + slow);
+        }
         let unit = self.units.iter().find(|unit| unit.name == name);
         match unit.ok_or("not found")?.way {
             Way::Liar => Ok(()),
@@ -159,7 +181,7 @@ impl ServiceManager for Fake {
 /// A world whose time passes only by sleeping.
 #[derive(Debug, Default)]
 struct World {
-    time: Duration,
+    time: Rc<Cell<Duration>>,
     records: Vec<Record>,
     started: Vec<String>,
     ran: Vec<String>,
@@ -167,6 +189,7 @@ struct World {
     /// It is told to end once so many records were written.
     ends_after: Option<usize>,
     full_after: Option<usize>,
+    forbidden: Vec<&'static str>,
 }
 
 impl Outside for World {
@@ -180,17 +203,24 @@ impl Outside for World {
         self.records.push(record);
         Ok(())
     }
-    fn started(&mut self, _: Scope, unit: &str) {
-        self.started.push(unit.to_owned());
+    fn started(&mut self, _: Scope, units: &[&str]) {
+        self.started
+            .extend(units.iter().map(|&unit| unit.to_owned()));
+    }
+    fn may_restart(&mut self, service: &str) -> Result<(), String> {
+        match self.forbidden.contains(&service) {
+            true => Err("forbidden".to_owned()),
+            false => Ok(()),
+        }
     }
     fn now(&mut self) -> Timestamp {
         Timestamp { secs: 0, nanos: 0 }
     }
     fn clock(&mut self) -> Duration {
-        self.time
+        self.time.get()
     }
     fn sleep(&mut self, time: Duration) {
-        self.time += time;
+        self.time.set(self.time.get() + time);
     }
     fn is_to_end(&self) -> bool {
         self.ends_after
@@ -270,7 +300,7 @@ fn check(mut fake: Fake, expected: &str, asked: &[&str]) -> World {
 fn t10_13_a_restart_is_done_when_the_unit_stays_up() {
     let world = check(Fake::with(&[("a", Way::Good)]), "done", &["restart a"]);
     assert_eq!(world.started, ["a"]);
-    assert!(world.time >= Duration::from_secs(2), "{:?}", world.time);
+    assert!(world.time.get() >= Duration::from_secs(2), "{world:?}");
     check(
         Fake::with(&[("a", Way::Liar)]),
         "failed: its manager says that it was restarted, and it was not",
@@ -349,7 +379,12 @@ fn t10_19_what_changed_since_the_plan_is_let_be() {
 
 #[track_caller]
 fn check_all(fake: &mut Fake, steps: &[Step], expected: &[&str]) -> World {
-    let mut world = World::default();
+    check_in(World::default(), fake, steps, expected)
+}
+
+#[track_caller]
+fn check_in(mut world: World, fake: &mut Fake, steps: &[Step], expected: &[&str]) -> World {
+    world.time = Rc::clone(&fake.time);
     let results = carry_out(steps, fake, &mut world).unwrap();
     assert_eq!(words(&results), expected);
     let numbers: Vec<u32> = results.iter().map(|(number, _)| *number).collect();
@@ -416,19 +451,203 @@ fn t10_16_nothing_is_done_after_a_manager_failed() {
         step(4, Stage::Manager, Deed::Reexec(Scope::System)),
         restart(5, Stage::Services, "a"),
     ];
+    // Those of users come after the system's.
+    let expected = [
+        "skipped: step 4 failed before",
+        "done",
+        "skipped: step 4 failed before",
+        "failed: it does not answer since: no answer in time",
+        "skipped: step 4 failed before",
+    ];
+    check_all(&mut fake, &steps, &expected);
+    assert_eq!(fake.asked, ["reload System", "reexec System"]);
+    let mut fake = Fake {
+        busy_after_reexec: 7,
+        ..Fake::with(&[("a", Way::Good)])
+    };
     let expected = [
         "failed: no",
         "done",
         // The manager of one user is that user's trouble.
         "skipped: the user's service manager failed before",
-        "failed: it does not answer since: no answer in time",
-        "skipped: step 4 failed before",
+        "done",
+        "done",
     ];
-    check_all(&mut fake, &steps, &expected);
+    let world = check_all(&mut fake, &steps, &expected);
     assert_eq!(
         fake.asked,
-        ["reload User(13)", "reload System", "reexec System"]
+        [
+            "reload System",
+            "reexec System",
+            "restart a",
+            "reload User(13)"
+        ]
     );
+    // It was waited for until it answered.
+    assert!(world.time.get() > 7 * POLL, "{world:?}");
+}
+
+fn of_user(number: u32, uid: u32, unit: &str) -> Step {
+    let deed = Deed::TryRestart {
+        scope: Scope::User(uid),
+        unit: unit.to_owned(),
+    };
+    step(number, Stage::Services, deed)
+}
+
+#[test]
+fn what_fails_for_a_user_stops_nobody_else() {
+    let mut fake = Fake::with(&[("bad", Way::Refused), ("net", Way::Good)]);
+    let later = Step {
+        stage: Stage::Network,
+        ..of_user(4, 8, "net")
+    };
+    let own = Step {
+        stage: Stage::Network,
+        ..of_user(5, 7, "net")
+    };
+    let steps = [
+        of_user(1, 7, "bad"),
+        restart(2, Stage::Network, "net"),
+        step(
+            3,
+            Stage::Guests,
+            Deed::Command {
+                argv: vec!["/x".to_owned()],
+            },
+        ),
+        later,
+        own,
+    ];
+    let mut steps = steps;
+    steps[3].invocation.clear();
+    let expected = [
+        "failed: operation refused",
+        "done",
+        "done",
+        "done",
+        "skipped: step 1 failed before",
+    ];
+    check_all(&mut fake, &steps, &expected);
+    // The system's first.
+    let asked = ["restart net", "restart bad", "restart net"];
+    assert_eq!(fake.asked, asked);
+}
+
+#[test]
+fn t11_06_users_are_not_waited_for_without_end() {
+    let late = || Fake {
+        slow: Duration::from_secs(1000),
+        ..Fake::with(&[("a", Way::Good)])
+    };
+    // One that does not do it in time is not asked again.
+    let steps = [of_user(1, 7, "a"), of_user(2, 7, "a")];
+    let over = "skipped: the user's service manager failed before";
+    check_all(&mut late(), &steps, &["done", over]);
+    // Those that do it just in time: each user has so long, and all of them.
+    let names: Vec<&'static str> = "abcdefghijklmnopqrstuvwx".split("").collect();
+    let names = &names[1..25];
+    let units: Vec<_> = names.iter().map(|&name| (name, Way::Good)).collect();
+    let mut fake = Fake {
+        slow: Duration::from_secs(80),
+        ..Fake::with(&units)
+    };
+    let steps: Vec<Step> = (0..24)
+        .zip(names)
+        .map(|(number, name)| of_user(number, number / 6, name))
+        .collect();
+    let mut world = World {
+        time: Rc::clone(&fake.time),
+        ..World::default()
+    };
+    let results = carry_out(&steps, &mut fake, &mut world).unwrap();
+    let done = |uid: u32| {
+        let of_uid = results.iter().filter(|(number, _)| number / 6 == uid);
+        of_uid
+            .filter(|(_, result)| *result == StepResult::Done)
+            .count()
+    };
+    assert_eq!([0, 1, 2, 3].map(done), [4, 4, 4, 0], "{results:?}");
+    assert!(world.time.get() < Duration::from_secs(1000), "{world:?}");
+}
+
+#[test]
+fn t10_26_each_service_is_asked_for() {
+    let mut fake = Fake::with(&[("a", Way::Good), ("b", Way::Good)]);
+    let world = World {
+        forbidden: vec!["a"],
+        ..World::default()
+    };
+    let steps = [
+        restart(1, Stage::Services, "a"),
+        restart(2, Stage::Services, "b"),
+    ];
+    let expected = ["skipped: forbidden", "done"];
+    check_in(world, &mut fake, &steps, &expected);
+    assert_eq!(fake.asked, ["restart b"]);
+}
+
+/// Where a record is among all.
+fn place(world: &World, of: impl Fn(&Record) -> bool) -> usize {
+    world.records.iter().position(of).unwrap()
+}
+
+#[test]
+fn t10_13_units_settle_while_others_are_restarted() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let mut fake = Fake::with(&names.map(|name| (name, Way::Good)));
+    let mut steps: Vec<Step> = (1..)
+        .zip(names)
+        .map(|(number, name)| restart(number, Stage::Services, name))
+        .collect();
+    steps[7].stage = Stage::Network;
+    let world = check_all(&mut fake, &steps, &["done"; 8]);
+    // Twice what one takes: a stage begins when the one before has settled.
+    let time = world.time.get();
+    let (least, most) = (Duration::from_secs(4), Duration::from_secs(5));
+    assert!((least..most).contains(&time), "{time:?}");
+    let begin = |step| {
+        let is =
+            move |record: &Record| matches!(record, Record::Begin { step: of, .. } if *of == step);
+        place(&world, is)
+    };
+    let end = |step| {
+        let is =
+            move |record: &Record| matches!(record, Record::End { step: of, .. } if *of == step);
+        place(&world, is)
+    };
+    assert!(begin(7) < end(1));
+    assert!((1..8).all(|step| end(step) < begin(8)), "{world:?}");
+    // What fails while it settles is known by then.
+    let mut fake = Fake::with(&[("a", Way::Loops), ("b", Way::FailsOnce), ("h", Way::Good)]);
+    let steps = [
+        restart(1, Stage::Services, "a"),
+        restart(2, Stage::Services, "b"),
+        restart(3, Stage::Network, "h"),
+    ];
+    let expected = [
+        "failed: it does not stay up",
+        "done",
+        "skipped: step 1 failed before",
+    ];
+    check_all(&mut fake, &steps, &expected);
+}
+
+#[test]
+fn what_another_restart_pulls_along_is_not_down() {
+    let down = UnitState {
+        active: "inactive".to_owned(),
+        has_job: true,
+        invocation: "new".to_owned(),
+        ..UnitState::default()
+    };
+    let steps = [restart(1, Stage::Services, "a")];
+    let mut fake = Fake {
+        glimpse: Some(down),
+        ..Fake::with(&[("a", Way::Good)])
+    };
+    let world = check_all(&mut fake, &steps, &["done"]);
+    assert_eq!(world.started, ["a"]);
 }
 
 #[test]
@@ -516,7 +735,7 @@ fn t10_10_it_waits_for_the_start_limit() {
     let mut steps = [restart(1, Stage::Services, "a")];
     steps[0].wait_us = 7_000_000;
     let world = check_all(&mut fake, &steps, &["done"]);
-    assert!(world.time >= Duration::from_secs(9), "{:?}", world.time);
+    assert!(world.time.get() >= Duration::from_secs(9), "{world:?}");
 }
 
 #[test]
@@ -530,4 +749,13 @@ fn t12_20_what_cannot_be_written_down_is_not_done() {
     let error = carry_out(&steps, &mut fake, &mut world).unwrap_err();
     assert_eq!(error, "no space left on device");
     assert_eq!(fake.asked, [""; 0]);
+    // What had begun is not left down for that; nothing else begins.
+    let mut fake = Fake::with(&[("a", Way::FailsOnce), ("b", Way::Good)]);
+    world.full_after = Some(1);
+    let steps = [
+        restart(1, Stage::Services, "a"),
+        restart(2, Stage::Services, "b"),
+    ];
+    carry_out(&steps, &mut fake, &mut world).unwrap_err();
+    assert_eq!(fake.asked, ["restart a", "start a"]);
 }

@@ -19,7 +19,7 @@ use crate::app::exit::Exit;
 use crate::app::{now, reboot_hint, sessions, state};
 use crate::cli::RestartWorkerFlags;
 use crate::error::Error;
-use crate::model::{OwnStart, Record, Run, Scope, Timestamp};
+use crate::model::{Record, Run, Scope, Timestamp};
 use crate::report::json::record;
 
 /// Begins the journal of a run, with what is known of those before it that were broken off.
@@ -245,14 +245,15 @@ impl Outside for Worker<'_> {
         Ok(())
     }
 
-    fn started(&mut self, scope: Scope, unit: &str) {
-        let start = OwnStart {
-            time_us: now().nanos_since_epoch() / 1000,
-            scope,
-            unit: unit.to_owned(),
-        };
+    fn started(&mut self, scope: Scope, units: &[&str]) {
+        let time_us = now().nanos_since_epoch() / 1000;
         // The manager's own log tells it too; this is for where nobody keeps one.
-        starts::add(self.runs, start).ok();
+        starts::add(self.runs, time_us, scope, units).ok();
+    }
+
+    fn may_restart(&mut self, service: &str) -> Result<(), String> {
+        let said = services::may_restart(Path::new(ROOT), service);
+        said.map_err(|refusal| refusal.to_string())
     }
 
     fn now(&mut self) -> Timestamp {
