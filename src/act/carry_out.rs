@@ -14,7 +14,7 @@ use super::services::ServiceManager;
 use crate::model::{Deed, Failure, Record, Scope, Step, StepResult, Timestamp, UnitState};
 use failed::{Failed, scope_of};
 use patience::Patience;
-use settle::Settling;
+use settle::{Ending, Settling};
 
 /// How often a unit is looked at until it is up.
 const POLL: Duration = Duration::from_millis(250);
@@ -62,6 +62,65 @@ pub trait Outside {
 /// How the steps ended, by their numbers.
 pub type Results = Vec<(u32, StepResult)>;
 
+/// What was done.
+#[derive(Debug, Default)]
+pub struct Carried {
+    /// How the steps ended.
+    pub results: Results,
+    /// What was up after them, to be looked at once more.
+    up: Vec<StillUp>,
+}
+
+/// A unit that was up when its step ended.
+#[derive(Debug)]
+struct StillUp {
+    step: u32,
+    scope: Scope,
+    unit: String,
+    restarts: u64,
+}
+
+/// Looks once more at all that was up: what ends later than others settle has failed too.
+///
+/// # Errors
+/// What could not be written down.
+pub fn look_back(
+    carried: &mut Carried,
+    manager: &mut dyn ServiceManager,
+    outside: &mut dyn Outside,
+) -> Result<(), String> {
+    for one in &carried.up {
+        let Ok(state) = manager.unit(one.scope, &one.unit) else {
+            continue;
+        };
+        let Some(why) = gone_since(one, &state) else {
+            continue;
+        };
+        let why = format!("{}: it was up after its restart, and then {why}", one.unit);
+        outside.record(Record::Note(why.clone()))?;
+        let failure = failure(manager, one.scope, &one.unit, why);
+        let mut results = carried.results.iter_mut();
+        if let Some((_, result)) = results.find(|(number, _)| *number == one.step)
+            && !matches!(result, StepResult::Failed(_))
+        {
+            *result = failure;
+        }
+    }
+    Ok(())
+}
+
+fn gone_since(one: &StillUp, state: &UnitState) -> Option<String> {
+    if state.has_job {
+        return None;
+    }
+    match state.active.as_str() {
+        "failed" => Some(format!("failed ({})", state.result)),
+        _ if state.restarts > one.restarts => Some("ended, and was started again".to_owned()),
+        // Who ends well may be stopped by somebody, or idle.
+        _ => None,
+    }
+}
+
 /// Does all steps: those of the system, and then those of users, whose managers take what time they like.
 ///
 /// # Errors
@@ -70,14 +129,17 @@ pub fn carry_out(
     steps: &[Step],
     manager: &mut dyn ServiceManager,
     outside: &mut dyn Outside,
-) -> Result<Results, String> {
+) -> Result<Carried, String> {
+    let began = outside.clock();
     let mut carrier = Carrier {
         manager,
         outside,
+        began,
         failed: Failed::default(),
         patience: Patience::default(),
         open: Vec::new(),
-        results: Vec::new(),
+        ending: Vec::new(),
+        carried: Carried::default(),
         unwritten: None,
     };
     let is_users = |step: &&Step| matches!(scope_of(&step.deed), Some(Scope::User(_)));
@@ -88,25 +150,29 @@ pub fn carry_out(
             carrier.settle_all();
         }
     }
-    carrier.results()
+    carrier.carried()
 }
 
 struct Carrier<'a> {
     manager: &'a mut dyn ServiceManager,
     outside: &'a mut dyn Outside,
+    /// By the clock that nobody sets.
+    began: Duration,
     failed: Failed,
     patience: Patience,
     /// What was restarted, and has not settled.
     open: Vec<Settling<'a>>,
-    results: Results,
+    /// Steps of which not all units have settled, and how they end as far as that is known.
+    ending: Vec<Ending<'a>>,
+    carried: Carried,
     /// Why a record could not be written.
     unwritten: Option<String>,
 }
 
 impl<'a> Carrier<'a> {
-    fn results(mut self) -> Result<Results, String> {
-        self.results.sort_by_key(|(number, _)| *number);
-        self.unwritten.map_or(Ok(self.results), Err)
+    fn carried(mut self) -> Result<Carried, String> {
+        self.carried.results.sort_by_key(|(number, _)| *number);
+        self.unwritten.map_or(Ok(self.carried), Err)
     }
 
     /// Begins a step. Its end may come later.
@@ -141,7 +207,7 @@ impl<'a> Carrier<'a> {
             time,
             result: result.clone(),
         });
-        self.results.push((step.number, result));
+        self.carried.results.push((step.number, result));
     }
 
     /// Whether that worked. Whatever has begun goes on without it: services are not left down for a full disk.
@@ -192,9 +258,9 @@ impl<'a> Carrier<'a> {
         result
     }
 
-    /// Whether nobody told the run to end meanwhile.
+    /// Waits until so long after the beginning, by which time it was planned. Whether nobody told the run to end meanwhile.
     fn wait(&mut self, time: Duration) -> bool {
-        let end = self.outside.clock() + time;
+        let end = self.began + time;
         while !self.outside.is_to_end() {
             let now = self.outside.clock();
             if now >= end {
@@ -254,6 +320,7 @@ impl<'a> Carrier<'a> {
         if let Some(why) = too_late(&before, step) {
             return Some(StepResult::Skipped(why));
         }
+        let pulled = self.pulled(step, scope);
         let said = match step.deed {
             Deed::Override { .. } => self.outside.run_override(unit, limit),
             _ => self.manager.try_restart(scope, unit, limit),
@@ -261,22 +328,39 @@ impl<'a> Carrier<'a> {
         let mut started = vec![unit];
         started.extend(step.pulled.iter().map(String::as_str));
         self.outside.started(scope, &started);
-        let now = self.outside.clock();
-        let settling = Settling::new(step, scope, unit, before, said, now);
-        self.look(settling);
+        self.settle(step, scope, (unit, before, said), pulled);
         None
     }
 
-    fn failure(&mut self, scope: Scope, unit: &str, why: String) -> StepResult {
-        let state = self.manager.unit(scope, unit).ok();
-        let invocation = state.map(|state| state.invocation);
-        let invocation = invocation.filter(|invocation| !invocation.is_empty());
-        StepResult::Failed(Failure {
-            why,
-            log: self.manager.log(scope, unit, invocation.as_deref()),
-            look: self.manager.look_command(scope, unit),
-        })
+    /// What is up now, and goes down with a step's own unit.
+    fn pulled(&mut self, step: &'a Step, scope: Scope) -> Vec<(&'a str, UnitState)> {
+        let mut up = Vec::new();
+        for unit in &step.pulled {
+            match self.manager.unit(scope, unit) {
+                Ok(state) if state.is_up() => up.push((unit.as_str(), state)),
+                Ok(_) => {}
+                // The first question was answered; one that is not is as good as a manager that does not answer.
+                Err(_) if self.failed.silent(scope) => return up,
+                Err(_) => {}
+            }
+        }
+        up
     }
+
+    fn failure(&mut self, scope: Scope, unit: &str, why: String) -> StepResult {
+        failure(self.manager, scope, unit, why)
+    }
+}
+
+fn failure(manager: &mut dyn ServiceManager, scope: Scope, unit: &str, why: String) -> StepResult {
+    let state = manager.unit(scope, unit).ok();
+    let invocation = state.map(|state| state.invocation);
+    let invocation = invocation.filter(|invocation| !invocation.is_empty());
+    StepResult::Failed(Failure {
+        why,
+        log: manager.log(scope, unit, invocation.as_deref()),
+        look: manager.look_command(scope, unit),
+    })
 }
 
 const NOT_RUNNING: &str = "it does not run any more";

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Carrier, POLL, micros};
+use super::{Carrier, POLL, StillUp, micros};
 use crate::model::{Deed, Record, Scope, Step, StepResult, UnitState};
 
 /// A unit that its manager starts again and again is not waited for longer than this.
 const RESTART_LIMIT: Duration = Duration::from_secs(30);
+
+pub(super) const NOT_STARTED: &str = "it was not started again: a condition of its unit file does not hold any more, or somebody stopped it";
+const ENDED: &str = "it was up, and then it ended well, or somebody stopped it";
 
 /// A unit that was restarted.
 #[derive(Debug)]
@@ -14,6 +17,8 @@ pub(super) struct Settling<'a> {
     step: &'a Step,
     scope: Scope,
     unit: &'a str,
+    /// Whether it only went down with the step's own unit.
+    is_pulled: bool,
     before: UnitState,
     /// What its restart said.
     said: Result<(), String>,
@@ -26,28 +31,13 @@ pub(super) struct Settling<'a> {
     end: Duration,
 }
 
-impl<'a> Settling<'a> {
-    pub(super) fn new(
-        step: &'a Step,
-        scope: Scope,
-        unit: &'a str,
-        before: UnitState,
-        said: Result<(), String>,
-        now: Duration,
-    ) -> Self {
-        let end = now + longest(step, &before);
-        Self {
-            step,
-            scope,
-            unit,
-            before,
-            said,
-            failed: None,
-            up_since: None,
-            next: now,
-            end,
-        }
-    }
+/// A step whose own unit was restarted, until that and all that it pulled along have settled.
+#[derive(Debug)]
+pub(super) struct Ending<'a> {
+    step: &'a Step,
+    left: usize,
+    /// The worst so far.
+    result: StepResult,
 }
 
 fn longest(step: &Step, before: &UnitState) -> Duration {
@@ -64,11 +54,74 @@ enum After {
     Same,
     /// It went down, and nobody is about to start it.
     Down(String),
+    /// It went down, and is not to be started: somebody may have stopped it.
+    Stopped(&'static str),
     /// It is neither, or nobody can tell.
     Unsettled(String),
 }
 
 impl<'a> Carrier<'a> {
+    /// Begins to look at a step's own unit, and at what it pulled along.
+    pub(super) fn settle(
+        &mut self,
+        step: &'a Step,
+        scope: Scope,
+        own: (&'a str, UnitState, Result<(), String>),
+        pulled: Vec<(&'a str, UnitState)>,
+    ) {
+        let (unit, before, said) = own;
+        self.ending.push(Ending {
+            step,
+            left: 1 + pulled.len(),
+            result: StepResult::Done,
+        });
+        let now = self.outside.clock();
+        let open = |unit, is_pulled, before: UnitState, said| Settling {
+            step,
+            scope,
+            unit,
+            is_pulled,
+            end: now + longest(step, &before),
+            before,
+            said,
+            failed: None,
+            up_since: None,
+            next: now,
+        };
+        self.look(open(unit, false, before, said));
+        for (unit, before) in pulled {
+            self.look(open(unit, true, before, Ok(())));
+        }
+    }
+
+    /// One of a step's units has settled.
+    fn settled_as(&mut self, one: &Settling<'a>, result: StepResult) {
+        if result == StepResult::Done {
+            let up = one.up_since.as_ref();
+            self.carried.up.push(StillUp {
+                step: one.step.number,
+                scope: one.scope,
+                unit: one.unit.to_owned(),
+                restarts: up.map_or(one.before.restarts, |(state, _)| state.restarts),
+            });
+        }
+        let number = one.step.number;
+        let mut all = self.ending.iter();
+        let Some(at) = all.position(|ending| ending.step.number == number) else {
+            return;
+        };
+        let ending = &mut self.ending[at];
+        ending.left -= 1;
+        // What fails first is told of: the step's own, as a rule.
+        if !matches!(ending.result, StepResult::Failed(_)) && result != StepResult::Done {
+            ending.result = result;
+        }
+        if ending.left == 0 {
+            let ending = self.ending.swap_remove(at);
+            self.end(ending.step, ending.result);
+        }
+    }
+
     /// Until nothing is open any more.
     pub(super) fn settle_all(&mut self) {
         loop {
@@ -109,7 +162,8 @@ impl<'a> Carrier<'a> {
             }
             Ok(state) => {
                 let settle = micros(one.step.settle_us);
-                look_after(&one.before, &state, &mut one.up_since, now, settle)
+                let said = one.said.is_ok();
+                look_after(&one.before, said, &state, &mut one.up_since, now, settle)
             }
         };
         match after {
@@ -122,44 +176,49 @@ impl<'a> Carrier<'a> {
     }
 
     fn settled(&mut self, mut one: Settling<'a>, after: After) {
-        if let Some(failed) = one.failed.take() {
-            let result = match after {
+        let result = match one.failed.take() {
+            None => self.first_start(&mut one, after),
+            Some(failed) => Some(match after {
                 After::Up => StepResult::Done,
-                After::Down(_) | After::Unsettled(_) | After::Same => failed,
-            };
-            return self.end(one.step, result);
-        }
-        let own_way = matches!(one.step.deed, Deed::Override { .. });
-        let is_done = match (&after, &one.said) {
-            (After::Up, Ok(())) => true,
-            // Whatever was said on the way: it was restarted, and is up. An administrator's own way is to say so.
-            (After::Up, Err(_)) => !own_way,
-            // It may do it without a new start; the look at the machine will tell.
-            (After::Same, Ok(())) => own_way,
-            (After::Same | After::Down(_) | After::Unsettled(_), _) => false,
+                After::Down(_) | After::Stopped(_) | After::Unsettled(_) | After::Same => failed,
+            }),
         };
-        if is_done {
-            return self.end(one.step, StepResult::Done);
+        match result {
+            Some(result) => self.settled_as(&one, result),
+            None => self.look(one),
         }
+    }
+
+    /// `None` if it is tried once more.
+    fn first_start(&mut self, one: &mut Settling<'a>, after: After) -> Option<StepResult> {
+        let own_way = matches!(one.step.deed, Deed::Override { .. });
         let why = match (after, &mut one.said) {
-            (After::Down(why), _) => return self.bring_back(one, &why),
+            (After::Up, Ok(())) => return Some(StepResult::Done),
+            // Whatever was said on the way: it was restarted, and is up. An administrator's own way is to say so.
+            (After::Up, Err(_)) if !own_way => return Some(StepResult::Done),
+            // It may do it without a new start; the look at the machine will tell.
+            (After::Same, Ok(())) if own_way || one.is_pulled => return Some(StepResult::Done),
+            (After::Down(why), _) => {
+                self.bring_back(one, &why);
+                return None;
+            }
+            (After::Stopped(why), _) => why.to_owned(),
             (_, Err(why)) => std::mem::take(why),
             (After::Unsettled(why), Ok(())) => why,
-            (After::Same | After::Up, Ok(())) => {
+            (After::Same, Ok(())) => {
                 "its manager says that it was restarted, and it was not".to_owned()
             }
         };
-        let failure = self.failure(one.scope, one.unit, why);
-        self.end(one.step, failure);
+        Some(self.failure(one.scope, one.unit, one.named(why)))
     }
 
     /// It was up before we came: one more try, and then a person has to look.
-    fn bring_back(&mut self, mut one: Settling<'a>, why: &str) {
+    fn bring_back(&mut self, one: &mut Settling<'a>, why: &str) {
         let (scope, unit) = (one.scope, one.unit);
         let what = "its failure is cleared, and it is started once more";
         self.write(Record::Note(format!("{unit}: {why}; {what}")));
         // The log of the start that failed: the next one has its own.
-        one.failed = Some(self.failure(scope, unit, why.to_owned()));
+        one.failed = Some(self.failure(scope, unit, one.named(why.to_owned())));
         let limit = micros(one.step.limit_us);
         let limit = self.patience.limit(Some(scope), limit);
         let begun = self.outside.clock();
@@ -170,13 +229,23 @@ impl<'a> Carrier<'a> {
         one.up_since = None;
         one.end = now + longest(one.step, &one.before);
         one.next = now;
-        self.look(one);
+    }
+}
+
+impl Settling<'_> {
+    /// A reason, with the name of a unit that is not the step's own.
+    fn named(&self, why: String) -> String {
+        match self.is_pulled {
+            true => format!("{}, which went down with it: {why}", self.unit),
+            false => why,
+        }
     }
 }
 
 /// What one look at a restarted unit tells, after the looks before it.
 fn look_after(
     before: &UnitState,
+    said: bool,
     state: &UnitState,
     up_since: &mut Option<(UnitState, Duration)>,
     now: Duration,
@@ -191,6 +260,9 @@ fn look_after(
         "failed" => After::Down(format!("it failed ({})", state.result)),
         // Started by its socket when somebody comes, it may end when nobody does.
         "inactive" if !state.triggered_by.is_empty() && state.result == "success" => After::Up,
+        // What fails for a dependency is not started, and said to be.
+        "inactive" if said && is_same_start(before, state) => After::Stopped(NOT_STARTED),
+        "inactive" if state.result == "success" && up_since.is_some() => After::Stopped(ENDED),
         "inactive" => After::Down("it ended right after its start".to_owned()),
         "active" | "reloading" | "refreshing" => {
             if is_same_start(before, state) {

@@ -23,6 +23,10 @@ enum Way {
     Refused,
     /// The manager says that it took too long, and it is up all the same.
     Late,
+    /// The manager does it, and a condition does not hold: it is not started.
+    Unmet,
+    /// It is up for one look, and then somebody stops it.
+    Stopped,
 }
 
 #[derive(Debug)]
@@ -48,6 +52,8 @@ struct Fake {
     starts: u32,
     /// What a unit is for one look, once it was restarted.
     glimpse: Option<UnitState>,
+    /// What goes down and comes back with what.
+    pulls: &'static [(&'static str, &'static str)],
 }
 
 impl Fake {
@@ -125,7 +131,11 @@ impl ServiceManager for Fake {
         {
             return Ok(glimpse);
         }
-        Ok(unit.state.clone())
+        let seen = unit.state.clone();
+        if unit.way == Way::Stopped && unit.state.invocation != "old" {
+            unit.state.active = "inactive".to_owned();
+        }
+        Ok(seen)
     }
 
     fn reload(&mut self, scope: Scope) -> Result<(), String> {
@@ -153,8 +163,18 @@ impl ServiceManager for Fake {
         match unit.ok_or("not found")?.way {
             Way::Liar => Ok(()),
             Way::Refused => Err("operation refused".to_owned()),
+            Way::Unmet => {
+                let unit = self.units.iter_mut().find(|unit| unit.name == name);
+                unit.unwrap().state.active = "inactive".to_owned();
+                Ok(())
+            }
             way => {
                 self.start(name);
+                for (with, pulled) in self.pulls {
+                    if *with == name {
+                        self.start(pulled);
+                    }
+                }
                 match way {
                     Way::Late => Err("it did not end in time".to_owned()),
                     _ => Ok(()),
@@ -275,7 +295,7 @@ fn word(result: &StepResult) -> String {
     }
 }
 
-fn words(results: &Results) -> Vec<String> {
+fn words(results: &[(u32, StepResult)]) -> Vec<String> {
     results.iter().map(|(_, result)| word(result)).collect()
 }
 
@@ -285,7 +305,7 @@ fn check(mut fake: Fake, expected: &str, asked: &[&str]) -> World {
     let mut world = World::default();
     let name = fake.units[0].name;
     let steps = [restart(1, Stage::Services, name)];
-    let results = carry_out(&steps, &mut fake, &mut world).unwrap();
+    let results = carry_out(&steps, &mut fake, &mut world).unwrap().results;
     assert_eq!(words(&results), [expected]);
     assert_eq!(fake.asked, asked);
     assert!(matches!(world.records[0], Record::Begin { step: 1, .. }));
@@ -352,6 +372,70 @@ fn t10_10_what_was_up_is_started_once_more() {
 }
 
 #[test]
+fn t10_19_what_somebody_stopped_is_not_started() {
+    check(
+        Fake::with(&[("a", Way::Stopped)]),
+        "failed: it was up, and then it ended well, or somebody stopped it",
+        &["restart a"],
+    );
+    check(
+        Fake::with(&[("a", Way::Unmet)]),
+        &format!("failed: {}", settle::NOT_STARTED),
+        &["restart a"],
+    );
+}
+
+#[test]
+fn t10_09_what_is_pulled_along_has_to_come_back() {
+    #[track_caller]
+    fn check_pulled(way: Way, change: impl FnOnce(&mut UnitState), expected: &str, asked: &[&str]) {
+        let mut fake = Fake {
+            pulls: &[("a", "b")],
+            ..Fake::with(&[("a", Way::Good), ("b", way)])
+        };
+        change(&mut fake.units[1].state);
+        let mut steps = [restart(1, Stage::Services, "a")];
+        steps[0].pulled = vec!["b".to_owned(), "unknown".to_owned()];
+        let world = check_all(&mut fake, &steps, &[expected]);
+        assert_eq!(fake.asked, asked);
+        let ends = world.records.iter();
+        let ends = ends.filter(|record| matches!(record, Record::End { .. }));
+        assert_eq!(ends.count(), 1);
+    }
+    check_pulled(Way::Good, |_| {}, "done", &["restart a"]);
+    let twice = ["restart a", "start b"];
+    check_pulled(Way::FailsOnce, |_| {}, "done", &twice);
+    let why = "failed: b, which went down with it: it failed (exit-code)";
+    check_pulled(Way::FailsForEver, |_| {}, why, &twice);
+    // It was down before, and may stay so.
+    let down = |state: &mut UnitState| state.active = "inactive".to_owned();
+    check_pulled(Way::FailsForEver, down, "done", &["restart a"]);
+}
+
+#[test]
+fn t10_13_what_ends_while_others_settle_has_failed() {
+    let steps = [
+        restart(1, Stage::Services, "a"),
+        restart(2, Stage::Services, "b"),
+    ];
+    let mut fake = Fake::with(&[("a", Way::Good), ("b", Way::Good)]);
+    let mut world = World::default();
+    let mut carried = carry_out(&steps, &mut fake, &mut world).unwrap();
+    look_back(&mut carried, &mut fake, &mut world).unwrap();
+    assert_eq!(words(&carried.results), ["done", "done"]);
+    fake.units[0].state.active = "failed".to_owned();
+    fake.units[0].state.result = "exit-code".to_owned();
+    fake.units[1].state.restarts += 1;
+    look_back(&mut carried, &mut fake, &mut world).unwrap();
+    let since = |name: &str| format!("failed: {name}: it was up after its restart, and then");
+    let expected = [
+        format!("{} failed (exit-code)", since("a")),
+        format!("{} ended, and was started again", since("b")),
+    ];
+    assert_eq!(words(&carried.results), expected);
+}
+
+#[test]
 fn t10_19_what_changed_since_the_plan_is_let_be() {
     type Change = fn(&mut UnitState);
     let rows: [(Change, &str); 6] = [
@@ -385,7 +469,7 @@ fn check_all(fake: &mut Fake, steps: &[Step], expected: &[&str]) -> World {
 #[track_caller]
 fn check_in(mut world: World, fake: &mut Fake, steps: &[Step], expected: &[&str]) -> World {
     world.time = Rc::clone(&fake.time);
-    let results = carry_out(steps, fake, &mut world).unwrap();
+    let results = carry_out(steps, fake, &mut world).unwrap().results;
     assert_eq!(words(&results), expected);
     let numbers: Vec<u32> = results.iter().map(|(number, _)| *number).collect();
     let planned: Vec<u32> = steps.iter().map(|step| step.number).collect();
@@ -560,7 +644,7 @@ fn t11_06_users_are_not_waited_for_without_end() {
         time: Rc::clone(&fake.time),
         ..World::default()
     };
-    let results = carry_out(&steps, &mut fake, &mut world).unwrap();
+    let results = carry_out(&steps, &mut fake, &mut world).unwrap().results;
     let done = |uid: u32| {
         let of_uid = results.iter().filter(|(number, _)| number / 6 == uid);
         of_uid
@@ -665,7 +749,7 @@ fn own_ways() {
         ..World::default()
     };
     let mut fake = Fake::with(&[("a", Way::Good)]);
-    let results = carry_out(&own(), &mut fake, &mut world).unwrap();
+    let results = carry_out(&own(), &mut fake, &mut world).unwrap().results;
     assert_eq!(words(&results), ["failed: status 1"]);
     assert_eq!(fake.asked, [""; 0]);
 }
@@ -711,7 +795,7 @@ fn t12_22_told_to_end_it_ends_its_step() {
         restart(1, Stage::Services, "a"),
         restart(2, Stage::Services, "b"),
     ];
-    let results = carry_out(&steps, &mut fake, &mut world).unwrap();
+    let results = carry_out(&steps, &mut fake, &mut world).unwrap().results;
     let ended = "skipped: the run was told to end before it";
     assert_eq!(words(&results), ["done", ended]);
     assert_eq!(fake.asked, ["restart a", "start a"]);
@@ -724,7 +808,7 @@ fn t12_22_told_to_end_it_ends_its_step() {
     };
     let mut steps = [restart(1, Stage::Services, "a")];
     steps[0].wait_us = 60_000_000;
-    let results = carry_out(&steps, &mut fake, &mut world).unwrap();
+    let results = carry_out(&steps, &mut fake, &mut world).unwrap().results;
     assert_eq!(words(&results), [ended]);
     assert_eq!(fake.asked, [""; 0]);
 }

@@ -11,7 +11,7 @@ use super::prove::{self, Proof};
 use super::show::Show;
 use super::survey::{Survey, overrides};
 use super::{BUSY_LIMIT, ROOT, broken, follow, of_runs};
-use crate::act::carry_out::{Outside, Results, carry_out};
+use crate::act::carry_out::{Outside, Results, carry_out, look_back};
 use crate::act::journal::{Journal, Lock, Runs, RunsError};
 use crate::act::overrides::{Overrides, run_command};
 use crate::act::{at_work, hand_over, services, starts};
@@ -155,11 +155,13 @@ impl<'a> Worker<'a> {
         let mut manager = manager.ok_or("no service manager runs here")?;
         let run = self.run;
         let began: Timestamp = self.now();
-        let results = carry_out(&run.transaction.steps, manager.as_mut(), self)?;
-        drop(manager);
+        let mut carried = carry_out(&run.transaction.steps, manager.as_mut(), self)?;
         let time = self.now();
         self.record(Record::Rescan { time })?;
-        let proven = self.prove(began, &results, plugin_dir)?;
+        let survey = Survey::take(plugin_dir);
+        look_back(&mut carried, manager.as_mut(), self)?;
+        drop(manager);
+        let proven = self.prove(began, &carried.results, survey)?;
         Ok(match proven {
             Exit::Complete if self.is_to_end() => Exit::Incomplete,
             exit => exit,
@@ -181,9 +183,9 @@ impl<'a> Worker<'a> {
         &mut self,
         began: Timestamp,
         results: &Results,
-        plugin_dir: &[PathBuf],
+        survey: Result<Survey, Error>,
     ) -> Result<Exit, String> {
-        let survey = match Survey::take(plugin_dir) {
+        let survey = match survey {
             Ok(survey) => survey,
             Err(error) => {
                 let proof = prove::without_look(self.run, results, &error.to_string());
