@@ -59,9 +59,9 @@ fn page() -> String {
         .manual("User Commands");
     let command = |name: &str| root.find_subcommand(name).unwrap().clone();
     let plain = |name: &str| command(name).disable_help_flag(true);
-    let of_plugins = |name: &str| {
-        let plugins = command("plugins");
-        let command = plugins.find_subcommand(name).unwrap().clone();
+    let below = |above: &str, name: &str| {
+        let above = command(above);
+        let command = above.find_subcommand(name).unwrap().clone();
         command.disable_help_flag(true)
     };
     [
@@ -86,10 +86,16 @@ fn page() -> String {
         options(plain("status"), "STATUS"),
         STATUS.to_owned(),
         PLUGINS.to_owned(),
-        options(of_plugins("list"), "PLUGINS LIST"),
+        options(below("plugins", "list"), "PLUGINS LIST"),
         PLUGINS_LIST.to_owned(),
-        options(of_plugins("check"), "PLUGINS CHECK"),
+        options(below("plugins", "check"), "PLUGINS CHECK"),
         PLUGINS_CHECK.to_owned(),
+        options(below("config", "show"), "CONFIG SHOW"),
+        options(below("config", "check"), "CONFIG CHECK"),
+        CONFIG_CHECK.to_owned(),
+        options(below("config", "import"), "CONFIG IMPORT"),
+        CONFIG_IMPORT.to_owned(),
+        HOOK.to_owned(),
         CONFIGURATION.to_owned(),
         REST.to_owned(),
     ]
@@ -125,6 +131,10 @@ const SYNOPSIS: &str = r".SH SYNOPSIS
 \fBunstale status\fR [\fIOPTIONS\fR]
 \fBunstale plugins list\fR [\fIOPTIONS\fR]
 \fBunstale plugins check\fR [\fIOPTIONS\fR] \fIFILE\fR
+\fBunstale config show\fR [\fB\-\-origin\fR]
+\fBunstale config check\fR [\fIFILE\fR]...
+\fBunstale config import\fR [\fB\-\-lenient\fR] \fIPROGRAM\fR [\fIPATH\fR]
+\fBunstale hook\fR \fIWHO\fR
 .fi
 ";
 
@@ -141,7 +151,8 @@ A new file with the same code (a package installed again, a rebuild) is not stal
 .PP
 It tells too whether the machine has to be rebooted, for its kernel, its microcode or what no restart renews, and since when.
 .PP
-It reads, and changes nothing, but for \fBrestart\fR, and hooks if the configuration says so.
+It reads, and changes nothing, but for \fBrestart\fR, hooks if the configuration says so, and files in \fI/run\fR (see \fBFILES\fR).
+Service managers are asked about the units that run old code.
 Scripts and modules that interpreters have loaded, and the names of containers and virtual machines, are told by detector
 plugins (see \fBPLUGINS\fR).
 ";
@@ -197,6 +208,7 @@ In a container, and below a \fB\-\-root\fR that is not the root of PID 1, kernel
 Run by root on its own machine, without \fB\-\-root\fR, \fB\-\-proc\fR and \fB\-\-bundle\fR, it also writes or takes back the
 files by which others are told, if the configuration says so (see \fBCONFIGURATION\fR).
 If that fails, it ends with 1 (in other styles: as if it had not been tried).
+A \fBrestart\fR by root writes them as well.
 ";
 
 const EXPLAIN: &str = r".PP
@@ -214,28 +226,40 @@ at it before you give it away.
 
 const RESTART: &str = r".PP
 It looks as \fBcheck\fR does, asks the service managers for the state of all units, and plans: unit files are read again first
-where they changed, then service managers start themselves anew, then services are restarted, those first on which others do
-not depend, and last those through which the machine is reached.
-Nothing is restarted that is not active, is masked, is a job that ends by itself, refuses it, would not come back, has reached
-its start limit, or runs this command; what would go down with a unit is shown, and if policy holds any of that back, the unit
-is held back too.
+where they changed, then service managers start themselves anew, then services are restarted, those first on which others
+depend, and last those through which the machine is reached; containers and virtual machines only if the policy says so.
+Nothing is restarted that is not active, is masked, is a job that ends by itself, refuses it, would not come back, would meet
+its start limit for more than a minute, or runs this command; what would go down with a unit is shown, and if any of that is not to be
+restarted, the unit is held back too.
+What outlived the service that it belonged to is told, and never a reason for a restart.
 .PP
 \fB\-\-mode list\fR and \fB\-\-dry\-run\fR show the exact actions in their order, and do nothing.
 With \fB\-\-mode ask\fR a check list is shown on a terminal: what policy defers is in it, not marked, and may be chosen.
 With NO_COLOR, \fB\-\-color never\fR or TERM=dumb there are numbers instead of a list.
-Nobody is asked where standard input or standard output is no terminal, or the program runs in the background.
+Nobody is asked with \fB\-\-json\fR, where standard input or standard output is no terminal, or the program runs in the background.
 .PP
 A \fINAME\fR that is given lifts what a rule of the policy defers, and nothing else: what a rule leaves alone, what refuses to be
 restarted and what runs this command stay as they are.
 .PP
-Where systemd runs, the work is handed over to a transient unit: it goes on if the terminal, the connection or whoever asked
-goes away.
+Nothing is done while a package manager is at work or the system shuts down, below another root directory than that of the first
+process, or where \fIpolicy\-rc.d\fR forbids it.
+.PP
+As root, the work is handed over to a transient unit, or where systemd does not run, to a session of its own: it goes on if the
+terminal, the connection or whoever asked goes away.
+Told to end (SIGTERM), it ends the step under way, leaves the others, and looks at the machine.
 A run that was broken off is told of by the next one, which plans anew.
+An ordinary user can restart the own units alone, in place.
 .PP
 After acting the machine is looked at again.
 Each owner ends \fIclean\fR, \fIstill stale\fR, \fIfailed\fR (with the last lines of its log, and the command to look
 further), \fIdeferred\fR, or \fIunproven\fR if the look could not tell.
-Users of sessions that run old code are told to log in again; nothing of theirs is ended.
+Users of sessions that run old code are told to log in again, once about the same processes; nothing of theirs is ended.
+.PP
+An executable file \fI/etc/unstale/restart.d/UNIT\fR restarts that unit of the system in place of the service manager.
+It runs as root without arguments, with UNSTALE_UNIT in its environment, and ends with 0 if that went well.
+Executable files in \fI/etc/unstale/notify.d\fR, with names as for \fBrun\-parts\fR(8), tell users in other ways: with UNSTALE_UID,
+UNSTALE_USER and UNSTALE_SESSION in their environment, and the text on standard input; each has 5 seconds.
+Both have to be as trusted as the configuration.
 .PP
 \fB\-\-json\fR prints records, one a line, as the run goes on (see \fBFILES\fR).
 ";
@@ -243,6 +267,7 @@ Users of sessions that run old code are told to log in again; nothing of theirs 
 const STATUS: &str = r".PP
 It reads what a hook or a restart kept of its last look, and looks at nothing itself: it answers at once, and everybody.
 What it says holds for this boot, and until packages change; otherwise it says that it is not known.
+Names, packages and reasons of what users run for themselves are left out.
 ";
 
 const PLUGINS: &str = r".SH PLUGINS
@@ -284,14 +309,79 @@ With \fB\-\-bundle\fR nothing is run: a bundle holds no files to look at.
 It ends with 3 if the plugin cannot be used, fails, or could not look at something.
 ";
 
+const CONFIG_CHECK: &str = r".PP
+Mistakes are told with file, line and a mark below the place; it ends with 1 then.
+Each file that is given is looked at as the last of this machine's, whoever wrote it; that it would not be trusted is told.
+What does nothing (a rule whose time is over, a name that is taken away and not there) is told, and no mistake.
+";
+
+const CONFIG_IMPORT: &str = r".PP
+It prints TOML on standard output, to be read before it is put into \fI/etc/unstale/conf.d\fR.
+Nothing in the files is run.
+If something cannot be translated, it is named with its file and line, nothing is printed, and it ends with 1, unless
+\fB\-\-lenient\fR is given.
+What is left out because it is covered otherwise is noted on standard error.
+";
+
+const HOOK: &str = r".SH HOOK
+What package managers call, by files that are installed with the program.
+All of it ends with 0, whatever happens.
+.TP
+\fBhook dpkg\fR
+Reads from standard input what \fBdpkg\fR(1) says of its steps, and notes that files changed, or that a step failed.
+.TP
+\fBhook kernel\fR
+Notes that a kernel was installed or removed.
+.TP
+\fBhook apt\fR, \fBhook transaction\fR
+After a run of \fBdpkg\fR(1), after a transaction of another package manager: starts \fIunstale\-after.service\fR.
+.TP
+\fBhook after\fR
+Waits until no package manager is at work and nothing changed for a while; then it looks once, and keeps what it found for
+\fBstatus\fR.
+With \fBmode = \(dqauto\(dq\fR in \fB[hook]\fR of the configuration it restarts what policy lets it, unless a package manager has failed.
+.PP
+Hooks ask nothing, and but for \fBhook dpkg\fR and \fBhook after\fR end within 15 seconds.
+They do nothing while the system shuts down, and nothing below another root directory than that of the first process.
+They are held back by UNSTALE_SUSPEND or NEEDRESTART_SUSPEND in the environment of the package manager, or by a file
+\fI/etc/unstale/suspend\fR or \fI/run/unstale/suspend\fR.
+";
+
 const CONFIGURATION: &str = r#".SH CONFIGURATION
-\fI/etc/unstale/unstale.toml\fR, then \fI/etc/unstale/conf.d/*.toml\fR in the order of their names; later ones win.
+\fI/usr/lib/unstale/conf.d/*.toml\fR, then \fI/etc/unstale/unstale.toml\fR, then \fI/etc/unstale/conf.d/*.toml\fR in the order of
+their names, then UNSTALE_MODE; later ones win.
+A file in \fI/etc/unstale/conf.d\fR masks the one of that name in \fI/usr/lib\fR, also if it is empty or a link to \fI/dev/null\fR.
 They are in TOML, and have to be as trusted as plugins are.
 A key that is not known, or a file that others could have written, ends every command that looks at this machine, or judges a
-bundle, with 1.
+bundle, with 1, before anything is done.
 With \fB\-\-proc\fR it is not read.
 .PP
 .nf
+[restart]
+mode = "ask"                 # "list", "ask" or "auto"; if not given: ask on a terminal, else list
+only_listed = false          # true: only what a rule wants to be restarted is
+
+[restart.modes]              # the most that is done for a class of things, with the defaults:
+service = "auto"             # also user\-service, service\-manager, user\-manager
+container = "list"           # also virtual\-machine
+
+[[rule]]
+name = "billing"
+units = ["billing@*.service"]  # and users, cgroups, packages, paths, containers, older_than, younger_than
+action = "defer"             # or "restart", "leave", "hide"
+reason = "a run takes two hours"
+until = 2027\-01\-31           # the last day on which it holds
+
+[notify]                     # how users are told to log in again
+terminal = true
+desktop = true
+mail = false
+
+[hook]                       # what hook after does
+mode = "list"                # or "ask" (list, and a hint), "auto"
+quiet_secs = 5
+limit_secs = 7200
+
 [plugins]
 disable = ["java", "x\-*"]     # names; * stands for any characters
 enable = ["x\-1"]             # exceptions from that, and from earlier files
@@ -310,10 +400,17 @@ flag = "native"              # "off" (the default), "native" or "both"
 live_patches_suffice = true  # a vendor's word on live patches puts a reboot off
 .fi
 .PP
+The first rule that fits decides, and those of files that count more are asked first.
+A rule fits if, of each kind of selector that it has, one value fits; * stands for any characters, ? for one, and what follows
+\fBre:\fR is a regular expression.
+A rule with the name of one in an earlier file changes that one: values replace, lists add up, \fBremove_units\fR and the like take away,
+\fBenabled = false\fR takes it out.
+No rule makes anything restart that its service manager refuses to restart.
+.PP
 Lists add up over files; names of packages may hold * for any characters.
 A package in \fBignore_packages\fR is taken off all lists; what is known of the kernel by itself, and flags of others, remain.
 .PP
-\fBflag\fR says which files \fBreboot\-hint\fR writes: with \fBnative\fR \fI/run/reboot\-required\fR and
+\fBflag\fR says which files \fBreboot\-hint\fR and \fBrestart\fR write: with \fBnative\fR \fI/run/reboot\-required\fR and
 \fI/run/reboot\-required.pkgs\fR on systems with dpkg, \fI/run/reboot\-needed\fR on systems with rpm; with \fBboth\fR all of them.
 \fIreboot\-required\fR is written for the level \fBreboot\fR alone; \fIreboot\-needed\fR holds the word \fBsoft\-reboot\fR,
 \fBkexec\fR or \fBreboot\fR.
@@ -330,7 +427,7 @@ The check is complete (with \fB\-\-exit\-code\fR: and nothing is stale).
 .TP
 .B 1
 It failed: there is no result; of \fBreboot\-hint\fR, flags could not be written; of \fBrestart\fR, something failed, or is still
-stale after its restart.
+stale after its restart, or the run broke off; of \fBconfig\fR, a file cannot be used or not wholly be translated.
 .TP
 .B 2
 Wrong usage.
@@ -338,7 +435,9 @@ Wrong usage.
 .B 3
 The result is incomplete: something could not be judged, or the right to look is missing.
 This comes before 10, 11 and 12: what was found is printed all the same.
-Of \fBrestart\fR: it could not be proven that all is done, or nothing may be restarted here.
+Of \fBrestart\fR: it could not be proven that all is done, nothing may be restarted here now, the run was told to end, or whoever asked
+stopped following it.
+Of \fBstatus\fR: the last look is not known, or was not complete, or packages changed since.
 .TP
 .B 4
 Of \fBrestart\fR: another one goes on.
@@ -353,7 +452,8 @@ With \fB\-\-exit\-code\fR: nothing of that kind, but a session has to be renewed
 With \fB\-\-exit\-code\fR: a reboot is needed, of whatever kind.
 .PP
 A check says 10 before 12, and 12 before 11.
-\fBreboot\-hint\fR says 12, 11 (sessions) or 10 (services) by the level that is needed.
+\fBreboot\-hint\fR says 12, 11 (sessions) or 10 (services) by the level that is needed, \fBstatus\fR what the check said of which it tells.
+What is left over of a service that has ended counts for 11; what the policy hides counts for nothing.
 .PP
 With \fB\-\-exit\-style\fR, \fBreboot\-hint\fR has the numbers of other programs:
 .TP
@@ -374,8 +474,10 @@ In these but \fBkured\fR, \fBsoft\-reboot\fR and \fBkexec\fR are reboots.
 A failure counts as \(lqcould not tell\(rq; wrong usage is 2 all the same.
 .PP
 \fBrestart\fR ends with 0 if all that was to be done is done and proven: what is deferred does not count.
-With \fB\-\-mode list\fR and \fB\-\-dry\-run\fR it ends as a check without \fB\-\-exit\-code\fR.
+With \fB\-\-mode list\fR and \fB\-\-dry\-run\fR, and where there is nothing to do, it ends as a check without \fB\-\-exit\-code\fR.
 .PP
+\fBhook\fR ends with 0, but for wrong usage.
+\fBconfig\fR ends with 0, 1 or 2.
 \fBexplain\fR, \fBrecord\fR and \fBplugins\fR end with 0, 1, 2 or 3; \fBexplain\fR with 3 also if its target may be among what could not
 be looked at.
 A closed pipe does not change the status.
@@ -391,7 +493,10 @@ The same of \fBplugins list\fR.
 The same of \fBreboot\-hint\fR.
 .TP
 .I /usr/share/unstale/restart\-schema\-1.json
-The form of each line that \fBrestart \-\-json\fR prints.
+The form of each line that \fBrestart \-\-json\fR prints, and of journals.
+.TP
+.I /usr/share/unstale/status\-schema\-1.json
+The form of what \fBstatus \-\-json\fR prints, and of the last state.
 .TP
 .I /usr/share/unstale/reboot\-packages.toml
 The shipped lists of packages after whose upgrade a reboot is wanted.
@@ -404,7 +509,20 @@ More such lists, of the administrator and of packages; the last also below \fI/u
 By these, a reboot is asked for.
 .TP
 .IR /run/unstale/flags.json ", " /run/unstale/flags.lock
-What of them \fBreboot\-hint\fR wrote, and its lock.
+What of them \fBreboot\-hint\fR or \fBrestart\fR wrote, and the lock for that.
+.TP
+.I /run/unstale/state.json
+What the last restart or hook found, for \fBstatus\fR.
+.TP
+.IR /run/unstale/pending ", " /run/unstale/errored
+Packages changed since the last look; a run of \fBdpkg\fR(1) failed since.
+.TP
+.IR /run/unstale/suspend ", " /etc/unstale/suspend
+Hooks are held back while one of them is there.
+.TP
+.I /run/unstale/restart
+Journals of the last ten runs, the lock of the one that goes on, what was restarted when, who was told.
+Of an ordinary user: \fI/run/user/UID/unstale/restart\fR.
 .TP
 .IR /boot ", " /efi ", " /usr/lib/modules ", " /lib/firmware
 Kernel images, initrds, files of boot loaders, microcode.
@@ -415,9 +533,15 @@ Detector plugins.
 .IR /etc/unstale/unstale.toml ", " /etc/unstale/conf.d/*.toml
 The configuration.
 .TP
+.IR /etc/unstale/restart.d ", " /etc/unstale/notify.d
+Programs that restart units, and tell users, in the administrator's own ways.
+.TP
 .I /usr/lib/unstale/conf.d/50\-defaults.toml
 What is not to be restarted unasked, and why.
-The same text is built into the program; other policy files are not read yet.
+The same text is built into the program, for where the file is not installed.
+.TP
+.IR /etc/dpkg/dpkg.cfg.d/unstale ", " /etc/apt/apt.conf.d/90unstale ", " /etc/kernel/postinst.d/zz\-unstale ", " /etc/kernel/postrm.d/zz\-unstale ", " /usr/lib/systemd/system/unstale\-after.service
+The hooks of Debian systems, and the service that they start; for \fBdnf\fR(8) there are files in \fI/etc/dnf\fR.
 .TP
 .IR /var/lib/dpkg ", " /var/log/dpkg.log* ", " /var/log/apt/history.log*
 Owners of files and versions of packages on Debian systems.
@@ -435,7 +559,14 @@ package is not known, and the result is no less complete.
 .TP
 .B NO_COLOR
 Set and not empty: no colour, unless \fB\-\-color=always\fR.
+.TP
+.B UNSTALE_MODE
+\fBlist\fR, \fBask\fR or \fBauto\fR: what \fBrestart\fR does without \fB\-\-mode\fR, whatever files say.
+.TP
+.BR UNSTALE_SUSPEND ", " NEEDRESTART_SUSPEND
+Set and not empty: hooks that a package manager calls start nothing.
 .PP
+Programs that it starts get a small, fixed environment, and nothing of its own.
 No variable of an inspected process is used.
 .SH EXAMPLES
 .TP
@@ -464,6 +595,15 @@ The same for kured's \fB\-\-reboot\-sentinel\-command\fR.
 .B unstale explain cron
 Why \fBcron.service\fR is stale, or why not.
 .TP
+.B unstale restart \-\-dry\-run
+What would be restarted, in which order, and what not.
+.TP
+.B unstale restart \-\-mode auto nginx
+Restarts what belongs to that unit or package, if it is stale, and proves it.
+.TP
+.B unstale config import needrestart >/etc/unstale/conf.d/needrestart.toml
+Takes over the settings of another program.
+.TP
 .B unstale record bundle.json
 Everything that is needed to judge this machine elsewhere, for a bug report.
 .TP
@@ -478,6 +618,8 @@ write to nothing but the pipe of its answer and standard error.
 Without CAP_SYS_PTRACE, as in many containers, it stays root under that filter.
 .PP
 Nothing that is found in an inspected process is executed or loaded.
+Programs are started without a shell and a search path, in a fixed environment; as root, only if nobody but root could have written them.
+The service manager of a user is asked as that user.
 File systems behind which a server or a user's program answers (NFS, CIFS, FUSE and the like) are not touched: files on
 them count as not judged.
 .PP
@@ -490,6 +632,7 @@ If it fails, that is told, and nothing else is lost.
 .SH SEE ALSO
 .BR proc (5),
 .BR systemctl (1),
+.BR systemd.kill (5),
 .BR dpkg (1),
 .BR rpm (8),
 .BR needrestart (1),
