@@ -334,7 +334,7 @@ Reads from standard input what \fBdpkg\fR(1) says of its steps, and notes that f
 Notes that a kernel was installed or removed.
 .TP
 \fBhook apt\fR, \fBhook transaction\fR
-After a run of \fBdpkg\fR(1), after a transaction of another package manager: starts \fIunstale\-after.service\fR.
+After a run of \fBdpkg\fR(1) that changed files, after a transaction of another package manager: starts \fIunstale\-after.service\fR.
 .TP
 \fBhook after\fR
 Waits until no package manager is at work and nothing changed for a while; then it looks once, and keeps what it found for
@@ -342,7 +342,7 @@ Waits until no package manager is at work and nothing changed for a while; then 
 With \fBmode = \(dqauto\(dq\fR in \fB[hook]\fR of the configuration it restarts what policy lets it, unless a package manager has failed.
 .PP
 Hooks ask nothing, and but for \fBhook dpkg\fR and \fBhook after\fR end within 15 seconds.
-They do nothing while the system shuts down, and nothing below another root directory than that of the first process.
+They start nothing while the system shuts down, and do nothing below another root directory than that of the first process.
 They are held back by UNSTALE_SUSPEND or NEEDRESTART_SUSPEND in the environment of the package manager, or by a file
 \fI/etc/unstale/suspend\fR or \fI/run/unstale/suspend\fR.
 ";
