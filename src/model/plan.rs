@@ -45,7 +45,22 @@ pub struct Item {
     pub processes: Vec<StaleProcess>,
 }
 
+impl Because {
+    /// Whether it is about processes that outlived the main process of their unit: a restart of that does not renew them. The
+    /// name of a rule of the policy is no such reason, however it ends.
+    #[must_use]
+    pub fn is_leftover(&self) -> bool {
+        self.rule == "leftover"
+    }
+}
+
 impl Item {
+    /// Whether it is what an earlier run of its unit left.
+    #[must_use]
+    pub fn is_leftover(&self) -> bool {
+        self.because.first().is_some_and(Because::is_leftover)
+    }
+
     /// The words of the command that renews all that is stale here. Where detectors know none for one of the processes,
     /// or another one, there is none: what renews the payload need not renew a helper.
     #[must_use]

@@ -46,8 +46,7 @@ pub(super) const LEFTOVERS: &str =
 
 /// Whether processes are what outlived the main process of their unit: a restart of that would not renew them.
 pub(super) fn is_leftover(because: &[Because]) -> bool {
-    let of = |rule: &str| rule == "leftover" || rule.ends_with(".leftover");
-    because.first().is_some_and(|because| of(&because.rule))
+    because.first().is_some_and(Because::is_leftover)
 }
 
 /// A count of things.

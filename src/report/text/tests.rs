@@ -83,7 +83,7 @@ fn t07_16_what_is_left_over_is_nobodys_to_decide() {
             "policy.message-bus",
             "all talk",
         ),
-        item("a.service", Action::Defer, "unit.leftover", "jobs"),
+        item("a.service", Action::Defer, "leftover", "jobs"),
     ];
     check(
         items,
