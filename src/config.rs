@@ -34,13 +34,16 @@ use rule::RuleFragment;
 pub use show::show;
 
 use crate::error::{Error, FormError};
-use crate::model::{Escaped, Policy};
+use crate::model::{Escaped, Pattern, Policy};
 use crate::trust::Untrusted;
 
 /// What the package ships; the same file is installed, so that an administrator can read it.
 const SHIPPED: &str = include_str!("../dist/usr/lib/unstale/conf.d/50-defaults.toml");
 /// Its name where it is installed.
 const SHIPPED_NAME: &str = "50-defaults.toml";
+
+/// The shipped rules that name what connects the machine to others.
+const CONNECTING: &[&str] = &["network", "tunnels-and-routes"];
 
 /// From where settings come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,7 +201,10 @@ impl Settings {
             restart: Restart::default(),
             notify: Notify::default(),
             hook: Hook::default(),
-            policy: Policy::default(),
+            policy: Policy {
+                connecting: connecting(),
+                ..Policy::default()
+            },
         }
     }
 
@@ -227,6 +233,15 @@ impl Settings {
         let notes = notes.iter().filter_map(|note| noted(layers, note));
         Ok((settings, notes.collect()))
     }
+}
+
+/// What the shipped rules name. Who allows a restart of one of these may have taken it out of the rule, or the rule out of force:
+/// what it is to the machine does not change by that.
+fn connecting() -> Vec<Pattern> {
+    let shipped = Layer::shipped().expect("the shipped policy is parsed by a test");
+    let rules = shipped.fragment.rules.iter();
+    let connecting = rules.filter(|rule| CONNECTING.contains(&rule.name.as_str()));
+    connecting.flat_map(|rule| rule.units.add.clone()).collect()
 }
 
 fn noted(layers: &[Layer], note: &merge::Note) -> Option<Note> {

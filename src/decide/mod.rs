@@ -22,6 +22,9 @@ use crate::model::{
 /// The process that keeps the PAM session of a user's manager open: no re-execution renews it.
 const SD_PAM: &[u8] = b"(sd-pam)";
 
+/// Why nothing is restarted that no rule names.
+const NOT_LISTED: &str = "settings let only what a rule names be restarted, and none names it";
+
 /// What the decision rests on, besides what is stale.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<'a> {
@@ -81,6 +84,7 @@ fn item(owner: &Owner, part: Part, case: &Case<'_>) -> (Item, bool) {
             owner,
             unit_names: unit.map_or(&[], |unit| unit.names.as_slice()),
             processes: &part.processes,
+            main: None,
             now: case.now,
             facts: case.facts,
         },
@@ -154,8 +158,8 @@ fn decide(
     match rule {
         // No rule makes a session or an orphan restartable, and what ends by itself needs no rule to wait for.
         None if acts(action) && case.policy.only_listed => {
-            let why = "settings let only what a rule names be restarted, and none names it";
-            let (action, not_listed) = self::because(Action::Defer, "policy.not-listed", why);
+            let (action, not_listed) =
+                self::because(Action::Defer, "policy.not-listed", NOT_LISTED);
             (action, vec![not_listed])
         }
         None => (action, vec![because]),

@@ -1,8 +1,8 @@
 //! Which rule of the policy is about something. Pure matching: what the rules are, settings say.
 
 use crate::model::{
-    Details, Facts, Kind, Owner, OwnerKind, Package, Pattern, Policy, PolicyRule, Process,
-    RuleAction, Scope, Selectors, StaleObject, StaleProcess, Timestamp,
+    Details, Facts, Kind, Owner, OwnerKind, Package, Pattern, Pid, Policy, PolicyRule, Process,
+    RuleAction, Scope, Selectors, StaleObject, StaleProcess, StartTicks, Timestamp,
 };
 
 /// What a rule may be about.
@@ -14,6 +14,8 @@ pub(super) struct Subject<'a> {
     pub(super) unit_names: &'a [String],
     /// Its stale processes; none for a unit that is only pulled along.
     pub(super) processes: &'a [StaleProcess],
+    /// The main process of such a unit.
+    pub(super) main: Option<Pid>,
     /// The time.
     pub(super) now: Timestamp,
     /// Where the details of processes and objects are.
@@ -43,14 +45,17 @@ struct Seen<'a> {
 
 impl<'a> Subject<'a> {
     fn see(&self, stale: &'a StaleProcess) -> Seen<'a> {
-        let clock = self.facts.host.clock;
-        let started = clock.file_time_ns(stale.key.started);
-        let age = self.now.nanos_since_epoch().saturating_sub(started);
         Seen {
             stale,
             details: self.process(stale).and_then(|one| one.details.as_ref()),
-            age_secs: age.div_euclid(1_000_000_000),
+            age_secs: self.age_secs(stale.key.started),
         }
+    }
+
+    fn age_secs(&self, started: StartTicks) -> i64 {
+        let started = self.facts.host.clock.file_time_ns(started);
+        let age = self.now.nanos_since_epoch().saturating_sub(started);
+        age.div_euclid(1_000_000_000)
     }
 
     /// Facts hold processes in the order of their pids.
@@ -90,7 +95,32 @@ fn fits(rule: &PolicyRule, subject: &Subject<'_>, seen: &[Seen<'_>]) -> bool {
         },
         ..on.clone()
     };
-    of_process == Selectors::default() || fit_processes(rule.action, &of_process, subject, seen)
+    if of_process == Selectors::default() {
+        return true;
+    }
+    match seen {
+        [] => fit_unseen(rule.action, &of_process, subject),
+        seen => fit_processes(rule.action, &of_process, subject, seen),
+    }
+}
+
+/// Whether what a rule asks of processes may be so of a unit that is only pulled along. Nothing in it is stale, so nothing stale
+/// is of a package or at a path. Whose its processes are nobody asked: what holds it back is taken to fit then, for its job would
+/// be cut off otherwise, without a word.
+fn fit_unseen(action: RuleAction, on: &Selectors, subject: &Subject<'_>) -> bool {
+    let is_users = subject.owner.scope != Scope::System;
+    if !on.packages.is_empty() || !on.paths.is_empty() || is_users && !on.users.is_empty() {
+        return false;
+    }
+    let age = subject.main.and_then(|pid| {
+        let processes = &subject.facts.processes;
+        let at = processes.binary_search_by_key(&pid, |one| one.key.pid);
+        Some(subject.age_secs(processes.get(at.ok()?)?.key.started))
+    });
+    match action {
+        RuleAction::Restart | RuleAction::Hide => false,
+        RuleAction::Defer | RuleAction::Leave => age.is_none_or(|age| has_age(on, age)),
+    }
 }
 
 /// Whether what a rule asks of processes is so. Something that is left alone or hidden must be so as a whole: beside what
@@ -134,14 +164,14 @@ fn fits_process(on: &Selectors, seen: &Seen<'_>) -> bool {
         || seen
             .details
             .is_some_and(|details| has_user(details) && in_cgroup(details));
+    by_details && has_age(on, seen.age_secs)
+}
+
+fn has_age(on: &Selectors, age_secs: i64) -> bool {
     let secs = |secs: u64| i64::try_from(secs).unwrap_or(i64::MAX);
-    let is_older = on
-        .older_than_secs
-        .is_none_or(|age| seen.age_secs >= secs(age));
-    let is_younger = on
-        .younger_than_secs
-        .is_none_or(|age| seen.age_secs < secs(age));
-    by_details && is_older && is_younger
+    let is_older = on.older_than_secs.is_none_or(|age| age_secs >= secs(age));
+    let is_younger = on.younger_than_secs.is_none_or(|age| age_secs < secs(age));
+    is_older && is_younger
 }
 
 fn fits_object(on: &Selectors, subject: &Subject<'_>, object: &StaleObject) -> bool {
@@ -178,13 +208,15 @@ fn is_named(patterns: &[Pattern], subject: &Subject<'_>) -> bool {
         | OwnerKind::Process => false,
     };
     let host = owner.host_unit.iter();
+    // What a user's manager says of other names, the user chose: the control group's is where the processes are.
+    let aliases = match owner.scope {
+        Scope::System => subject.unit_names,
+        Scope::User(_) => &[],
+    };
     own || host
         .map(crate::model::Bytes::as_slice)
         .any(|unit| any(patterns, unit))
-        || subject
-            .unit_names
-            .iter()
-            .any(|name| any(patterns, name.as_bytes()))
+        || aliases.iter().any(|name| any(patterns, name.as_bytes()))
 }
 
 fn is_container(patterns: &[Pattern], subject: &Subject<'_>) -> bool {
@@ -197,8 +229,12 @@ fn is_container(patterns: &[Pattern], subject: &Subject<'_>) -> bool {
         .iter()
         .filter_map(|one| one.instance.as_ref());
     let mut names = instances.map(|instance| instance.name.as_slice());
-    is_guest
-        && (any(patterns, subject.owner.name.as_slice()) || names.any(|name| any(patterns, name)))
+    // The unit around a machine is restarted with it.
+    let machine = subject.owner.nspawn_machine();
+    machine.is_some_and(|machine| any(patterns, machine.as_slice()))
+        || is_guest
+            && (any(patterns, subject.owner.name.as_slice())
+                || names.any(|name| any(patterns, name)))
 }
 
 fn is_scope_of(uids: &[u32], scope: Scope) -> bool {

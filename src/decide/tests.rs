@@ -294,6 +294,43 @@ fn t10_04_a_unit_that_refuses_is_not_restarted() {
 }
 
 #[test]
+fn what_serves_one_connection_ends_with_it() {
+    let instance = |id: &str, socket: &str, rule: &str| {
+        check_state(
+            |unit| {
+                unit.id = id.to_owned();
+                unit.names.push(id.to_owned());
+                unit.triggered_by = vec![socket.to_owned()];
+            },
+            rule,
+        );
+    };
+    let of_socket = "a@7-10.0.0.1:22-10.0.0.9:5000.service";
+    instance(of_socket, "a.socket", "unit.connection");
+    instance("a@12-4711-1000.service", "a.socket", "unit.connection");
+    // One socket, one instance.
+    instance("a@7-x.service", "a@7-x.socket", "unit");
+    instance("a@main.service", "a.socket", "unit");
+    instance("a@7.service", "a.socket", "unit");
+    instance("a.service", "a.socket", "unit");
+}
+
+/// A chain of processes of a user's, whose manager calls another one the main process.
+#[test]
+fn t11_01_long_chains_of_processes_are_walked_once() {
+    let count = 60_000;
+    let owner = unit_owner("a.service");
+    let chain = |pid: Pid| process(pid, pid - 1, 1);
+    let processes: Vec<Process> = (100..100 + count).map(chain).collect();
+    let old = (100..100 + count).map(|pid| stale(pid, &owner)).collect();
+    let units = units(vec![up("a.service", 10)]);
+    let began = std::time::Instant::now();
+    let plan = planned(old, processes, &Policy::default(), Some(&units));
+    assert_eq!(plan.items[0].because[0].rule, "leftover");
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
 fn t10_12_states_of_units() {
     check_state(|_| {}, "unit");
     check_state(|unit| unit.file_state = "disabled".to_owned(), "unit");
@@ -512,6 +549,7 @@ fn check_policy(
             .into_iter()
             .collect(),
         only_listed,
+        connecting: Vec::new(),
     };
     let owner = unit_owner("a.service");
     let units = units(vec![unit]);

@@ -8,9 +8,11 @@
 //! A file in `restart.d` named after a unit is an administrator's own way to restart it: it stands in for the service
 //! manager's, also where that refuses. Not for units of users, whose names are theirs to choose.
 
+mod along;
 mod candidates;
 mod graph;
 mod limits;
+mod once;
 mod order;
 #[cfg(test)]
 mod tests;
@@ -22,8 +24,13 @@ use crate::model::{
     Step, Transaction, Units,
 };
 
+use along::Along;
 use candidates::{Candidate, Target};
 use graph::Graphs;
+use once::Once;
+
+/// Units that one reason names; the rest is counted.
+const NAMED: usize = 8;
 
 /// What a transaction rests on, besides the plan.
 #[derive(Debug, Clone, Copy)]
@@ -62,15 +69,24 @@ impl Situation<'_> {
 #[must_use]
 pub fn transaction(plan: &Plan, situation: &Situation<'_>) -> Transaction {
     let graphs = Graphs::of(situation.units);
-    let (candidates, mut held) = candidates::of(plan, situation);
+    let (candidates, mut held) = candidates::of(plan, situation, &graphs);
+    let mut along = Along::of(plan, situation, &graphs);
+    let mut budget = limits::Budget::default();
     let mut checked: Vec<Checked> = Vec::new();
     for candidate in candidates {
-        match check(&candidate, plan, situation, &graphs) {
+        let one = budget
+            .take(&candidate)
+            .and_then(|()| check(&candidate, situation, &graphs, &mut along))
+            .and_then(|one| budget.take_along(one));
+        match one {
             Ok(one) => checked.push(one),
             Err(because) => held.extend(hold(candidate, &because)),
         }
     }
-    let roots = roots(checked);
+    let Once { roots, twice } = once::of(checked);
+    for (checked, because) in twice {
+        held.extend(hold_all(checked, &because));
+    }
     let ordered = order::of(roots, situation, &graphs);
     let mut steps = Vec::new();
     let mut starts = limits::Starts::new(situation);
@@ -103,9 +119,9 @@ struct Checked {
 /// Whether it may be done now, and what it takes along.
 fn check(
     candidate: &Candidate,
-    plan: &Plan,
     situation: &Situation<'_>,
     graphs: &Graphs<'_>,
+    along: &mut Along<'_>,
 ) -> Result<Checked, Because> {
     if let Some(because) = manager_obstacle(candidate, situation) {
         return Err(because);
@@ -123,10 +139,14 @@ fn check(
         });
     };
     let scope = *scope;
-    let pulled = graphs.closure(scope, unit);
+    let pulled = graphs.closure(scope, unit).map_err(|_| {
+        let why = "a restart of it takes along more units than a user's service manager has";
+        held_by("pulls", why)
+    })?;
     for name in &pulled {
-        if let Some(because) = pulled_obstacle(scope, name, plan, situation, graphs) {
-            return Err(because);
+        if let Some(why) = along.why_not(scope, name) {
+            let why = format!("a restart of it takes {name} along: {why}");
+            return Err(held_by("pulls", &why));
         }
     }
     let mut above_us = false;
@@ -143,7 +163,7 @@ fn check(
             }
         }
     }
-    owners.extend(candidates::stale_among(&pulled, scope, plan, graphs));
+    owners.extend(along.owners(scope, &pulled));
     Ok(Checked {
         candidate: candidate.clone(),
         pulled,
@@ -197,46 +217,6 @@ fn manager_obstacle(candidate: &Candidate, situation: &Situation<'_>) -> Option<
     }
 }
 
-/// Why a unit must not be pulled along.
-fn pulled_obstacle(
-    scope: Scope,
-    name: &str,
-    plan: &Plan,
-    situation: &Situation<'_>,
-    graphs: &Graphs<'_>,
-) -> Option<Because> {
-    let why = candidates::why_not_pulled(scope, name, plan, situation, graphs)?;
-    Some(held_by(
-        "pulls",
-        &format!("a restart of it takes {name} along: {why}"),
-    ))
-}
-
-/// What another restart pulls along needs none of its own. Of units that pull each other, the first by name is the root.
-fn roots(checked: Vec<Checked>) -> Vec<Checked> {
-    let units: Vec<Option<(Scope, String)>> =
-        checked.iter().map(|one| one.candidate.unit()).collect();
-    let pulls = |one: &Checked, unit: &(Scope, String)| {
-        let same = one.candidate.manager() == Some(unit.0);
-        same && one.pulled.contains(&unit.1)
-    };
-    let renewed_by_another = |at: usize| {
-        let Some(unit) = &units[at] else { return false };
-        checked.iter().enumerate().any(|(other, one)| {
-            let Some(puller) = units[other].as_ref().filter(|_| other != at) else {
-                return false;
-            };
-            let back = pulls(&checked[at], puller);
-            pulls(one, unit) && (!back || puller < unit)
-        })
-    };
-    let keep: Vec<bool> = (0..checked.len())
-        .map(|at| !renewed_by_another(at))
-        .collect();
-    let kept = checked.into_iter().zip(keep);
-    kept.filter_map(|(one, keep)| keep.then_some(one)).collect()
-}
-
 fn step(
     checked: Checked,
     stage: Stage,
@@ -250,7 +230,7 @@ fn step(
         .map(|unit| unit.invocation.clone());
     Step {
         number: 0,
-        deed: checked.candidate.deed(situation),
+        deed: checked.candidate.deed(situation, graphs),
         class: checked.candidate.class,
         stage,
         owners: checked.owners.into_iter().collect(),
@@ -284,7 +264,13 @@ fn with_reloads(steps: Vec<Step>, graphs: &Graphs<'_>) -> Vec<Step> {
     let reloads = needed.map(|(scope, mut names)| {
         names.sort();
         names.dedup();
-        let why = format!("files of {} changed since it read them", names.join(", "));
+        let more = names.len().saturating_sub(NAMED);
+        names.truncate(NAMED);
+        let mut why = format!("files of {}", names.join(", "));
+        if more > 0 {
+            why.push_str(&format!(" and {more} more"));
+        }
+        why.push_str(" changed since it read them");
         Step {
             number: 0,
             deed: Deed::Reload(scope),
@@ -336,8 +322,7 @@ fn hold_all(checked: Checked, because: &Because) -> impl Iterator<Item = Held> {
 }
 
 fn hold(candidate: Candidate, because: &Because) -> impl Iterator<Item = Held> {
-    let mut all = candidate.because;
-    all.push(because.clone());
+    let all = candidates::reasons(&candidate.because, Some(because.clone()));
     let held = move |owner| Held {
         owner,
         because: all.clone(),
@@ -349,6 +334,8 @@ fn hold(candidate: Candidate, because: &Because) -> impl Iterator<Item = Held> {
 /// afterwards finds again. And one owner is held once.
 fn keep_apart(steps: &[Step], held: &mut Vec<Held>) {
     let mut seen: BTreeSet<Owner> = steps.iter().flat_map(|step| step.owners.clone()).collect();
-    held.sort_by(|a, b| a.owner.cmp(&b.owner));
+    // Why the rest of a unit is held says more than that something is left over of it.
+    let order = |held: &Held| held.because.first().is_some_and(Because::is_leftover);
+    held.sort_by(|a, b| (&a.owner, order(a)).cmp(&(&b.owner, order(b))));
     held.retain(|one| seen.insert(one.owner.clone()));
 }

@@ -44,20 +44,29 @@ impl<'a> Trees<'a> {
         }
     }
 
-    /// Whether a process is one of these, or descends from one of them.
-    fn descends(&self, pid: Pid, roots: &[Pid]) -> bool {
-        let mut pid = pid;
-        // In a file that somebody made, parents may form a circle.
-        for _ in 0..=self.by_pid.len() {
-            if roots.contains(&pid) {
-                return true;
+    /// Whether a process is one of these, or descends from one of them. `known` holds the answers so far, for these roots: a user
+    /// may make chains of any length, and each process of one is asked about.
+    fn descends(&self, pid: Pid, roots: &[Pid], known: &mut HashMap<Pid, bool>) -> bool {
+        let (mut at, mut path) = (pid, Vec::new());
+        let descends = loop {
+            if let Some(&known) = known.get(&at) {
+                break known;
             }
-            match self.by_pid.get(&pid) {
-                Some(process) if process.ppid > 1 => pid = process.ppid,
-                _ => return false,
+            if roots.contains(&at) {
+                break true;
             }
+            // In a file that somebody made, parents may form a circle.
+            known.insert(at, false);
+            path.push(at);
+            match self.by_pid.get(&at) {
+                Some(process) if process.ppid > 1 => at = process.ppid,
+                _ => break false,
+            }
+        };
+        if descends {
+            known.extend(path.into_iter().map(|pid| (pid, true)));
         }
-        false
+        descends
     }
 
     /// Whether two processes run the same file. A main process that executed the new file of its program is not what its
@@ -106,10 +115,11 @@ pub(super) fn parts(
         return vec![whole(processes)];
     }
     let narrow = matches!(unit.kill_mode.as_str(), "process" | "none");
+    let mut known = HashMap::new();
     let counts = |stale: &StaleProcess| {
         let pid = stale.key.pid;
         let is_fork = |&root: &Pid| pid == root || trees.same_program(root, pid);
-        trees.descends(pid, &roots) && (!narrow || roots.iter().any(is_fork))
+        trees.descends(pid, &roots, &mut known) && (!narrow || roots.iter().any(is_fork))
     };
     let (tree, rest): (Vec<_>, Vec<_>) = processes.into_iter().partition(counts);
     let is_reason = |stale: &StaleProcess| stale.objects.iter().any(super::counts);
@@ -269,6 +279,11 @@ fn service(owner: &Owner, units: Option<&Units>) -> (Action, Because) {
     };
     match (held, owner.scope) {
         (Some(held), _) => (Action::Defer, held),
+        (None, Scope::System) if owner.nspawn_machine().is_some() => because(
+            Action::RestartContainer,
+            "container",
+            "restarting it makes the container anew",
+        ),
         (None, Scope::System) => because(
             Action::Restart,
             "unit",
@@ -335,6 +350,10 @@ fn hard_obstacle(unit: &UnitState) -> Option<Because> {
     if unit.transient {
         return Some(transient());
     }
+    if is_of_connection(unit) {
+        let why = "it serves one connection, which a restart would cut: it ends with it";
+        return held("unit.connection", why);
+    }
     if let Some(why) = refusal(unit) {
         return held("unit.refuses", why);
     }
@@ -348,7 +367,8 @@ fn hard_obstacle(unit: &UnitState) -> Option<Because> {
             why: format!("it is {} just now: nothing is added to that", unit.active),
         });
     }
-    let missing = unit.missing.first()?;
+    // Program and unit file may have moved together: the manager reads the new file first, and the unit is looked at again then.
+    let missing = unit.missing.first().filter(|_| !unit.need_daemon_reload)?;
     Some(Because {
         rule: "unit.missing".to_owned(),
         why: format!(
@@ -356,6 +376,18 @@ fn hard_obstacle(unit: &UnitState) -> Option<Because> {
             Bytes::from(missing.as_str()).escaped()
         ),
     })
+}
+
+/// Whether it is an instance that a socket with `Accept=yes` made (systemd.socket(5)): `ssh@7-10.0.0.1:22-10.0.0.9:5000.service` of
+/// `ssh.socket`. The connection is its standard input, and is gone with it.
+fn is_of_connection(unit: &UnitState) -> bool {
+    let Some((template, instance)) = unit.id.split_once('@') else {
+        return false;
+    };
+    let digits = instance.bytes().take_while(u8::is_ascii_digit).count();
+    let is_numbered = digits > 0 && instance.as_bytes().get(digits) == Some(&b'-');
+    let socket = format!("{template}.socket");
+    is_numbered && unit.triggered_by.contains(&socket)
 }
 
 fn refusal(unit: &UnitState) -> Option<&'static str> {

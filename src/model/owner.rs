@@ -46,6 +46,18 @@ impl Owner {
         let dot = name.iter().rposition(|&byte| byte == b'.')?;
         named_as_unit.then(|| &name[dot + 1..])
     }
+
+    /// The machine that a unit of the system is made for: `web` for `systemd-nspawn@web.service` (systemd-nspawn(1)). A restart
+    /// of the one is a restart of the other.
+    #[must_use]
+    pub fn nspawn_machine(&self) -> Option<Bytes> {
+        if self.kind != OwnerKind::Unit || self.scope != Scope::System {
+            return None;
+        }
+        let instance = self.name.as_slice().strip_prefix(b"systemd-nspawn@")?;
+        let instance = instance.strip_suffix(b".service")?;
+        (!instance.is_empty()).then(|| Bytes(unescape_unit(instance)))
+    }
 }
 
 /// What kind of thing owns a process.

@@ -92,6 +92,8 @@ pub struct Policy {
     pub rules: Vec<PolicyRule>,
     /// Whether only what a rule wants to be restarted is.
     pub only_listed: bool,
+    /// Names of units that connect the machine to others, by what is shipped: they come late whatever the rules in force say.
+    pub connecting: Vec<Pattern>,
 }
 
 impl Policy {

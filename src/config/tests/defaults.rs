@@ -114,7 +114,6 @@ fn t10_08_rows_of_needrestart_workloads() {
         ("^virtlogd", "virtlogd.service"),
         ("^virtlockd", "virtlockd.service"),
         ("^docker", "docker.service"),
-        ("^systemd-nspawn", "systemd-nspawn@web.service"),
         ("", "virtqemud.service"),
         ("", "containerd.service"),
         ("", "podman.service"),

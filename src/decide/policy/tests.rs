@@ -144,11 +144,13 @@ fn fits_all(action: RuleAction, selectors: Selectors, owner: &Owner, all: &[One]
             until: None,
         }],
         only_listed: false,
+        connecting: Vec::new(),
     };
     let subject = Subject {
         owner,
         unit_names: &["x.service".to_owned(), "alias.service".to_owned()],
         processes: &stale,
+        main: None,
         now: Timestamp {
             secs: 2000,
             nanos: 0,
@@ -361,12 +363,14 @@ fn rules_end() {
     let policy = Policy {
         rules: vec![rule("first", Some(at(100))), rule("second", None)],
         only_listed: false,
+        connecting: Vec::new(),
     };
     let name = |now| {
         let subject = Subject {
             owner: &unit(),
             unit_names: &[],
             processes: &[],
+            main: None,
             now: at(now),
             facts: &facts(Vec::new(), Vec::new()),
         };

@@ -1,14 +1,13 @@
 //! What may be restarted at all: by policy, by what its manager says, by the settings for its class, by what a person chose.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::graph::Graphs;
 use super::{Situation, held_by};
-use crate::decide::policy::{Subject, rule_for};
-use crate::decide::{acts, unit};
+use crate::decide::acts;
 use crate::model::{
     Action, Because, Class, Deed, Held, Item, Mode, Owner, OwnerKind, Plan, Policy, RuleAction,
-    Scope, Timestamp,
+    Scope,
 };
 
 /// What an action is aimed at.
@@ -56,20 +55,17 @@ impl Candidate {
         }
     }
 
-    pub(super) fn deed(&self, situation: &Situation<'_>) -> Deed {
-        let has_override = |name: &String| situation.overrides.contains(name);
+    pub(super) fn deed(&self, situation: &Situation<'_>, graphs: &Graphs<'_>) -> Deed {
         match &self.target {
             Target::Manager(scope) => Deed::Reexec(*scope),
-            // A user may call a unit what an administrator's file is called: those files run as root.
-            Target::Unit {
-                scope: Scope::System,
-                unit,
-            } if has_override(unit) => Deed::Override { name: unit.clone() },
-            Target::Unit { scope, unit } => Deed::TryRestart {
-                scope: *scope,
-                unit: unit.clone(),
+            Target::Unit { scope, unit } => match override_of(*scope, unit, situation, graphs) {
+                Some(name) => Deed::Override { name },
+                None => Deed::TryRestart {
+                    scope: *scope,
+                    unit: unit.clone(),
+                },
             },
-            Target::OtherService(name) if has_override(name) => {
+            Target::OtherService(name) if situation.overrides.contains(name) => {
                 Deed::Override { name: name.clone() }
             }
             Target::OtherService(name) => Deed::RestartService { name: name.clone() },
@@ -78,8 +74,26 @@ impl Candidate {
     }
 }
 
+/// The administrator's own way to restart a unit, by any of its names: a file for `sshd.service` means `ssh.service` where that is
+/// the unit's other name. A user may call a unit what such a file is called: those files run as root.
+fn override_of(
+    scope: Scope,
+    unit: &str,
+    situation: &Situation<'_>,
+    graphs: &Graphs<'_>,
+) -> Option<String> {
+    if scope != Scope::System {
+        return None;
+    }
+    let state = graphs.unit(scope, unit);
+    let aliases = state.map_or(&[][..], |state| &state.names);
+    let names = std::iter::once(unit).chain(aliases.iter().map(String::as_str));
+    let mut ours = names.filter(|&name| situation.overrides.contains(name));
+    ours.next().map(str::to_owned)
+}
+
 /// What stands against one item.
-enum Verdict {
+pub(super) enum Verdict {
     /// Nothing.
     Free,
     /// Policy, or that nobody asked for it: the step that restarts what is around it renews it all the same.
@@ -89,14 +103,17 @@ enum Verdict {
 }
 
 /// Candidates, and what is held back already.
-pub(super) fn of(plan: &Plan, situation: &Situation<'_>) -> (Vec<Candidate>, Vec<Held>) {
-    let graphs = Graphs::of(situation.units);
+pub(super) fn of(
+    plan: &Plan,
+    situation: &Situation<'_>,
+    graphs: &Graphs<'_>,
+) -> (Vec<Candidate>, Vec<Held>) {
     let mut held = Vec::new();
     let mut groups: BTreeMap<Target, Vec<(&Item, Verdict)>> = BTreeMap::new();
     for item in &plan.items {
-        match target(item, &graphs) {
+        match target(item, graphs) {
             Ok(target) => {
-                let verdict = verdict(item, situation);
+                let verdict = verdict(item, situation, graphs);
                 groups.entry(target).or_default().push((item, verdict));
             }
             Err(because) => held.push(hold(item, because)),
@@ -113,12 +130,7 @@ pub(super) fn of(plan: &Plan, situation: &Situation<'_>) -> (Vec<Candidate>, Vec
 
 /// One action for all that one target renews: a machine and the unit around it are one.
 fn settle(target: Target, group: Vec<(&Item, Verdict)>) -> (Option<Candidate>, Vec<Held>) {
-    let is_guest = |item: &Item| {
-        matches!(
-            class_of(&item.owner),
-            Some(Class::Container | Class::VirtualMachine)
-        )
-    };
+    let is_guest = |item: &Item| class_of(&item.owner).is_some_and(is_guest);
     let guest_waits = group
         .iter()
         .any(|(item, verdict)| is_guest(item) && !matches!(verdict, Verdict::Free));
@@ -162,15 +174,34 @@ fn settle(target: Target, group: Vec<(&Item, Verdict)>) -> (Option<Candidate>, V
 }
 
 fn hold(item: &Item, because: Option<Because>) -> Held {
-    let mut all = item.because.clone();
-    // Policy's own reason is in it already.
-    let known = |because: &Because| all.iter().any(|one| one.rule == because.rule);
-    let more = because.filter(|because| !known(because));
-    all.extend(more);
     Held {
         owner: item.owner.clone(),
-        because: all,
+        because: reasons(&item.because, because),
     }
+}
+
+/// The reasons of what is held: what decides first, then what else the item has to say. That it could be restarted is no reason.
+pub(super) fn reasons(own: &[Because], deciding: Option<Because>) -> Vec<Because> {
+    let Some(deciding) = deciding else {
+        return own.to_vec();
+    };
+    let more = own.iter().filter(|one| one.rule != deciding.rule);
+    let more = more.filter(|one| !is_natural(&one.rule));
+    std::iter::once(&deciding).chain(more).cloned().collect()
+}
+
+/// Whether a reason says no more than by whom something can be restarted.
+fn is_natural(rule: &str) -> bool {
+    matches!(
+        rule,
+        "unit"
+            | "user-unit"
+            | "service"
+            | "container"
+            | "virtual-machine"
+            | "service-manager"
+            | "user-manager"
+    )
 }
 
 /// What an action on an item is aimed at; what stands against any, with a reason where the item has none.
@@ -204,20 +235,25 @@ fn target(item: &Item, graphs: &Graphs<'_>) -> Result<Target, Option<Because>> {
 }
 
 /// What stands against an item: policy and its manager, then the settings for its class, then what was asked for.
-fn verdict(item: &Item, situation: &Situation<'_>) -> Verdict {
+pub(super) fn verdict(item: &Item, situation: &Situation<'_>, graphs: &Graphs<'_>) -> Verdict {
     let chosen = situation.is_chosen(&item.owner);
     if !acts(item.action) {
         if item.action != Action::Defer {
             return Verdict::Never(None);
         }
-        let overridden = is_overridden(&item.owner, situation);
+        let unit = graphs.id_of(&item.owner);
+        let own_way = unit.and_then(|(scope, unit)| override_of(scope, &unit, situation, graphs));
         let mut by_policy = None;
         for because in &item.because {
             match blocks(because, situation.policy) {
                 Block::No => {}
                 Block::Policy if chosen => {}
                 Block::Policy => by_policy = Some(because.clone()),
-                Block::Refuses if overridden => {}
+                Block::Refuses if own_way.is_some() => {}
+                // The rule that comes first was lifted.
+                Block::Refuses | Block::Other if chosen => {
+                    return Verdict::Never(Some(because.clone()));
+                }
                 Block::Refuses | Block::Other => return Verdict::Never(None),
             }
         }
@@ -245,8 +281,7 @@ enum Block {
 fn blocks(because: &Because, policy: &Policy) -> Block {
     match because.rule.as_str() {
         "unit.refuses" => Block::Refuses,
-        "unit" | "user-unit" | "service" | "container" | "virtual-machine" | "service-manager"
-        | "user-manager" => Block::No,
+        rule if is_natural(rule) => Block::No,
         rule => match rule.strip_prefix("policy.") {
             None => Block::Other,
             Some(name) => match policy.rule_named(name).map(|rule| rule.action) {
@@ -258,26 +293,13 @@ fn blocks(because: &Because, policy: &Policy) -> Block {
     }
 }
 
-/// Whether an administrator has a way of their own to restart it.
-fn is_overridden(owner: &Owner, situation: &Situation<'_>) -> bool {
-    let name = owner.host_unit.as_ref().unwrap_or(&owner.name);
-    let name = std::str::from_utf8(name.as_slice());
-    owner.scope == Scope::System && name.is_ok_and(|name| situation.overrides.contains(name))
-}
-
 /// Whether settings let less be done for its class than the run would do.
 fn capped(item: &Item, chosen: bool, situation: &Situation<'_>) -> Option<Because> {
     let class = class_of(&item.owner)?;
-    let guest = matches!(class, Class::Container | Class::VirtualMachine);
-    let default = if guest { Mode::List } else { Mode::Auto };
-    let cap = situation.modes.get(&class).copied().unwrap_or(default);
-    // Who only looks sees what could be done; who chose it was asked.
-    let needed = match situation.mode {
-        Mode::List => Mode::Ask,
-        _ if chosen => Mode::Ask,
-        mode => mode,
-    };
-    if cap >= needed || guest && is_selected_by_rule(item, situation.policy) {
+    let cap = cap_of(class, situation);
+    if cap >= needed(chosen, situation)
+        || is_guest(class) && is_selected_by_rule(item, situation.policy)
+    {
         return None;
     }
     let word = class.word();
@@ -286,6 +308,29 @@ fn capped(item: &Item, chosen: bool, situation: &Situation<'_>) -> Option<Becaus
         _ => format!("settings let a {word} be restarted only if somebody chooses it"),
     };
     Some(held_by("mode", &why))
+}
+
+fn is_guest(class: Class) -> bool {
+    matches!(class, Class::Container | Class::VirtualMachine)
+}
+
+/// The most that settings let be done for a class.
+pub(super) fn cap_of(class: Class, situation: &Situation<'_>) -> Mode {
+    let default = if is_guest(class) {
+        Mode::List
+    } else {
+        Mode::Auto
+    };
+    situation.modes.get(&class).copied().unwrap_or(default)
+}
+
+/// What a class must be let for this run. Who only looks sees what could be done; who chose it was asked.
+pub(super) fn needed(chosen: bool, situation: &Situation<'_>) -> Mode {
+    match situation.mode {
+        Mode::List => Mode::Ask,
+        _ if chosen => Mode::Ask,
+        mode => mode,
+    }
 }
 
 /// Whether a rule that names guests wants this one to be restarted.
@@ -305,6 +350,9 @@ pub(super) fn class_of(owner: &Owner) -> Option<Class> {
         (OwnerKind::ServiceManager, _) => Some(Class::ServiceManager),
         (OwnerKind::UserManager, _) => Some(Class::UserManager),
         (OwnerKind::Unit, Scope::User(_)) => Some(Class::UserService),
+        (OwnerKind::Unit, Scope::System) if owner.nspawn_machine().is_some() => {
+            Some(Class::Container)
+        }
         (OwnerKind::Unit, Scope::System) | (OwnerKind::OtherService, _) => Some(Class::Service),
         (OwnerKind::Container(_), _) => Some(Class::Container),
         (OwnerKind::VirtualMachine(_), _) => Some(Class::VirtualMachine),
@@ -321,109 +369,6 @@ pub(super) fn runs_us(candidate: &Candidate, situation: &Situation<'_>) -> bool 
         ..ancestor.owner.clone()
     });
     !keeps && owners.any(|owner| candidate.owners.contains(&owner))
-}
-
-/// Owners of stale code among units that are pulled along.
-pub(super) fn stale_among<'p>(
-    pulled: &'p BTreeSet<String>,
-    scope: Scope,
-    plan: &'p Plan,
-    graphs: &'p Graphs<'_>,
-) -> impl Iterator<Item = Owner> + 'p {
-    let is_pulled = move |item: &&Item| {
-        let unit = graphs.id_of(&item.owner);
-        unit.is_some_and(|(of, id)| of == scope && pulled.contains(&id)) && !is_leftover(item)
-    };
-    let items = plan.items.iter().filter(is_pulled);
-    items.map(|item| item.owner.clone())
-}
-
-fn is_leftover(item: &Item) -> bool {
-    item.because
-        .iter()
-        .any(|because| because.rule == "leftover")
-}
-
-/// Why a unit must not be restarted because of another one; `None` if it may be.
-pub(super) fn why_not_pulled(
-    scope: Scope,
-    name: &str,
-    plan: &Plan,
-    situation: &Situation<'_>,
-    graphs: &Graphs<'_>,
-) -> Option<String> {
-    match name.rsplit('.').next().unwrap_or_default() {
-        "service" => {}
-        "socket" | "timer" | "path" => return None,
-        // A restart is a start too, and a target starts all that it wants (systemd.unit(5), `Wants=`).
-        "target" => {
-            return Some(
-                "with it, all that belongs to it and was stopped would be started".to_owned(),
-            );
-        }
-        "mount" | "automount" | "swap" | "device" => {
-            return Some("what is stored there would go away under those that use it".to_owned());
-        }
-        _ => return Some("it holds programs that would not come back".to_owned()),
-    }
-    if scope == Scope::System && name.starts_with("user@") {
-        return Some("all that runs for a user would end".to_owned());
-    }
-    let is_it = |item: &&Item| {
-        graphs
-            .id_of(&item.owner)
-            .is_some_and(|(of, id)| of == scope && id == name)
-    };
-    let mut stale = plan
-        .items
-        .iter()
-        .filter(is_it)
-        .filter(|item| !is_leftover(item))
-        .peekable();
-    if stale.peek().is_none() {
-        let owner = Owner::new(OwnerKind::Unit, name, scope);
-        if let Some(why) = policy_holds(&owner, situation, graphs) {
-            return Some(why);
-        }
-    }
-    for item in stale {
-        let because = match verdict(item, situation) {
-            Verdict::Free => continue,
-            Verdict::Waits(because) if because.rule == "not-asked" => continue,
-            Verdict::Waits(because) => Some(because),
-            Verdict::Never(because) => because.or_else(|| item.because.last().cloned()),
-        };
-        return because.map(|because| because.why);
-    }
-    let state = graphs.unit(scope, name)?;
-    unit::obstacle_to_pull(state).map(|because| because.why)
-}
-
-/// Why policy holds back a unit that is not stale. What is only hidden may be restarted.
-fn policy_holds(owner: &Owner, situation: &Situation<'_>, graphs: &Graphs<'_>) -> Option<String> {
-    let unit = graphs
-        .id_of(owner)
-        .and_then(|(scope, id)| graphs.unit(scope, &id));
-    let subject = Subject {
-        owner,
-        unit_names: unit.map_or(&[], |unit| unit.names.as_slice()),
-        processes: &[],
-        now: Timestamp {
-            secs: situation.now_us.div_euclid(1_000_000),
-            nanos: 0,
-        },
-        facts: situation.facts,
-    };
-    match rule_for(situation.policy, &subject) {
-        Some(rule) => match rule.action {
-            RuleAction::Restart | RuleAction::Hide => None,
-            RuleAction::Defer | RuleAction::Leave => Some(rule.reason.clone()),
-        },
-        None if situation.policy.only_listed => {
-            Some("settings let only what a rule names be restarted, and none names it".to_owned())
-        }
-        None => None,
-    }
 }
 
 /// Whether the rule of that name names a unit.

@@ -5,6 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::candidates::{Candidate, Target};
 use crate::model::{Ancestor, Bytes, Owner, OwnerKind, Scope, UnitState, Units};
 
+/// The most units that one restart of a user's unit takes along.
+const PULLED_CAP: usize = 64;
+/// And so many names are looked at for it: of units that are not up, or are named again and again.
+const NAMED_CAP: usize = 4096;
+
+/// More units than one restart of a user's unit may take along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooMany;
+
 /// All managers that answered.
 #[derive(Debug)]
 pub(super) struct Graphs<'a> {
@@ -68,20 +77,32 @@ impl<'a> Graphs<'a> {
 
     /// The ids of units that are up, and that a restart of this one restarts too; without itself. A manager passes a
     /// restart on to what is up alone (systemd.unit(5), `Requires=`, `BindsTo=`, `PartOf=`).
-    pub(super) fn closure(&self, scope: Scope, unit: &str) -> BTreeSet<String> {
+    ///
+    /// # Errors
+    /// A user's manager names more than anybody has: what it says must not cost others anything.
+    pub(super) fn closure(&self, scope: Scope, unit: &str) -> Result<BTreeSet<String>, TooMany> {
         let mut found = BTreeSet::new();
+        let mut named = 0;
         let mut next: Vec<&UnitState> = self.unit(scope, unit).into_iter().collect();
         while let Some(at) = next.pop() {
             for name in &at.pulled {
+                named += 1;
+                let is_users = scope != Scope::System;
+                if is_users && named > NAMED_CAP {
+                    return Err(TooMany);
+                }
                 let Some(pulled) = self.unit(scope, name).filter(|unit| unit.is_up()) else {
                     continue;
                 };
                 if pulled.id != unit && found.insert(pulled.id.clone()) {
                     next.push(pulled);
                 }
+                if is_users && found.len() > PULLED_CAP {
+                    return Err(TooMany);
+                }
             }
         }
-        found
+        Ok(found)
     }
 
     pub(super) fn needs_reload(&self, scope: Scope, name: &str) -> bool {
@@ -100,8 +121,13 @@ impl<'a> Graphs<'a> {
             let inside = self
                 .id_of(&ancestor.owner)
                 .is_some_and(|(of, id)| of == scope && id == name);
-            let ends = if is_main { ancestor.is_self } else { !spares };
-            if inside && ends {
+            // A login that PAM moved to a session's scope is still what its unit was started for (getty@.service): with the unit
+            // it ends, and the session with it.
+            let ends = match (is_main, inside) {
+                (true, inside) => ancestor.is_self || !inside,
+                (false, inside) => inside && !spares,
+            };
+            if ends {
                 return Relation::Kills(ancestor.comm.clone());
             }
             if inside || is_main {

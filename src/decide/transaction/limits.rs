@@ -27,6 +27,10 @@ const ENDLESS_US: u64 = 10 * 60 * SECOND_US;
 /// A user's unit says what it likes of its timeouts, and others wait behind it: systemd's own defaults, and no more.
 const USER_LIMIT_US: u64 = 185 * SECOND_US;
 
+/// So many of a user's services are restarted in one run, and so many bytes of names come along with them.
+const USER_UNITS_CAP: usize = 128;
+const USER_BYTES_CAP: usize = 64 * 1024;
+
 /// How long a manager may read its files, or start itself anew.
 pub(super) const MANAGER_LIMIT_US: u64 = 90 * SECOND_US;
 
@@ -88,7 +92,7 @@ impl<'a> Starts<'a> {
         let since = self.now_us.saturating_sub(interval);
         let starts = self.of(scope, unit);
         let counting: Vec<i64> = starts.into_iter().filter(|&start| start > since).collect();
-        let Some(too_many) = (counting.len() + 1).checked_sub(burst + 1) else {
+        let Some(too_many) = counting.len().checked_sub(burst) else {
             return 0;
         };
         // With so many of the oldest out of the window there is room for one.
@@ -99,6 +103,57 @@ impl<'a> Starts<'a> {
         let wait = u64::try_from(over.saturating_sub(self.now_us)).unwrap_or(0);
         wait.saturating_add(WAIT_SLACK_US)
     }
+}
+
+/// What the managers of users may make a transaction cost: all that they say is theirs to choose, and what a journal cannot hold
+/// would keep everybody's services from being restarted.
+#[derive(Debug, Default)]
+pub(super) struct Budget {
+    users: BTreeMap<Scope, Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    units: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    /// Takes a place for what is to be restarted.
+    pub(super) fn take(&mut self, candidate: &Candidate) -> Result<(), Because> {
+        let Some(taken) = self.of(candidate) else {
+            return Ok(());
+        };
+        taken.units += 1;
+        if taken.units > USER_UNITS_CAP {
+            return Err(too_many());
+        }
+        Ok(())
+    }
+
+    /// Takes the room for what comes along.
+    pub(super) fn take_along(&mut self, checked: Checked) -> Result<Checked, Because> {
+        if let Some(taken) = self.of(&checked.candidate) {
+            let names = checked.pulled.iter().map(String::len);
+            taken.bytes = taken.bytes.saturating_add(names.sum());
+            if taken.bytes > USER_BYTES_CAP {
+                return Err(too_many());
+            }
+        }
+        Ok(checked)
+    }
+
+    fn of(&mut self, candidate: &Candidate) -> Option<&mut Taken> {
+        let users = candidate
+            .manager()
+            .filter(|&scope| scope != Scope::System)?;
+        Some(self.users.entry(users).or_default())
+    }
+}
+
+fn too_many() -> Because {
+    let why = "more services of one user are old than are restarted in one run: the rest waits for the next";
+    held_by("too-many", why)
 }
 
 /// How long to wait before a step, so that none of its units meets its start limit.

@@ -26,7 +26,7 @@ const ACCESS: &[&str] = &[
 /// The same, for instances of templates (`sshd@.service`).
 const ACCESS_TEMPLATES: &[&str] = &["ssh@", "sshd@", "dropbear@", "telnet@", "telnetd@"];
 
-/// The shipped rule that holds back what the machine is reached through.
+/// The rule to which an administrator adds more of what connects the machine.
 const NETWORK_RULE: &str = "network";
 
 /// Sorts by stage; the system's units before those of users; among them, units after those that they are `After=`.
@@ -70,7 +70,11 @@ fn stage(checked: &Checked, situation: &Situation<'_>) -> Stage {
     // Each of what goes down with it counts: the latest stage of them all.
     let names = || std::iter::once(&own).chain(&checked.pulled);
     let system = candidate.manager() == Some(Scope::System);
-    let is_network = |name: &String| candidates::is_named_by(situation.policy, NETWORK_RULE, name);
+    let is_network = |name: &String| {
+        let connecting = &situation.policy.connecting;
+        connecting.iter().any(|one| one.matches(name.as_bytes()))
+            || candidates::is_named_by(situation.policy, NETWORK_RULE, name)
+    };
     if system && names().any(is_network) {
         Stage::Network
     } else if checked.above_us || system && names().any(|name| is_access(name)) {

@@ -74,7 +74,7 @@ impl Scene {
         };
         let done: Vec<String> = transaction.steps.iter().map(word).collect();
         let why = |held: &Held| {
-            let rule = &held.because.last().unwrap().rule;
+            let rule = &held.because[0].rule;
             format!("{} {rule}", held.owner.name.escaped())
         };
         let kept: Vec<String> = transaction.held.iter().map(why).collect();
@@ -271,7 +271,7 @@ fn t10_10_start_limits_are_waited_for_or_hold() {
         let rule = transaction
             .held
             .first()
-            .map(|held| held.because.last().unwrap().rule.clone());
+            .map(|held| held.because[0].rule.clone());
         assert_eq!(
             rule.as_deref(),
             wait_secs.is_none().then_some("start-limit")
@@ -323,24 +323,42 @@ fn t10_16_managers_come_first_and_read_changed_files_once() {
 }
 
 #[test]
-fn t10_18_t10_25_guests_by_explicit_policy_and_once() {
+fn t10_18_t10_25_a_guest_and_the_unit_around_it_are_one() {
     let nspawn = "systemd-nspawn@web.service";
     let machine = Owner {
         host_unit: Some(Bytes::from(nspawn)),
         ..Owner::new(OwnerKind::Container(Runtime::Machine), "web", SYSTEM)
     };
-    let mut scene = Scene::of(vec![up(nspawn, 10)], &[nspawn]);
-    scene.owners.push(machine.clone());
-    assert!(scene.run().steps.is_empty());
-    // A rule that names the guest is explicit.
-    let mut explicit = rule("web", "x", RuleAction::Restart);
-    explicit.selectors.containers = std::mem::take(&mut explicit.selectors.units);
-    explicit.selectors.containers = vec![crate::model::Pattern::parse("web").unwrap()];
-    scene.policy.rules.insert(0, explicit);
-    scene.check(&[nspawn], &[]);
-    let step = &scene.run().steps[0];
-    assert_eq!((step.stage, step.class), (Stage::Guests, Class::Container));
-    assert_eq!(step.owners, [unit_owner(nspawn), machine]);
+    let scene = |stale: &[&str], with_machine: bool| {
+        let states = vec![up(nspawn, 10), pulling("a.service", 11, &[nspawn])];
+        let mut scene = Scene::of(states, stale);
+        scene.owners.extend(with_machine.then(|| machine.clone()));
+        scene
+    };
+    // Guests are listed, unless settings or a rule say more; so is what would take one along.
+    scene(&[nspawn], true).check(&[], &["systemd-nspawn@web.service mode", "web mode"]);
+    scene(&["a.service"], false).check(&[], &["a.service pulls"]);
+    let mut auto = scene(&["a.service"], false);
+    auto.modes.insert(Class::Container, Mode::Auto);
+    auto.check(&["a.service"], &[]);
+    for (around, inside) in [(true, true), (true, false), (false, true)] {
+        let stale: &[&str] = if around { &[nspawn] } else { &[] };
+        let mut auto = scene(stale, inside);
+        auto.modes.insert(Class::Container, Mode::Auto);
+        auto.check(&[nspawn], &[]);
+        // A rule that names the guest is explicit.
+        let mut by_rule = scene(stale, inside);
+        let mut explicit = rule("web", "x", RuleAction::Restart);
+        explicit.selectors.units.clear();
+        explicit.selectors.containers = vec![crate::model::Pattern::parse("web").unwrap()];
+        by_rule.policy.rules.insert(0, explicit);
+        by_rule.check(&[nspawn], &[]);
+        let step = &by_rule.run().steps[0];
+        assert_eq!((step.stage, step.class), (Stage::Guests, Class::Container));
+        let owners = around.then(|| unit_owner(nspawn)).into_iter();
+        let owners = owners.chain(inside.then(|| machine.clone()));
+        assert_eq!(step.owners, owners.collect::<Vec<Owner>>());
+    }
 }
 
 #[test]
@@ -365,7 +383,7 @@ fn t10_19_a_manager_with_other_things_to_do_is_left_alone() {
 }
 
 #[test]
-fn t10_21_leaves_first_access_and_network_last() {
+fn t10_21_what_others_build_on_first_access_and_network_last() {
     let after =
         |id: &str, main, after: &[&str]| with(up(id, main), |unit| unit.after = words(after));
     let states = vec![
@@ -511,6 +529,268 @@ fn times_of_steps() {
     );
 }
 
+#[test]
+fn t10_10_what_two_restarts_would_take_along_goes_down_once() {
+    let states = |a: &[&str], b: &[&str]| {
+        vec![
+            pulling("a.service", 10, a),
+            pulling("b.service", 11, b),
+            up("c.service", 12),
+            up("d.service", 13),
+        ]
+    };
+    let both = ["a.service", "b.service"];
+    let scene = Scene::of(states(&["c.service"], &["c.service"]), &both);
+    scene.check(&["a.service"], &["b.service pulls"]);
+    assert!(scene.run().held[0].because[0].why.contains("a.service"));
+    // That which renews more goes first; what the other would have renewed has a restart of its own.
+    let all = ["a.service", "b.service", "c.service", "d.service"];
+    let pulls = states(&["c.service"], &["c.service", "d.service"]);
+    Scene::of(pulls, &all).check(&["b.service"], &["a.service pulls"]);
+    let pulls = states(
+        &["c.service", "x.socket"],
+        &["c.service", "x.socket", "d.service"],
+    );
+    let mut scene = Scene::of(pulls, &["a.service", "b.service", "d.service"]);
+    scene.check(&["b.service"], &["a.service pulls"]);
+    scene.selected = Some([unit_owner("a.service")].into());
+    scene.check(
+        &["a.service"],
+        &["b.service not-asked", "d.service not-asked"],
+    );
+    // One that loses leaves what it alone would have renewed to itself.
+    let mut pulls = states(&["c.service", "e.service"], &["c.service", "d.service"]);
+    pulls.push(up("e.service", 14));
+    let stale = ["a.service", "b.service", "c.service", "d.service"];
+    let mut more = stale.to_vec();
+    more.push("e.service");
+    Scene::of(pulls.clone(), &stale).check(&["b.service"], &["a.service pulls"]);
+    pulls.push(pulling("f.service", 15, &["c.service", "d.service"]));
+    more.extend(["f.service"]);
+    Scene::of(pulls, &more).check(
+        &["a.service", "d.service"],
+        &["b.service pulls", "f.service pulls"],
+    );
+}
+
+#[test]
+fn what_decides_is_said_first() {
+    let mut scene = Scene::of(vec![up("job.service", 10)], &["job.service"]);
+    scene.ancestors = vec![above(99, unit_owner("job.service"), true)];
+    let rules = |scene: &Scene| -> Vec<String> {
+        let because = scene.run().held.swap_remove(0).because;
+        because.into_iter().map(|one| one.rule).collect()
+    };
+    assert_eq!(rules(&scene), ["ancestor"]);
+    scene
+        .policy
+        .rules
+        .insert(0, rule("mine", "job.service", RuleAction::Restart));
+    assert_eq!(rules(&scene), ["ancestor", "policy.mine"]);
+    // What a person lifted is no reason any more.
+    let refuses = with(up("dbus.service", 10), |unit| {
+        unit.refuse_manual_stop = true
+    });
+    let mut scene = Scene::of(vec![refuses], &["dbus.service"]);
+    assert_eq!(rules(&scene), ["policy.message-bus", "unit.refuses"]);
+    scene.selected = Some([unit_owner("dbus.service")].into());
+    assert_eq!(rules(&scene), ["unit.refuses", "policy.message-bus"]);
+    // Why a unit is held says more than what is left over of it.
+    let jobs = with(up("b.service", 10), |unit| {
+        unit.kill_mode = "process".to_owned();
+        unit.pulled = words(&["dbus.service"]);
+    });
+    let units = units(vec![jobs, up("dbus.service", 11)]);
+    let policy = crate::config::shipped();
+    let owner = unit_owner("b.service");
+    let plan = planned(
+        vec![stale(10, &owner), stale(20, &owner)],
+        vec![process(10, 1, 1), process(20, 1, 2)],
+        &policy,
+        Some(&units),
+    );
+    assert_eq!(plan.items.len(), 2);
+    let transaction = run(&plan, &units, &policy);
+    assert_eq!(transaction.held.len(), 1);
+    assert_eq!(transaction.held[0].because[0].rule, "pulls");
+}
+
+/// All of a plan, by whoever stands above nothing.
+fn run(plan: &Plan, units: &Units, policy: &Policy) -> Transaction {
+    let facts = crate::decide::policy::tests::facts(vec![process(10, 1, 1)], Vec::new());
+    transaction(
+        plan,
+        &Situation {
+            facts: &facts,
+            units,
+            policy,
+            modes: &BTreeMap::new(),
+            mode: Mode::Auto,
+            ancestors: &[],
+            selected: None,
+            overrides: &BTreeSet::new(),
+            our_starts: &[],
+            now_us: 1_000_000_000,
+        },
+    )
+}
+
+#[test]
+fn t10_06_what_connects_comes_last_whatever_allows_it() {
+    let names = ["NetworkManager.service", "zz.service", "ssh.service"];
+    let states = |first: &str| vec![up(first, 10), up("zz.service", 11), up("ssh.service", 12)];
+    let last = ["zz.service", "ssh.service", "NetworkManager.service"];
+    let mut scene = Scene::of(states(names[0]), &names);
+    scene.policy.rules.retain(|rule| rule.name != "network");
+    scene.check(&last, &[]);
+    let tunnel = "openvpn@a.service";
+    let mut scene = Scene::of(states(tunnel), &[tunnel, "zz.service", "ssh.service"]);
+    let mine = rule("mine", tunnel, RuleAction::Restart);
+    scene.policy.rules.insert(0, mine);
+    scene.check(&["zz.service", "ssh.service", tunnel], &[]);
+    // And what an administrator calls so.
+    let mut scene = Scene::of(
+        states("a.service"),
+        &["a.service", "zz.service", "ssh.service"],
+    );
+    let mine = crate::model::Pattern::parse("a.service").unwrap();
+    let network = |rule: &&mut crate::model::PolicyRule| rule.name == "network";
+    let network = scene.policy.rules.iter_mut().find(network).unwrap();
+    network.selectors.units = vec![mine];
+    network.action = RuleAction::Restart;
+    scene.check(&["zz.service", "ssh.service", "a.service"], &[]);
+}
+
+#[test]
+fn t10_03_a_login_that_pam_moved_ends_with_its_unit() {
+    let getty = "getty@tty1.service";
+    for kill_mode in ["process", "control-group"] {
+        let unit = with(up(getty, 10), |unit| unit.kill_mode = kill_mode.to_owned());
+        let mut scene = Scene::of(vec![unit], &[getty]);
+        let session = Owner::new(OwnerKind::Session, "3", Scope::User(7));
+        scene.ancestors = vec![above(99, session.clone(), true), above(10, session, false)];
+        scene.selected = Some([unit_owner(getty)].into());
+        scene.check(&[], &["getty@tty1.service ancestor"]);
+    }
+}
+
+#[test]
+fn t10_09_what_may_be_stale_holds_back_nothing() {
+    let states = vec![
+        pulling("a.service", 10, &["b.service"]),
+        up("b.service", 11),
+    ];
+    let units = units(states);
+    let policy = crate::config::shipped();
+    let mut unsure = stale(11, &unit_owner("b.service"));
+    unsure.objects[0].sure = false;
+    let old = vec![stale(10, &unit_owner("a.service")), unsure];
+    let processes = vec![process(10, 1, 1), process(11, 1, 1)];
+    let plan = planned(old, processes, &policy, Some(&units));
+    assert_eq!(plan.items[1].because[0].rule, "possible");
+    assert_eq!(run(&plan, &units, &policy).steps.len(), 1);
+}
+
+#[test]
+fn t10_09_a_job_that_policy_spares_is_not_cut_off() {
+    #[track_caller]
+    fn check(change: impl FnOnce(&mut crate::model::PolicyRule), held: bool) {
+        let states = vec![
+            pulling("a.service", 11, &["b.service"]),
+            up("b.service", 10),
+        ];
+        let units = units(states);
+        let mut policy = crate::config::shipped();
+        let mut mine = rule("mine", "b.service", RuleAction::Defer);
+        change(&mut mine);
+        policy.rules.insert(0, mine);
+        let old = vec![stale(11, &unit_owner("a.service"))];
+        let plan = planned(old, vec![process(11, 1, 1)], &policy, Some(&units));
+        // It is second 1000, and process 10 was started in the first.
+        let transaction = run(&plan, &units, &policy);
+        assert_eq!(
+            transaction.held.len(),
+            usize::from(held),
+            "{transaction:#?}"
+        );
+    }
+    let pattern = || vec![crate::model::Pattern::parse("*").unwrap()];
+    check(|_| {}, true);
+    check(|rule| rule.selectors.younger_than_secs = Some(7200), true);
+    check(|rule| rule.selectors.younger_than_secs = Some(60), false);
+    check(|rule| rule.selectors.users = vec![33], true);
+    check(|rule| rule.selectors.cgroups = pattern(), true);
+    // It is not stale, so nothing stale in it is of a package.
+    check(|rule| rule.selectors.packages = pattern(), false);
+    check(|rule| rule.selectors.paths = pattern(), false);
+    check(
+        |rule| {
+            rule.selectors.users = vec![33];
+            rule.action = RuleAction::Hide;
+        },
+        false,
+    );
+}
+
+#[test]
+fn t10_14_a_unit_file_that_moved_with_its_program_is_read_first() {
+    let unit = with(up("a.service", 10), |unit| {
+        unit.need_daemon_reload = true;
+        unit.missing = words(&["/usr/sbin/a"]);
+    });
+    Scene::of(vec![unit], &["a.service"]).check(&["reload", "a.service"], &[]);
+}
+
+#[test]
+fn an_own_way_goes_by_any_name_of_the_unit() {
+    let ssh = || {
+        with(up("ssh.service", 10), |unit| {
+            unit.names.push("sshd.service".to_owned());
+            unit.need_daemon_reload = true;
+        })
+    };
+    let mut scene = Scene::of(vec![ssh()], &["ssh.service"]);
+    scene.overrides.insert("sshd.service".to_owned());
+    scene.check(&["reload", "override sshd.service"], &[]);
+    let refuses = with(ssh(), |unit| unit.refuse_manual_stop = true);
+    let mut scene = Scene::of(vec![refuses], &["ssh.service"]);
+    scene.overrides.insert("sshd.service".to_owned());
+    scene.check(&["reload", "override sshd.service"], &[]);
+}
+
+/// What a user's manager says is that user's to choose.
+#[test]
+fn t11_01_users_managers_cannot_make_a_run_long() {
+    let user = Scope::User(7);
+    let name = |at: usize| format!("{at:0>240}.service");
+    let run = |count: usize, pulls: usize| {
+        let pulled: Vec<String> = (5000..5000 + pulls).map(name).collect();
+        let mut states: Vec<UnitState> = (0..count).map(|at| up(&name(at), 20)).collect();
+        for unit in &mut states {
+            unit.pulled.clone_from(&pulled);
+        }
+        states.extend(pulled.iter().map(|id| up(id, 30)));
+        let mut scene = Scene::of(vec![up("a.service", 10)], &["a.service"]);
+        scene.units.managers.push(managed(user, states));
+        let owners = (0..count).map(|at| Owner::new(OwnerKind::Unit, name(at).as_str(), user));
+        scene.owners.extend(owners);
+        let transaction = scene.run();
+        assert_eq!(transaction.steps.len() + transaction.held.len(), count + 1);
+        assert!(!transaction.steps.is_empty());
+        let rule = transaction
+            .held
+            .first()
+            .map(|held| held.because[0].rule.clone());
+        (transaction.steps.len() - 1, rule.unwrap_or_default())
+    };
+    assert_eq!(run(300, 0), (128, "too-many".to_owned()));
+    assert_eq!(run(1, 64), (1, String::new()));
+    assert_eq!(run(1, 65), (0, "pulls".to_owned()));
+    // Of all that take the same along, one goes.
+    assert_eq!(run(100, 60), (1, "pulls".to_owned()));
+    assert_eq!(run(100, 3000), (0, "pulls".to_owned()));
+}
+
 /// A unit of any kind, by numbers.
 fn any_unit(count: usize) -> impl Strategy<Value = (Vec<usize>, Vec<usize>, bool, u8)> {
     let some = || prop::collection::vec(0..count, 0..4);
@@ -551,7 +831,9 @@ proptest! {
             renewed.extend(step.owners.iter().cloned());
         }
         for step in &transaction.steps {
-            prop_assert!(!step.pulled.iter().any(|name| done.contains(name)), "pulled and done");
+            for name in &step.pulled {
+                prop_assert!(done.insert(name.clone()), "{name} twice");
+            }
         }
         let held: BTreeSet<Owner> = transaction.held.iter().map(|held| held.owner.clone()).collect();
         prop_assert!(renewed.is_disjoint(&held));

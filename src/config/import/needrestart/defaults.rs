@@ -70,6 +70,8 @@ const fn design(pattern: &'static str, always: bool, why: &'static str) -> Row {
 }
 
 const USER_MANAGER: &str = "a user's manager is executed anew, and never restarted";
+const GUESTS: &str =
+    "the unit around a container is restarted as the container is, only if settings say so";
 const ONESHOT: &str = "what runs once is never run again for this";
 
 /// `override_rc`, each with 0.
@@ -145,7 +147,7 @@ pub(super) const OVERRIDE_RC: &[Row] = &[
     design(r"^cron-.*\.service$", true, ONESHOT),
     always(r"^rc-local\.service$", &["rc-local.service"]),
     always("^systemd-logind", &["systemd-logind.service"]),
-    newer("^systemd-nspawn", &["systemd-nspawn@web1.service"]),
+    design("^systemd-nspawn", false, GUESTS),
     // Ubuntu's.
     design(
         r"^google-(shutdown|startup)-scripts\.service$",
