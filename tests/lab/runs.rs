@@ -212,7 +212,7 @@ fn left(machine: &Machine, door: &Door) {
     let mut terminal = Terminal::start(door, "xterm", &ask);
     terminal.wait_for("enter does it");
     terminal.tear();
-    let gone = || machine.run(&["pgrep", "-f", "restart --mode ask"]).code == Some(1);
+    let gone = || machine.run(&["pgrep", "-x", "unstale"]).code == Some(1);
     assert!(within(10, gone), "it still asks");
     assert_untouched(machine, &before, "the terminal was torn away");
     // Who reads from a terminal in the background is stopped.
