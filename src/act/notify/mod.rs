@@ -116,6 +116,8 @@ fn tell_desktop(message: &Message) -> Result<bool, String> {
         "--auto-start=no",
         "--quiet",
         "--timeout=3",
+        // What follows has words that begin with a dash, and older versions take options anywhere.
+        "--",
         "call",
         "org.freedesktop.Notifications",
         "/org/freedesktop/Notifications",
