@@ -6,11 +6,10 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::place::{Directory, PlaceError};
+use super::place::{self, Directory, PlaceError};
 
 const OURS: &str = "unstale";
 const RUNS: &str = "restart";
@@ -19,6 +18,8 @@ const SUFFIX: &str = ".jsonl";
 
 /// The most that a journal holds: every unit of a large machine, with its log.
 pub const JOURNAL_CAP: u64 = 16 * 1024 * 1024;
+/// What is left of it for the words that end a run: notes, and that it is over.
+const RESERVE: u64 = 64 * 1024;
 /// So many journals are kept.
 const KEPT: usize = 10;
 /// An id is a time and a pid.
@@ -62,7 +63,7 @@ fn of_run(id: Option<&str>) -> String {
 /// Held by the run that acts, for as long as it lives.
 #[derive(Debug)]
 pub struct Lock {
-    _fd: OwnedFd,
+    _held: place::Lock,
 }
 
 /// A journal that is written.
@@ -117,10 +118,14 @@ impl Runs {
     /// Why not; also if there is one of that name.
     pub fn create(&self, id: &str, first: &str) -> Result<Journal, RunsError> {
         let name = name_of(id)?;
-        self.prune()?;
         let file = self.dir.create_log(&name)?;
         let mut journal = Journal { file, length: 0 };
-        journal.write(first)?;
+        if let Err(error) = journal.write(first) {
+            // Nobody would know what it is.
+            self.dir.remove(&name)?;
+            return Err(error);
+        }
+        self.prune()?;
         Ok(journal)
     }
 
@@ -165,10 +170,11 @@ impl Runs {
     /// [`RunsError::Busy`] if another holds it for longer than `wait`.
     pub fn lock(&self, id: &str, wait: Duration) -> Result<Lock, RunsError> {
         match self.dir.lock(LOCK, wait) {
-            Ok(fd) => {
-                rustix::fs::ftruncate(&fd, 0).map_err(std::io::Error::from)?;
-                rustix::io::pwrite(&fd, id.as_bytes(), 0).map_err(std::io::Error::from)?;
-                Ok(Lock { _fd: fd })
+            Ok(held) => {
+                let file = held.file();
+                rustix::fs::ftruncate(file, 0).map_err(std::io::Error::from)?;
+                rustix::io::pwrite(file, id.as_bytes(), 0).map_err(std::io::Error::from)?;
+                Ok(Lock { _held: held })
             }
             Err(PlaceError::Busy { .. }) => Err(RunsError::Busy(self.holder())),
             Err(error) => Err(error.into()),
@@ -196,7 +202,7 @@ impl Runs {
 
     fn prune(&self) -> Result<(), RunsError> {
         let ids = self.ids()?;
-        let too_many = ids.len().saturating_sub(KEPT - 1);
+        let too_many = ids.len().saturating_sub(KEPT);
         for id in ids.iter().take(too_many) {
             self.dir.remove(&name_of(id)?)?;
         }
@@ -208,14 +214,29 @@ impl Journal {
     /// Adds a line; it is on disk when this returns.
     ///
     /// # Errors
-    /// What the system says; [`RunsError::Full`].
+    /// What the system says; [`RunsError::Full`] for a line that does not fit, which is not written. Shorter ones may
+    /// still.
     pub fn write(&mut self, line: &str) -> Result<(), RunsError> {
+        self.add(line, JOURNAL_CAP - RESERVE)
+    }
+
+    /// The same for a word that ends a run: there is room for it in a journal that is full.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub fn write_last(&mut self, line: &str) -> Result<(), RunsError> {
+        self.add(line, JOURNAL_CAP)
+    }
+
+    fn add(&mut self, line: &str, cap: u64) -> Result<(), RunsError> {
         let mut bytes = line.as_bytes().to_vec();
         bytes.push(b'\n');
-        self.length += bytes.len() as u64;
-        if self.length > JOURNAL_CAP {
+        let length = self.length + bytes.len() as u64;
+        if length > cap {
             return Err(RunsError::Full);
         }
+        // A line that the disk has no room for may have begun.
+        self.length = length;
         self.file.write_all(&bytes)?;
         self.file.sync_data()?;
         Ok(())

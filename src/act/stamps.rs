@@ -1,11 +1,10 @@
 //! Stamps in `/run/unstale`: that packages changed and nobody looked since, that a run of their manager failed; and that an
 //! administrator wants nothing to be done. A stamp is an empty word: that it is there, and which one it is, is all.
 
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use super::place::{Directory, PlaceError};
+use super::place::{Directory, Lock, PlaceError};
 use crate::model::Mark;
 
 /// Where they are, below `/run`.
@@ -73,7 +72,7 @@ pub fn clear(root: &Path, stamp: Stamp, seen: &Seen) -> Result<bool, PlaceError>
 
 /// The right to take stamps up, which one process has at a time; held until it is dropped.
 #[derive(Debug)]
-pub struct Right(#[expect(dead_code, reason = "it is held, not read")] Option<OwnedFd>);
+pub struct Right(#[expect(dead_code, reason = "it is held, not read")] Option<Lock>);
 
 /// The right to take stamps up; `None` if another process has it.
 ///

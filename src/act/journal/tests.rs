@@ -65,8 +65,26 @@ fn t11_21_a_journal_has_an_end() {
     follower.lines().unwrap();
     file.set_len(JOURNAL_CAP + 1).unwrap();
     assert!(matches!(follower.lines(), Err(RunsError::Full)));
-    let full = "x".repeat(usize::try_from(JOURNAL_CAP).unwrap());
+    let full = "x".repeat(usize::try_from(JOURNAL_CAP - RESERVE - 6).unwrap());
     assert!(matches!(journal.write(&full), Err(RunsError::Full)));
+    // What was refused takes no room from what comes after it.
+    journal.write(&full[1..]).unwrap();
+    assert!(matches!(journal.write(""), Err(RunsError::Full)));
+    journal.write_last("the end").unwrap();
+    let far = "x".repeat(usize::try_from(RESERVE).unwrap());
+    assert!(matches!(journal.write_last(&far), Err(RunsError::Full)));
+}
+
+#[test]
+fn t11_21_a_journal_that_cannot_begin_leaves_nothing() {
+    let (_root, runs) = runs();
+    for number in 10..20 {
+        runs.create(&number.to_string(), "x").unwrap();
+    }
+    let before = runs.ids().unwrap();
+    let full = "x".repeat(usize::try_from(JOURNAL_CAP).unwrap());
+    assert!(matches!(runs.create("20", &full), Err(RunsError::Full)));
+    assert_eq!(runs.ids().unwrap(), before);
 }
 
 #[test]

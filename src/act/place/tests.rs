@@ -1,5 +1,8 @@
 use std::fs;
+use std::io::Write as _;
+use std::time::Duration;
 
+use super::change::take_back;
 use super::*;
 
 fn run() -> (tempfile::TempDir, Directory) {
@@ -82,4 +85,22 @@ fn t9_16_a_flag_that_others_made_first() {
     fs::write(run.path.join("flag"), "theirs").unwrap();
     assert!(!run.publish(&hidden("flag"), "flag").unwrap());
     check(&run, "flag", "theirs");
+}
+
+/// A child that was forked meanwhile has it open too; here, a copy of the descriptor does.
+#[test]
+fn t11_06_what_was_forked_meanwhile_holds_no_lock() {
+    let (_root, run) = run();
+    let is_locked = || {
+        matches!(
+            run.lock("lock", Duration::ZERO),
+            Err(PlaceError::Busy { .. })
+        )
+    };
+    let lock = run.lock("lock", Duration::ZERO).unwrap();
+    let copy = rustix::io::dup(lock.file()).unwrap();
+    assert!(is_locked());
+    drop(lock);
+    assert!(!is_locked());
+    drop(copy);
 }
