@@ -1,13 +1,13 @@
 //! What a look at the machine afterwards says of each step. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::act::carry_out::Results;
 use crate::app::assess;
 use crate::app::exit::Exit;
 use crate::model::{
-    Action, Because, Bytes, Item, LastRun, Outcome, Owner, Run, StaleProcess, StepResult,
-    Timestamp, WhyNot,
+    Action, Because, Bytes, Item, LastRun, Outcome, Owner, OwnerKind, Run, Scope, StaleProcess,
+    StepResult, Timestamp, Verdict, WhyNot,
 };
 use crate::report::Assessment;
 
@@ -15,12 +15,18 @@ use crate::report::Assessment;
 const NAMED: usize = 5;
 /// What is left of a service that was restarted, and that no restart renews.
 const LEFTOVER: &str = "leftover";
+/// What was planned, and turned out not to be possible.
+const SKIPPED: &str = "skipped";
 
 /// How it ended, for each owner.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Proof {
     pub(super) outcomes: Vec<(Owner, Outcome)>,
     pub(super) notes: Vec<String>,
+    /// Steps that failed, whether or not anybody's stale code depends on them.
+    pub(super) failed: usize,
+    /// The look afterwards did not see all.
+    pub(super) incomplete: bool,
 }
 
 /// By what was done, and what is stale now. `began` is when the first step did.
@@ -30,7 +36,11 @@ pub(super) fn prove(
     after: &Assessment<'_>,
     began: Timestamp,
 ) -> Proof {
-    let mut proof = Proof::default();
+    let mut proof = Proof {
+        incomplete: !after.problems.is_empty(),
+        ..Proof::new(results)
+    };
+    let sight = Sight::of(after);
     for (owner, result) in by_owner(run, results) {
         let items = after.plan.items.iter().chain(&after.plan.hidden);
         let (leftovers, items): (Vec<&Item>, Vec<&Item>) = items
@@ -39,10 +49,10 @@ pub(super) fn prove(
         let outcome = match result {
             StepResult::Failed(failure) => Outcome::Failed(failure.clone()),
             StepResult::Skipped(why) if !items.is_empty() => Outcome::Deferred(Because {
-                rule: "skipped".to_owned(),
+                rule: SKIPPED.to_owned(),
                 why: why.clone(),
             }),
-            StepResult::Done | StepResult::Skipped(_) => match unseen(after, owner) {
+            StepResult::Done | StepResult::Skipped(_) => match sight.unseen(owner) {
                 _ if !items.is_empty() => Outcome::StillStale(still(after, &items, began)),
                 Some(why) => Outcome::Unproven(why),
                 None => Outcome::Clean,
@@ -57,12 +67,15 @@ pub(super) fn prove(
 
 /// By what was done alone: nobody could look.
 pub(super) fn without_look(run: &Run, results: &Results, why: &str) -> Proof {
-    let mut proof = Proof::default();
+    let mut proof = Proof {
+        incomplete: true,
+        ..Proof::new(results)
+    };
     for (owner, result) in by_owner(run, results) {
         let outcome = match result {
             StepResult::Failed(failure) => Outcome::Failed(failure.clone()),
             StepResult::Skipped(why) => Outcome::Deferred(Because {
-                rule: "skipped".to_owned(),
+                rule: SKIPPED.to_owned(),
                 why: why.clone(),
             }),
             StepResult::Done => Outcome::Unproven(why.to_owned()),
@@ -104,6 +117,14 @@ fn weight(result: &StepResult) -> u8 {
 }
 
 impl Proof {
+    fn new(results: &Results) -> Self {
+        let failed = |(_, result): &&(u32, StepResult)| matches!(result, StepResult::Failed(_));
+        Self {
+            failed: results.iter().filter(failed).count(),
+            ..Self::default()
+        }
+    }
+
     fn add_held(&mut self, run: &Run) {
         let mut known: BTreeSet<Owner> = self
             .outcomes
@@ -125,11 +146,19 @@ impl Proof {
 
     /// The status of the run. What is deferred was not to be done.
     pub(super) fn exit(&self) -> u8 {
-        let mut exit = Exit::Complete;
+        if self.failed > 0 {
+            return Exit::Failed as u8;
+        }
+        let mut exit = match self.incomplete {
+            true => Exit::Incomplete,
+            false => Exit::Complete,
+        };
         for (_, outcome) in &self.outcomes {
             match outcome {
                 Outcome::Failed(_) | Outcome::StillStale(_) => return Exit::Failed as u8,
                 Outcome::Unproven(_) => exit = Exit::Incomplete,
+                // It was to be done, and nobody tried.
+                Outcome::Deferred(because) if because.rule == SKIPPED => exit = Exit::Incomplete,
                 Outcome::Clean | Outcome::Deferred(_) => {}
             }
         }
@@ -158,7 +187,7 @@ impl Proof {
                 Outcome::Unproven(_) => (&mut last.unproven, false),
             };
             *count += 1;
-            if is_bad {
+            if is_bad && !is_private(owner) {
                 last.names.push(owner.name.escaped().to_string());
             }
         }
@@ -166,10 +195,19 @@ impl Proof {
     }
 }
 
+/// What a user started for himself is not named to others.
+fn is_private(owner: &Owner) -> bool {
+    match (owner.kind, owner.scope) {
+        (OwnerKind::Session | OwnerKind::UserManager, _) => false,
+        (_, Scope::User(uid)) => uid != 0,
+        (OwnerKind::Process | OwnerKind::App, Scope::System) => true,
+        _ => false,
+    }
+}
+
 fn is_leftover(item: &Item) -> bool {
-    item.because
-        .iter()
-        .any(|because| because.rule.ends_with(LEFTOVER))
+    let first = item.because.first();
+    first.is_some_and(|because| because.rule == LEFTOVER)
 }
 
 fn note(item: &Item) -> String {
@@ -224,27 +262,61 @@ fn old(after: &Assessment<'_>, process: &StaleProcess) -> String {
     format!("{} from before", name.escaped())
 }
 
-/// What could not be looked at in the processes of an owner.
-fn unseen(after: &Assessment<'_>, owner: &Owner) -> Option<String> {
-    let facts = &after.bundle.facts;
-    let by_pid = facts
-        .processes
-        .iter()
-        .map(|process| (process.key.pid, process))
-        .collect();
-    let of_owner = |pid| {
-        let process = facts
-            .processes
-            .iter()
-            .find(|process| process.key.pid == pid);
-        process.is_some_and(|process| {
-            process.details.is_some() && assess::owner_of(facts, process, &by_pid) == *owner
-        })
-    };
-    let mut problems = after.problems.iter();
-    let problem = problems
-        .find(|problem| problem.why != WhyNot::Vanished && problem.pid.is_some_and(of_owner));
-    problem.map(ToString::to_string)
+/// What could not be looked at, and whose it is.
+struct Sight {
+    by_owner: BTreeMap<Owner, String>,
+    /// Of a process that nobody can tell the owner of: it may be anybody's.
+    anybody: Option<String>,
+}
+
+impl Sight {
+    fn of(after: &Assessment<'_>) -> Self {
+        let facts = &after.bundle.facts;
+        let processes = facts.processes.iter();
+        let by_pid: HashMap<_, _> = processes
+            .map(|process| (process.key.pid, process))
+            .collect();
+        let owner_of = |pid| {
+            let process = by_pid.get(&pid)?;
+            process.details.as_ref()?;
+            Some(assess::owner_of(facts, process, &by_pid))
+        };
+        let mut sight = Self {
+            by_owner: BTreeMap::new(),
+            anybody: None,
+        };
+        let gone = |problem: &&crate::problem::Problem| problem.why == WhyNot::Vanished;
+        for problem in after.problems.iter().filter(|problem| !gone(problem)) {
+            let Some(pid) = problem.pid else { continue };
+            match owner_of(pid) {
+                Some(owner) => drop(sight.by_owner.insert(owner, problem.to_string())),
+                None => drop(sight.anybody.get_or_insert(problem.to_string())),
+            }
+        }
+        // Problems name the first process of each object, and others have it as well.
+        for judged in &after.judged {
+            let unknown = judged.findings.iter().find_map(|finding| {
+                let Verdict::Unknown(why) = &finding.verdict else {
+                    return None;
+                };
+                let object = facts.objects.get(finding.object.0 as usize)?;
+                let is_gone = *why == WhyNot::Vanished;
+                (!is_gone).then(|| format!("cannot judge {}: {why}", object.name.escaped()))
+            });
+            if let Some(why) = unknown {
+                match owner_of(judged.process.key.pid) {
+                    Some(owner) => drop(sight.by_owner.entry(owner).or_insert(why)),
+                    None => drop(sight.anybody.get_or_insert(why)),
+                }
+            }
+        }
+        sight
+    }
+
+    fn unseen(&self, owner: &Owner) -> Option<String> {
+        let own = self.by_owner.get(owner).or(self.anybody.as_ref());
+        own.cloned()
+    }
 }
 
 #[cfg(test)]
