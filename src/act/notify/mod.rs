@@ -14,6 +14,7 @@ use std::time::Duration;
 
 pub use memory::Memory;
 
+use super::runtime_dir::{self, RuntimeDir};
 use super::spawn::{self, Ended, How, Order, Program, Tool};
 use crate::model::{Account, Device};
 
@@ -103,14 +104,16 @@ impl Message {
 /// `Notify` of the Desktop Notifications Specification, as the user, on the user's bus. A notification server is not started for
 /// it: without one there is no desktop.
 fn tell_desktop(message: &Message) -> Result<bool, String> {
-    let runtime = format!("/run/user/{}", message.uid);
-    let bus = format!("{runtime}/bus");
     let Some(account) = &message.account else {
         return Ok(false);
     };
-    if !Path::new(&bus).exists() {
+    if !RuntimeDir::open(message.uid).is_some_and(|dir| dir.has_socket("bus")) {
         return Ok(false);
     }
+    let runtime = runtime_dir::path(message.uid).into_os_string();
+    let mut bus = OsString::from("unix:path=");
+    bus.push(&runtime);
+    bus.push("/bus");
     let words = [
         "--user",
         "--auto-start=no",
@@ -137,11 +140,8 @@ fn tell_desktop(message: &Message) -> Result<bool, String> {
         program: Program::Tool(Tool::Busctl),
         args,
         env: vec![
-            (
-                "DBUS_SESSION_BUS_ADDRESS",
-                format!("unix:path={bus}").into(),
-            ),
-            ("XDG_RUNTIME_DIR", runtime.into()),
+            ("DBUS_SESSION_BUS_ADDRESS", bus),
+            ("XDG_RUNTIME_DIR", runtime),
         ],
         stdin: Vec::new(),
         user: Some((message.uid, account.gid)),

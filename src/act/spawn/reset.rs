@@ -6,8 +6,7 @@
 #![expect(unsafe_code, reason = "pre_exec, sigaction(2), keyctl(2)")]
 
 use std::io;
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::os::unix::process::CommandExt;
 use std::ptr;
 
 use rustix::fs::Mode;
@@ -46,7 +45,7 @@ pub(super) enum Session {
 }
 
 /// Lets the program of this command begin with nothing of our caller's.
-pub(super) fn inherit_nothing(command: &mut Command, session: Session) {
+pub(super) fn inherit_nothing(command: &mut impl CommandExt, session: Session) {
     // SAFETY: what runs between fork(2) and execve(2) makes system calls and nothing else: no memory is allocated, no lock
     // is taken.
     unsafe { command.pre_exec(move || reset(session)) };

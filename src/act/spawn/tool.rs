@@ -20,8 +20,6 @@ pub enum Tool {
     SystemdRun,
     /// journalctl(1).
     Journalctl,
-    /// loginctl(1).
-    Loginctl,
     /// busctl(1).
     Busctl,
     /// service(8).
@@ -44,7 +42,6 @@ impl Tool {
             Self::Systemctl => "systemctl",
             Self::SystemdRun => "systemd-run",
             Self::Journalctl => "journalctl",
-            Self::Loginctl => "loginctl",
             Self::Busctl => "busctl",
             Self::Service => "service",
             Self::InvokeRcd => "invoke-rc.d",

@@ -1,9 +1,8 @@
 //! The way to a manager: ourselves for the system's, that very user for a user's.
 
 use std::ffi::OsString;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
 
+use crate::act::runtime_dir::{self, RuntimeDir};
 use crate::model::{Account, Scope, parse_passwd};
 
 /// Larger ones are read in part.
@@ -30,37 +29,25 @@ impl Way {
             });
         };
         let unreached = || "its manager cannot be reached".to_owned();
-        let dir = PathBuf::from(format!("/run/user/{uid}"));
-        let gid = owner_group(&dir, uid).ok_or_else(unreached)?;
+        let dir = RuntimeDir::open(uid).ok_or_else(unreached)?;
         if !["systemd/private", "bus"]
             .iter()
-            .any(|name| is_socket(&dir.join(name)))
+            .any(|name| dir.has_socket(name))
         {
             return Err(unreached());
         }
         let euid = rustix::process::geteuid().as_raw();
         let user = match euid {
             euid if euid == uid => None,
-            0 => Some((uid, account(uid).map_or(gid, |account| account.gid))),
+            0 => Some((uid, account(uid).map_or(dir.gid(), |account| account.gid))),
             _ => return Err("only that user and root reach its manager".to_owned()),
         };
         Ok(Self {
             user,
-            env: vec![("XDG_RUNTIME_DIR", dir.into_os_string())],
+            env: vec![("XDG_RUNTIME_DIR", runtime_dir::path(uid).into_os_string())],
             options: &["--no-pager", "--no-ask-password", "--user"],
         })
     }
-}
-
-/// The group of a directory, if it is one and that user's.
-fn owner_group(dir: &Path, uid: u32) -> Option<u32> {
-    let meta = dir.symlink_metadata().ok()?;
-    (meta.is_dir() && meta.uid() == uid).then(|| meta.gid())
-}
-
-fn is_socket(path: &Path) -> bool {
-    path.symlink_metadata()
-        .is_ok_and(|meta| meta.file_type().is_socket())
 }
 
 /// The account of a uid in passwd(5), if it is there; others (LDAP, …) are not asked.
