@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -22,6 +23,8 @@ const OUTPUT_CAP: usize = 4096;
 pub enum Refusal {
     /// The root directory is another than that of the first process: an image is built here, or a system repaired.
     OtherRoot,
+    /// Root itself may not see the root directory of the first process: it is in a sandbox.
+    HiddenRoot,
     /// `policy-rc.d` forbids it, with this status.
     Policy(i32),
     /// `policy-rc.d` did not say, or nobody may run it.
@@ -32,6 +35,9 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OtherRoot => f.write_str("the root directory is not that of the first process"),
+            Self::HiddenRoot => {
+                f.write_str("the root directory of the first process cannot be seen from here")
+            }
             Self::Policy(status) => write!(f, "/{POLICY} forbids it (status {status})"),
             Self::PolicyFailed(why) => write!(f, "cannot ask /{POLICY}: {why}"),
         }
@@ -44,9 +50,13 @@ impl fmt::Display for Refusal {
 /// # Errors
 /// The service manager is that of another root, and not to be asked from this one.
 pub fn find(root: &Path) -> Result<Option<Box<dyn ServiceManager>>, Refusal> {
-    if is_other_root(root) {
-        return Err(Refusal::OtherRoot);
-    }
+    let identity = |path: &Path| path.metadata().map(|meta| (meta.dev(), meta.ino()));
+    let first = identity(&root.join("proc/1/root"));
+    judge_root(
+        first,
+        identity(root).ok(),
+        rustix::process::geteuid().as_raw(),
+    )?;
     let is_there = |path: &str| root.join(path).symlink_metadata().is_ok();
     // sd_booted(3): the directory, and no link to it.
     let is_directory = |path: &str| {
@@ -68,12 +78,19 @@ pub fn find(root: &Path) -> Result<Option<Box<dyn ServiceManager>>, Refusal> {
     Ok(Some(manager))
 }
 
-/// Whose root cannot be seen is not another's: who may not look there may not restart anything either.
-fn is_other_root(root: &Path) -> bool {
-    let identity = |path: &Path| path.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
-    match (identity(&root.join("proc/1/root")), identity(root)) {
-        (Some(first), Some(own)) => first != own,
-        _ => false,
+/// Whether the first process has our root. An ordinary user may not look there, and may not restart anything either; root may,
+/// but for sandboxes.
+fn judge_root<T: PartialEq>(
+    first: io::Result<T>,
+    own: Option<T>,
+    euid: u32,
+) -> Result<(), Refusal> {
+    match first {
+        Ok(first) if own.is_some_and(|own| first != own) => Err(Refusal::OtherRoot),
+        Err(error) if euid == 0 && error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(Refusal::HiddenRoot)
+        }
+        _ => Ok(()),
     }
 }
 

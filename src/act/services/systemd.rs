@@ -31,8 +31,11 @@ const PATTERNS: [&str; 9] = [
     "*.swap",
 ];
 
-/// A manager that lives says so at once.
+/// A manager that lives says so at once. A user may not keep us, nor others from being asked.
 const STATE_LIMIT: Duration = Duration::from_secs(5);
+const USER_STATE_LIMIT: Duration = Duration::from_secs(2);
+/// What is refused is refused at once.
+const SOON: Duration = Duration::from_secs(1);
 /// All units: a third of a second for 160 on an idle machine (systemd 247 to 262). A user may not keep us.
 const SYSTEM_LIMIT: Duration = Duration::from_secs(20);
 const USER_LIMIT: Duration = Duration::from_secs(5);
@@ -70,14 +73,21 @@ impl Systemd {
 
     /// `running`, `degraded`, …
     fn state(scope: Scope) -> Result<String, String> {
-        let order = Self::order(scope, &["show", "--property=SystemState"], STATE_LIMIT)?;
+        let limit = match scope {
+            Scope::System => STATE_LIMIT,
+            Scope::User(_) => USER_STATE_LIMIT,
+        };
+        let order = Self::order(scope, &["show", "--property=SystemState"], limit)?;
         let text = output_of(order)?;
         let state = show::parse_word_of(&text, b"SystemState");
         state.ok_or_else(|| "its manager does not say how it is".to_owned())
     }
 
     fn show(scope: Scope, names: &[&str], cap: usize) -> Result<Vec<UnitState>, String> {
-        let properties = format!("--property={}", show::PROPERTIES);
+        let properties = match scope {
+            Scope::System => format!("--property={},{}", show::PROPERTIES, show::FILES),
+            Scope::User(_) => format!("--property={}", show::PROPERTIES),
+        };
         let mut words = vec!["show", "--all", &properties, "--"];
         words.extend(names);
         let limit = match scope {
@@ -151,8 +161,9 @@ impl ServiceManager for Systemd {
     }
 
     fn describe_some(&mut self, scope: Scope, names: &[&str]) -> Result<ManagerState, String> {
-        // The manager knows nothing under a name that no unit can have.
-        let names: Vec<&str> = names.iter().filter_map(|name| checked(name).ok()).collect();
+        // The manager knows nothing under a name that no unit can have, and says nothing at all if it is asked for one.
+        let is_loaded = |name: &&str| words::is_loadable(name) && !name.starts_with('-');
+        let names: Vec<&str> = names.iter().copied().filter(is_loaded).collect();
         if names.is_empty() {
             // Without names, systemctl shows the manager itself.
             return Ok(ManagerState {
@@ -160,7 +171,12 @@ impl ServiceManager for Systemd {
                 units: Vec::new(),
             });
         }
-        Self::manager(scope, &names)
+        let begun = Instant::now();
+        match Self::manager(scope, &names) {
+            // Control groups have names that a manager does not take for units, whatever we know of them.
+            Err(_) if begun.elapsed() < SOON => Self::manager(scope, &PATTERNS),
+            result => result,
+        }
     }
 
     fn unit(&mut self, scope: Scope, name: &str) -> Result<UnitState, String> {

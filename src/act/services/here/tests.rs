@@ -54,6 +54,18 @@ fn t12_15_asks_none_from_another_root() {
     assert_eq!(find(dir.path()).unwrap_err(), Refusal::OtherRoot);
 }
 
+#[test]
+fn t12_15_asks_none_from_a_sandbox() {
+    let denied = || Err(io::ErrorKind::PermissionDenied.into());
+    assert_eq!(judge_root(denied(), Some(1), 0), Err(Refusal::HiddenRoot));
+    assert_eq!(judge_root(denied(), Some(1), 1000), Ok(()));
+    assert_eq!(judge_root(Ok(2), Some(1), 0), Err(Refusal::OtherRoot));
+    assert_eq!(judge_root(Ok(1), Some(1), 0), Ok(()));
+    // Without /proc nobody can tell.
+    let missing = Err(io::ErrorKind::NotFound.into());
+    assert_eq!(judge_root(missing, Some(1), 0), Ok(()));
+}
+
 /// In a directory that root trusts, if it is root who asks.
 fn policy(script: &str, mode: u32) -> Result<(), Refusal> {
     let dir = tempfile::tempdir_in("/run")

@@ -10,7 +10,10 @@ use crate::model::{Pid, UnitState};
 pub(super) const PROPERTIES: &str = "Id,Names,LoadState,ActiveState,SubState,Type,MainPID,ControlPID,KillMode,\
     CanStart,CanStop,RefuseManualStart,RefuseManualStop,NeedDaemonReload,UnitFileState,Transient,RemainAfterExit,\
     Delegate,InvocationID,Job,Result,NRestarts,StartLimitBurst,StartLimitIntervalUSec,RestartUSec,TimeoutStartUSec,\
-    TimeoutStopUSec,RequiredBy,RequisiteOf,BoundBy,ConsistsOf,Requires,BindsTo,PartOf,After,TriggeredBy,\
+    TimeoutStopUSec,RequiredBy,RequisiteOf,BoundBy,ConsistsOf,Requires,BindsTo,PartOf,After,TriggeredBy";
+
+/// What is asked besides where it is of use: which files the units of the system need.
+pub(super) const FILES: &str = "\
     ExecCondition,ExecStartPre,ExecStart,EnvironmentFiles,\
     RootDirectory,RootImage,BindPaths,BindReadOnlyPaths,MountImages,ExtensionImages,ExtensionDirectories";
 
@@ -35,7 +38,7 @@ pub(super) struct Shown {
 pub(super) fn parse_show(text: &[u8]) -> Vec<Shown> {
     let mut units = Vec::new();
     let mut unit = Shown::default();
-    for line in Lines(text) {
+    for line in (Lines { text, singly: 0 }) {
         if line.is_empty() {
             units.push(std::mem::take(&mut unit));
         } else if let Some(at) = line.iter().position(|&byte| byte == b'=') {
@@ -57,23 +60,32 @@ pub(super) fn parse_word_of(text: &[u8], property: &[u8]) -> Option<String> {
 }
 
 /// Lines, where that of a command goes on until its braces are closed.
-struct Lines<'a>(&'a [u8]);
+struct Lines<'a> {
+    text: &'a [u8],
+    /// So many lines are taken one by one: it was seen that no braces are closed there. Else each of them would be a reason
+    /// to look again.
+    singly: usize,
+}
 
 impl<'a> Iterator for Lines<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
-        if self.0.is_empty() {
+        if self.text.is_empty() {
             return None;
         }
-        let end = line_end(self.0);
-        let first = &self.0[..end];
-        let end = match first.starts_with(b"Exec") && is_open(first) {
-            true => command_end(self.0).unwrap_or(end),
-            false => end,
-        };
-        let line = &self.0[..end];
-        self.0 = self.0.get(end + 1..).unwrap_or_default();
+        let mut end = line_end(self.text);
+        let first = &self.text[..end];
+        if self.singly > 0 {
+            self.singly -= 1;
+        } else if first.starts_with(b"Exec") && is_open(first) {
+            match command_end(self.text) {
+                Some(closed) => end = closed,
+                None => self.singly = COMMAND_LINES_CAP,
+            }
+        }
+        let line = &self.text[..end];
+        self.text = self.text.get(end + 1..).unwrap_or_default();
         Some(line)
     }
 }

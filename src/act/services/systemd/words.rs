@@ -17,6 +17,21 @@ const SECOND: u64 = 1_000_000;
 /// No name of a unit is longer: `UNIT_NAME_MAX`.
 const NAME_CAP: usize = 255;
 
+/// Types of units, systemd.unit(5).
+const TYPES: [&str; 11] = [
+    "service",
+    "socket",
+    "device",
+    "mount",
+    "automount",
+    "swap",
+    "target",
+    "path",
+    "timer",
+    "slice",
+    "scope",
+];
+
 /// A span of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Span {
@@ -107,6 +122,15 @@ pub(super) fn unit_name(name: &[u8]) -> Option<&str> {
         && !name.starts_with(b".")
         && !name.starts_with(b"@");
     is_name.then(|| std::str::from_utf8(name).ok())?
+}
+
+/// Whether a unit of this name may be in memory: of a type that there is, and no template (`unit_name_is_valid` with
+/// `UNIT_NAME_PLAIN | UNIT_NAME_INSTANCE`).
+pub(super) fn is_loadable(name: &str) -> bool {
+    let parts = unit_name(name.as_bytes()).and_then(|name| name.rsplit_once('.'));
+    parts.is_some_and(|(prefix, suffix)| {
+        TYPES.contains(&suffix) && !prefix.is_empty() && !prefix.ends_with('@')
+    })
 }
 
 #[cfg(test)]

@@ -37,6 +37,16 @@ fn t10_14_finds_what_is_not_there_any_more() {
     check(&["/srv/none/prog", "/home/none/prog"], &["/var/none"], &[]);
 }
 
+/// `/etc/mtab` is a link to `/proc` (mount(8)); what is mounted may be a server that does not answer.
+#[test]
+fn t11_06_goes_to_no_other_file_system() {
+    let looked = |path: &str| look(path.as_bytes());
+    assert_eq!(looked("/usr/bin/env"), Ok(()));
+    assert_eq!(looked("/proc/none"), Err(Errno::XDEV));
+    assert_eq!(looked("/etc/mtab"), Err(Errno::XDEV));
+    assert!(!is_missing(b"/etc/mtab/none"));
+}
+
 #[test]
 fn looks_for_nothing_of_units_that_see_other_files_or_do_not_run() {
     let mut shown = needs(&["/usr/lib/unstale-none/prog"], &[]);

@@ -253,6 +253,22 @@ fn t11_13_takes_no_command_line_for_properties() {
     assert_eq!(units[0].unit.main_pid, Some(7));
 }
 
+/// A user's manager may say so four million times.
+#[test]
+fn t11_13_looks_once_for_an_end_that_is_not_there() {
+    let begun = std::time::Instant::now();
+    parse_show(&b"ExecStart={ path=\n".repeat(100_000));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+    let mut text = b"Id=a.service\nExecStart={ path=\n".to_vec();
+    text.extend(b"x\n".repeat(COMMAND_LINES_CAP));
+    text.extend(
+        b"\nId=b.service\nExecStart={ path=/b ; argv[]=b\nc ; ignore_errors=no ; status=0/0 }\n",
+    );
+    let shown = parse_show(&text);
+    assert_eq!(shown.len(), 2);
+    assert_eq!(shown[1].programs, [b"/b".to_vec()]);
+}
+
 #[test]
 fn takes_no_word_and_no_name_that_is_none() {
     let text = b"Id=../x.service\nActiveState=active\n\nId=a.service\nActiveState=\x1b[2Jactive\nAfter=-x y.service \"a\\\\x2d.service\" *.service \"\n";

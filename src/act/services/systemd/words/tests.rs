@@ -34,6 +34,30 @@ fn reads_spans() {
 }
 
 #[test]
+fn names_that_a_manager_may_have_in_memory() {
+    for name in [
+        "a.service",
+        "getty@tty1.service",
+        "-.mount",
+        "a.b.scope",
+        "foo@a@b.service",
+    ] {
+        assert!(is_loadable(name), "{name}");
+    }
+    for name in [
+        "foo@.service",
+        "a.conf",
+        "a",
+        "@x.service",
+        ".service",
+        "a b.service",
+        "a.Service",
+    ] {
+        assert!(!is_loadable(name), "{name}");
+    }
+}
+
+#[test]
 fn reads_lists() {
     let names = |list: &str| parse_names(list.as_bytes());
     assert_eq!(names(" a.service  b.mount "), ["a.service", "b.mount"]);
