@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -15,9 +16,10 @@ use unstale::report::json::state;
 use crate::support::{UNSTALE, of_repository, unstale};
 
 const PROGRAM: &str = "/usr/bin/unstale";
-/// A program that is not there, one that fails at once, one that reads a little, and one that dies of it.
-const PROGRAMS: [&str; 4] = [
+/// A program that is not there, one that hangs, one that fails at once, one that reads a little, and one that dies of it.
+const PROGRAMS: [&str; 5] = [
     "/nowhere/unstale",
+    "/tmp/hangs",
     "/bin/false",
     "/tmp/reads-a-little",
     "/tmp/dies",
@@ -32,10 +34,14 @@ fn run(line: &str, program: &str, input: &[u8]) -> Output {
     let directory = tempfile::tempdir().unwrap();
     let program = match program {
         "/tmp/reads-a-little" => script(&directory, "head -c 10 >/dev/null"),
+        // Whatever it is told to do: it hangs before it begins.
+        "/tmp/hangs" => script(&directory, "exec sleep 60"),
         "/tmp/dies" => script(&directory, "kill -9 $$"),
         other => other.to_owned(),
     };
     assert!(line.contains(PROGRAM), "{line}");
+    // Nobody waits for that long here.
+    let line = line.replace("-k 5 20 ", "-k 5 1 ");
     let mut child = Command::new("/bin/sh")
         .arg("-c")
         .arg(line.replace(PROGRAM, &program))
@@ -71,7 +77,9 @@ fn after<'a>(text: &'a str, key: &str) -> &'a str {
 #[track_caller]
 fn check(line: &str, input: &[u8]) {
     for program in PROGRAMS {
+        let begun = Instant::now();
         let output = run(line, program, input);
+        assert!(begun.elapsed() < Duration::from_secs(20), "{program}");
         assert_eq!(output.status.code(), Some(0), "{program}: {output:?}");
         assert!(output.stdout.is_empty(), "{program}: {output:?}");
     }
