@@ -70,7 +70,7 @@ fn print_items(out: &mut dyn Write, state: &State, uptime_secs: u64) -> io::Resu
             last = Some(item.action);
         }
         let since = item.since_secs().map_or_else(String::new, |since| {
-            format!(", since {} or longer", age(uptime_secs, since))
+            format!(", first seen {} ago", age(uptime_secs, since))
         });
         writeln!(out, "  {}{since}", name(item))?;
         if !item.packages.is_empty() {

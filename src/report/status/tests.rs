@@ -90,9 +90,9 @@ fn what_was_found() {
         },
         &[
             "Restart these services:",
-            "  nginx.service, since 2 hours or longer",
+            "  nginx.service, first seen 2 hours ago",
             "      lib0 1 → 2, lib1 1 → 2, lib2 1 → 2, lib3 1 → 2 and 2 more",
-            "  \\u{1b}[2Jx, since 2 hours or longer",
+            "  \\u{1b}[2Jx, first seen 2 hours ago",
             LOOKED,
         ],
     );
@@ -103,7 +103,7 @@ fn what_was_found() {
         },
         &[
             "Stale, but the moment is yours to choose:",
-            "  something of user 1000, 1 process, since 2 hours or longer",
+            "  something of user 1000, 1 process, first seen 2 hours ago",
             LOOKED,
         ],
     );
