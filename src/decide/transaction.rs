@@ -101,6 +101,12 @@ pub fn transaction(plan: &Plan, situation: &Situation<'_>) -> Transaction {
         step.number = number;
     }
     keep_apart(&steps, &mut held);
+    for held in &mut held {
+        if situation.selected.is_some() && !situation.is_chosen(&held.owner) {
+            // Whatever else speaks against it, nobody wants to hear of it now.
+            held.because = candidates::reasons(&held.because, Some(not_asked()));
+        }
+    }
     Transaction { steps, held }
 }
 
@@ -170,6 +176,10 @@ fn check(
         owners,
         above_us,
     })
+}
+
+fn not_asked() -> Because {
+    held_by("not-asked", "it was not asked for")
 }
 
 fn ancestor(why: &str) -> Because {

@@ -52,6 +52,12 @@ impl Because {
     pub fn is_leftover(&self) -> bool {
         self.rule == "leftover"
     }
+
+    /// Whether it is that somebody named or chose something else.
+    #[must_use]
+    pub fn is_not_asked(&self) -> bool {
+        self.rule == "not-asked"
+    }
 }
 
 impl Item {

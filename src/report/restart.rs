@@ -174,12 +174,22 @@ enum Why {
     Leftover,
     Session,
     Left,
+    NotAsked,
 }
 
 impl Why {
-    const ALL: [Self; 4] = [Self::Held, Self::Leftover, Self::Session, Self::Left];
+    const ALL: [Self; 5] = [
+        Self::Held,
+        Self::Leftover,
+        Self::Session,
+        Self::Left,
+        Self::NotAsked,
+    ];
 
     fn of(held: &Held, assessment: &Assessment<'_>) -> Self {
+        if is_not_asked(held) {
+            return Self::NotAsked;
+        }
         if words::is_leftover(&held.because) {
             return Self::Leftover;
         }
@@ -198,8 +208,14 @@ impl Why {
             Self::Leftover => words::LEFTOVERS,
             Self::Session => words::heading(Action::Relogin),
             Self::Left => words::heading(Action::Leave),
+            Self::NotAsked => "Stale, and not asked for",
         }
     }
+}
+
+/// Whether somebody named or chose other things.
+fn is_not_asked(held: &Held) -> bool {
+    held.because.first().is_some_and(Because::is_not_asked)
 }
 
 /// What is not done: under its heading, those with one reason together.
@@ -212,7 +228,9 @@ fn print_held(
     for kind in Why::ALL {
         let of_kind = |held: &&Held| Why::of(held, assessment) == kind;
         let held: Vec<&Held> = transaction.held.iter().filter(of_kind).collect();
-        if held.is_empty() {
+        // Who names something wants to hear of that: the rest is counted.
+        let is_counted = kind == Why::NotAsked && detail == Detail::Normal;
+        if held.is_empty() || is_counted {
             continue;
         }
         writeln!(out, "\n{BOLD}{}:{BOLD:#}", kind.heading())?;
@@ -269,6 +287,7 @@ fn plan_counts(transaction: &Transaction, assessment: &Assessment<'_>) -> String
         (count(Why::Leftover), "left over"),
         (count(Why::Session), "to log in again"),
         (count(Why::Left), "left alone"),
+        (count(Why::NotAsked), "not asked for"),
     ];
     let mut text = format!("{} to be done", transaction.steps.len());
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {

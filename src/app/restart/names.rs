@@ -6,8 +6,11 @@ use super::Found;
 use crate::act::services::ServiceManager;
 use crate::app::talk;
 use crate::error::Error;
-use crate::model::{Item, Owner, Package, Scope};
+use crate::model::{Item, Owner, OwnerKind, Package, Plan, Scope, UnitState, Units};
 use crate::report::Assessment;
+
+/// So many parts of a unit are named.
+const NAMED: usize = 8;
 
 /// The owners that are meant; `None` if nothing was named, and all are.
 ///
@@ -23,41 +26,127 @@ pub(super) fn selected(
     }
     let mut owners = BTreeSet::new();
     for name in names {
-        let items = assessment.plan.items.iter();
-        let found: Vec<&Item> = items.filter(|item| is_meant(item, name)).collect();
-        if !found.is_empty() {
-            owners.extend(found.iter().map(|item| item.owner.clone()));
-            continue;
-        }
-        let is_unit = match manager {
-            Ok(Some(manager)) => is_unit(manager.as_mut(), name),
-            Ok(None) | Err(_) => false,
+        let unit = match manager {
+            Ok(Some(manager)) => unit_of(manager.as_mut(), name),
+            Ok(None) | Err(_) => None,
         };
-        let is_package = is_package(assessment, name);
-        if !is_unit && !is_package {
-            return Err(Error::NoSuchTarget(name.clone()));
+        let asked = Asked {
+            name,
+            unit: unit.as_ref(),
+            units: assessment.bundle.units.as_ref(),
+        };
+        match asked.meant(&assessment.plan) {
+            Meant::Owners(found) => owners.extend(found),
+            Meant::Nothing(why) => talk(&why),
+            Meant::Unknown => return Err(Error::NoSuchTarget(name.clone())),
         }
-        talk(&format!("{name} runs no old code"));
     }
     Ok(Some(owners))
 }
 
-fn is_meant(item: &Item, name: &str) -> bool {
-    let fits = |text: &[u8]| {
-        text == name.as_bytes() || text.strip_suffix(b".service") == Some(name.as_bytes())
-    };
-    let owner = &item.owner;
-    let by_owner =
-        fits(owner.name.as_slice()) || owner.host_unit.as_ref().is_some_and(|u| fits(u.as_slice()));
-    by_owner
-        || item.processes.iter().any(|process| {
-            let instance = process.instance.as_ref();
-            instance.is_some_and(|instance| instance.name.as_slice() == name.as_bytes())
-                || process
-                    .objects
-                    .iter()
-                    .any(|object| is_of(&object.package, name))
+/// A unit of the system's manager, by any of its names, with or without its suffix.
+fn unit_of(manager: &mut dyn ServiceManager, name: &str) -> Option<UnitState> {
+    let service = format!("{name}.service");
+    [name, &service].into_iter().find_map(|name| {
+        let state = manager.unit(Scope::System, name).ok()?;
+        (!state.load.is_empty() && state.load != "not-found").then_some(state)
+    })
+}
+
+/// A name, and what the managers say of it.
+struct Asked<'a> {
+    name: &'a str,
+    /// The unit that the system's manager knows by it: `sshd.service` may be another name of `ssh.service`.
+    unit: Option<&'a UnitState>,
+    units: Option<&'a Units>,
+}
+
+/// What is meant by a name.
+#[derive(Debug, PartialEq, Eq)]
+enum Meant {
+    /// What these own.
+    Owners(BTreeSet<Owner>),
+    /// Nothing that could be restarted, and why.
+    Nothing(String),
+    /// Nobody knows.
+    Unknown,
+}
+
+impl Asked<'_> {
+    fn meant(&self, plan: &Plan) -> Meant {
+        let found = plan.items.iter().filter(|item| self.is_meant(item));
+        let owners: BTreeSet<Owner> = found.map(|item| item.owner.clone()).collect();
+        if !owners.is_empty() {
+            return Meant::Owners(owners);
+        }
+        let name = self.name;
+        if let Some(item) = plan.hidden.iter().find(|item| self.is_meant(item)) {
+            let rule = item.because.first().map_or("", |because| &because.rule);
+            return Meant::Nothing(format!("{name} runs old code, which the rule {rule} hides"));
+        }
+        let Some(unit) = self.unit else {
+            return Meant::Unknown;
+        };
+        let parts = parts(unit, plan);
+        Meant::Nothing(match &parts[..] {
+            [] => format!("{name} runs no old code"),
+            parts => format!(
+                "{name} itself runs no old code, but what goes down with it does: name {}",
+                listed(parts)
+            ),
         })
+    }
+
+    fn is_meant(&self, item: &Item) -> bool {
+        let name = self.name.as_bytes();
+        let fits = |text: &[u8]| text == name || text.strip_suffix(b".service") == Some(name);
+        let owner = &item.owner;
+        let own = owner.host_unit.as_ref().unwrap_or(&owner.name);
+        // What a user's manager calls its units otherwise is that user's to choose.
+        let of_system = owner.scope == Scope::System
+            && (owner.kind == OwnerKind::Unit || owner.host_unit.is_some());
+        let known = self.units.and_then(|units| units.unit_of(owner));
+        let known = known.filter(|_| of_system);
+        let by_alias = || {
+            let is_it = |unit: &&UnitState| own.as_slice() == unit.id.as_bytes();
+            let same = self.unit.filter(|_| of_system).filter(is_it).is_some();
+            same || known.is_some_and(|unit| unit.names.iter().any(|name| fits(name.as_bytes())))
+        };
+        let is_part = |process: &crate::model::StaleProcess| {
+            let instance = process.instance.as_ref();
+            let mut objects = process.objects.iter();
+            instance.is_some_and(|instance| instance.name.as_slice() == name)
+                || objects.any(|object| is_of(&object.package, self.name))
+        };
+        fits(owner.name.as_slice())
+            || fits(own.as_slice())
+            || by_alias()
+            || item.processes.iter().any(is_part)
+    }
+}
+
+/// What runs old code among the units that go down with one: `postgresql@15-main.service` with `postgresql.service`.
+fn parts(unit: &UnitState, plan: &Plan) -> Vec<String> {
+    let is_part = |item: &&Item| {
+        let owner = &item.owner;
+        let mut pulled = unit.pulled.iter();
+        (owner.kind, owner.scope) == (OwnerKind::Unit, Scope::System)
+            && pulled.any(|name| owner.name.as_slice() == name.as_bytes())
+    };
+    let names = plan.items.iter().filter(is_part);
+    let mut names: Vec<String> = names
+        .map(|item| item.owner.name.escaped().to_string())
+        .collect();
+    names.dedup();
+    names
+}
+
+fn listed(names: &[String]) -> String {
+    let shown = &names[..names.len().min(NAMED)];
+    match names.len() - shown.len() {
+        0 => shown.join(" "),
+        more => format!("{} and {more} more", shown.join(" ")),
+    }
 }
 
 fn is_of(package: &Package, name: &str) -> bool {
@@ -67,18 +156,5 @@ fn is_of(package: &Package, name: &str) -> bool {
     }
 }
 
-fn is_package(assessment: &Assessment<'_>, name: &str) -> bool {
-    let hidden = assessment.plan.hidden.iter();
-    hidden
-        .flat_map(|item| &item.processes)
-        .flat_map(|process| &process.objects)
-        .any(|object| is_of(&object.package, name))
-}
-
-fn is_unit(manager: &mut dyn ServiceManager, name: &str) -> bool {
-    let service = format!("{name}.service");
-    [name, &service].into_iter().any(|name| {
-        let state = manager.unit(Scope::System, name);
-        state.is_ok_and(|state| !state.load.is_empty() && state.load != "not-found")
-    })
-}
+#[cfg(test)]
+mod tests;

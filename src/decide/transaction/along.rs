@@ -92,7 +92,7 @@ impl<'a> Along<'a> {
         for item in certain {
             let because = match verdict(item, self.situation, self.graphs) {
                 Verdict::Free => continue,
-                Verdict::Waits(because) if because.rule == "not-asked" => continue,
+                Verdict::Waits(because) if because.is_not_asked() => continue,
                 Verdict::Waits(because) => Some(because),
                 Verdict::Never(because) => because.or_else(|| item.because.last().cloned()),
             };

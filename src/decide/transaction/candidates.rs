@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::graph::Graphs;
-use super::{Situation, held_by};
+use super::{Situation, held_by, not_asked};
 use crate::decide::acts;
 use crate::model::{
     Action, Because, Class, Deed, Held, Item, Mode, Owner, OwnerKind, Plan, Policy, RuleAction,
@@ -265,7 +265,7 @@ pub(super) fn verdict(item: &Item, situation: &Situation<'_>, graphs: &Graphs<'_
         return Verdict::Never(Some(because));
     }
     if situation.selected.is_some() && !chosen {
-        return Verdict::Waits(held_by("not-asked", "it was not asked for"));
+        return Verdict::Waits(not_asked());
     }
     Verdict::Free
 }

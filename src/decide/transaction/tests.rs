@@ -481,6 +481,23 @@ fn what_a_person_chose_lifts_what_waits_for_a_moment_alone() {
             "rc-local.service policy.boot-only",
         ],
     );
+    // Whatever else is the matter with what nobody named.
+    scene.selected = Some([unit_owner("a.service")].into());
+    scene.check(
+        &["a.service"],
+        &[
+            "b.service not-asked",
+            "dbus.service not-asked",
+            "rc-local.service not-asked",
+        ],
+    );
+    let held = &scene.run().held[2];
+    assert_eq!(held.because[1].rule, "policy.boot-only");
+    scene.selected = Some(
+        ["dbus.service", "b.service", "rc-local.service"]
+            .map(unit_owner)
+            .into(),
+    );
     // An own way of restarting stands in for a manager that refuses.
     scene.overrides.insert("b.service".to_owned());
     scene.check(

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::{cut, deed, few, print_reasons, reason, renewed, shown};
+use super::{cut, deed, few, is_not_asked, print_reasons, reason, renewed, shown};
 use crate::model::{Action, Deed, Held, Owner, Step, Transaction};
 use crate::report::{Assessment, Detail, text, words};
 
@@ -51,7 +51,7 @@ pub fn print_fixed(
 ) -> io::Result<()> {
     let held = transaction.held.iter();
     let fixed: Vec<&Held> = held
-        .filter(|held| !is_for_choice(held, assessment))
+        .filter(|held| !is_for_choice(held, assessment) && !is_not_asked(held))
         .collect();
     if fixed.is_empty() {
         return Ok(());

@@ -265,6 +265,28 @@ fn the_plan_as_people_read_it() {
 }
 
 #[test]
+fn what_nobody_asked_for_is_counted() {
+    let (items, mut transaction) = example();
+    for held in &mut transaction.held {
+        let asked = because("not-asked", "it was not asked for");
+        held.because.insert(0, asked);
+    }
+    let print = |detail| {
+        printed(items.clone(), |out, assessment| {
+            print_plan(out, &transaction, assessment, detail)?;
+            print_fixed(out, &transaction, assessment)
+        })
+    };
+    let end = PLAN.find("\n\nHeld back").unwrap();
+    let text = print(Detail::Normal);
+    let counts = "\n\n3 to be done, 6 not asked for.\n";
+    assert_eq!(text, format!("{}{counts}", &PLAN[..end]));
+    let text = print(Detail::Everything);
+    let list = "\n  dbus.service, dbus-broker.service\n      it was not asked for\n";
+    assert!(text.contains(list), "{text}");
+}
+
+#[test]
 fn nothing_to_do_is_said() {
     let text = printed(Vec::new(), |out, assessment| {
         print_plan(out, &Transaction::default(), assessment, Detail::Normal)?;
