@@ -84,7 +84,10 @@ pub fn begin_session() {
 
 /// The path of the running program, if the service manager finds there what runs now: a file that may have been replaced by
 /// an upgrade, or that others could replace, is not the program that was asked.
-fn own_path() -> Result<PathBuf, String> {
+///
+/// # Errors
+/// Why it is not to be started by its path.
+pub fn own_path() -> Result<PathBuf, String> {
     let said = |error: &dyn std::fmt::Display| format!("this program is not to be found: {error}");
     let path = std::fs::read_link(SELF).map_err(|error| said(&error))?;
     let euid = rustix::process::geteuid().as_raw();
@@ -99,7 +102,10 @@ fn own_path() -> Result<PathBuf, String> {
 }
 
 /// A word that systemd takes as it is: `$` begins a variable there (systemd.service(5), "Command lines").
-fn literal(word: &OsStr) -> Result<OsString, String> {
+///
+/// # Errors
+/// It cannot be said so.
+pub fn literal(word: &OsStr) -> Result<OsString, String> {
     let text = word.to_str().ok_or("a name is not UTF-8")?;
     Ok(text.replace('$', "$$").into())
 }

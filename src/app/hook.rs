@@ -14,11 +14,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::talk;
+use crate::act::hand_over;
 use crate::act::spawn::{self, How, Order, Program, Tool};
 use crate::act::stamps::{self, Stamp};
 use crate::cli::{HookCommand, HookFlags};
 use crate::config::{self, Sources};
 use crate::model::Mode;
+use crate::trust;
 use steps::{Event, Lines};
 
 /// The machine.
@@ -48,7 +50,7 @@ pub(super) fn run(flags: &HookFlags) -> ExitCode {
         HookCommand::Transaction => {
             end_in_time();
             mark("transaction");
-            after_transaction();
+            after_transaction(false);
         }
     }
     ExitCode::SUCCESS
@@ -66,34 +68,74 @@ fn end_in_time() {
 
 /// Reads what dpkg says to the end: a pipe that nobody reads would stop it, or end it.
 fn follow_dpkg() {
-    let own_system = surroundings::is_own_system();
-    let (mut pending, mut errored) = (false, false);
+    let keeps_stamps = surroundings::keeps_stamps();
+    let mut run = Run::default();
     let mut lines = Lines::default();
     let mut stdin = std::io::stdin().lock();
     let mut piece = [0; 4096];
     loop {
         let length = match stdin.read(&mut piece) {
-            Ok(0) => return,
+            Ok(0) => break,
             Ok(length) => length,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(_) => return,
+            Err(_) => break,
         };
-        for event in lines.take(&piece[..length]) {
-            let (set, stamp) = match event {
-                Event::Changed => (&mut pending, Stamp::Pending),
-                Event::Failed => (&mut errored, Stamp::Errored),
+        let events = lines.take(&piece[..length]);
+        if keeps_stamps {
+            run.follow(Path::new(ROOT), &events);
+        }
+    }
+    if keeps_stamps {
+        end_in_time();
+        run.end(Path::new(ROOT));
+        // Front ends have hooks of their own, and are not done yet: dpkg(1), DPKG_FRONTEND_LOCKED.
+        if std::env::var_os("DPKG_FRONTEND_LOCKED").is_none() {
+            after_dpkg();
+        }
+    }
+}
+
+/// A run of dpkg. What cannot be stamped has nobody to hear it.
+#[derive(Debug, Default)]
+struct Run {
+    changed: bool,
+    failed: bool,
+    configured: bool,
+}
+
+impl Run {
+    /// Stamps what happens while it happens; one of a kind for each run.
+    fn follow(&mut self, root: &Path, events: &[Event]) {
+        for event in events {
+            let (known, stamp) = match event {
+                Event::Changed => (&mut self.changed, Stamp::Pending),
+                Event::Failed => (&mut self.failed, Stamp::Errored),
+                Event::Configured => {
+                    self.configured = true;
+                    continue;
+                }
             };
-            // One of a kind for each run of dpkg; where it cannot be set, nobody is there to hear it.
-            if own_system && !std::mem::replace(set, true) {
-                stamps::set(Path::new(ROOT), stamp, "dpkg").ok();
+            if !std::mem::replace(known, true) {
+                stamps::set(root, stamp, "dpkg").ok();
             }
+        }
+    }
+
+    /// A run that works after one that failed decides for both. That may bring no new files (`dpkg --configure -a`).
+    fn end(&self, root: &Path) {
+        if self.failed || !(self.changed || self.configured) {
+            return;
+        }
+        if let Ok(Some(errored)) = stamps::see(root, Stamp::Errored) {
+            stamps::set(root, Stamp::Pending, "dpkg").ok();
+            stamps::clear(root, Stamp::Errored, &errored).ok();
         }
     }
 }
 
 /// Says that packages changed.
 fn mark(by: &str) {
-    if surroundings::is_own_system() {
+    if surroundings::keeps_stamps() {
         stamps::set(Path::new(ROOT), Stamp::Pending, by).ok();
     }
 }
@@ -101,19 +143,13 @@ fn mark(by: &str) {
 /// After each run of dpkg by apt.
 fn after_dpkg() {
     let is_set = |stamp| stamps::see(Path::new(ROOT), stamp).is_ok_and(|seen| seen.is_some());
-    if !is_set(Stamp::Pending) || !surroundings::is_own_system() {
-        return;
+    if is_set(Stamp::Pending) {
+        after_transaction(is_set(Stamp::Errored));
     }
-    if is_set(Stamp::Errored) {
-        talk("dpkg failed: nothing is restarted, unstale status will say what runs old code");
-        start_after();
-        return;
-    }
-    after_transaction();
 }
 
 /// Lets the service do the rest, if it may.
-fn after_transaction() {
+fn after_transaction(failed: bool) {
     if !surroundings::is_own_system() || surroundings::is_going_down() {
         return;
     }
@@ -124,7 +160,9 @@ fn after_transaction() {
         return;
     }
     let started = start_after();
-    if surroundings::is_watched() {
+    if failed {
+        talk("dpkg failed: nothing is restarted, unstale status will say what runs old code");
+    } else if surroundings::is_watched() {
         talk(match started {
             // Nobody is asked before the package manager has gone home: it holds its locks, and the terminal.
             true if wants_to_ask() => "packages changed; unstale restart asks what to restart",
@@ -167,15 +205,22 @@ fn start_transient() -> bool {
     ]
     .map(OsString::from)
     .to_vec();
-    args.extend([own_path().into(), "hook".into(), "after".into()]);
+    let Some(program) = own_path() else {
+        return false;
+    };
+    args.extend([program, "hook".into(), "after".into()]);
     // It fails where a unit of that name runs, which is as good.
     order(Tool::SystemdRun, args).is_some()
 }
 
-fn own_path() -> PathBuf {
-    let here = std::env::current_exe().ok();
-    here.filter(|path| path.exists())
-        .unwrap_or_else(|| PathBuf::from(INSTALLED))
+/// Root will run it, again and again: what others than root could have written is not ours.
+fn own_path() -> Option<OsString> {
+    let installed = || {
+        let path = PathBuf::from(INSTALLED);
+        trust::open_trusted(&path, 0).is_ok().then_some(path)
+    };
+    let path = hand_over::own_path().ok().or_else(installed)?;
+    hand_over::literal(path.as_os_str()).ok()
 }
 
 fn order<A: Into<OsString>>(tool: Tool, args: impl IntoIterator<Item = A>) -> Option<How> {
@@ -189,4 +234,42 @@ fn order<A: Into<OsString>>(tool: Tool, args: impl IntoIterator<Item = A>) -> Op
         output_cap: 1024,
     };
     spawn::run(order).ok().map(|ended| ended.how)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Event::{Changed, Configured, Failed};
+
+    /// Runs of dpkg one after the other, and the stamps that are left: pending, errored.
+    #[track_caller]
+    fn check(runs: &[&[Event]], expected: (bool, bool)) {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        std::fs::create_dir(root.join("run")).unwrap();
+        for events in runs {
+            // What came before was looked at.
+            if let Some(pending) = stamps::see(root, Stamp::Pending).unwrap() {
+                stamps::clear(root, Stamp::Pending, &pending).unwrap();
+            }
+            let mut run = Run::default();
+            events.chunks(2).for_each(|events| run.follow(root, events));
+            run.end(root);
+        }
+        let is_set = |stamp| stamps::see(root, stamp).unwrap().is_some();
+        let left = (is_set(Stamp::Pending), is_set(Stamp::Errored));
+        assert_eq!(left, expected, "{runs:?}");
+    }
+
+    #[test]
+    fn t12_06_what_repairs_a_failed_run_decides_for_both() {
+        check(&[&[]], (false, false));
+        check(&[&[Configured]], (false, false));
+        check(&[&[Changed, Configured, Changed]], (true, false));
+        check(&[&[Changed, Configured, Failed]], (true, true));
+        check(&[&[Changed, Failed], &[]], (false, true));
+        check(&[&[Changed, Failed], &[Configured]], (true, false));
+        check(&[&[Changed, Failed], &[Changed, Configured]], (true, false));
+        check(&[&[Changed, Failed], &[Configured, Failed]], (false, true));
+    }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{ROOT, surroundings};
 use crate::act::at_work;
 use crate::act::stamps::{self, Seen, Stamp};
+use crate::app::exit::Exit;
 use crate::app::gather::Interest;
 use crate::app::{assess, obtain, restart, state, talk};
 use crate::cli::{Color, MappingSource, RestartFlags, RestartMode, SourceFlags};
@@ -15,6 +16,10 @@ use crate::error::Error;
 use crate::model::Mode;
 
 const POLL: Duration = Duration::from_secs(1);
+/// Before it is tried again to do what others were in the way of.
+const AGAIN: Duration = Duration::from_secs(10);
+/// A refusal that says nothing of others is asked for so often.
+const TRIES: u32 = 3;
 
 /// Does it, in the service or by hand.
 pub(super) fn run() {
@@ -46,9 +51,26 @@ fn take_up_all() {
 /// Why not, or not wholly. The stamp stays.
 fn take_up() -> Result<bool, String> {
     let settings = settings()?;
-    let Some(pending) = wait(&settings)? else {
-        return Ok(false);
-    };
+    let begun = Instant::now();
+    for tried in 1.. {
+        let Some(pending) = wait(&settings, begun)? else {
+            return Ok(false);
+        };
+        if look_once(&settings, tried)? {
+            // Only now: a look that was broken off has not happened. That a run failed is known until one works.
+            let cleared = stamps::clear(Path::new(ROOT), Stamp::Pending, &pending);
+            return cleared.map(|_| true).map_err(|error| error.to_string());
+        }
+        if begun.elapsed() >= settings.limit {
+            break;
+        }
+        std::thread::sleep(AGAIN);
+    }
+    Err("somebody else restarts services or changes packages; nothing is done".to_owned())
+}
+
+/// Whether it was done; not if others were in the way.
+fn look_once(settings: &Hook, tried: u32) -> Result<bool, String> {
     if surroundings::is_going_down() {
         return Err("packages changed; the system goes down, and so nothing is done".to_owned());
     }
@@ -61,14 +83,7 @@ fn take_up() -> Result<bool, String> {
             Mode::List
         }
     };
-    look(mode).map_err(|error| error.to_string())?;
-    // Only now: a look that was broken off has not happened.
-    let root = Path::new(ROOT);
-    if let Some(errored) = errored {
-        stamps::clear(root, Stamp::Errored, &errored).map_err(|error| error.to_string())?;
-    }
-    stamps::clear(root, Stamp::Pending, &pending).map_err(|error| error.to_string())?;
-    Ok(true)
+    look(mode, tried).map_err(|error| error.to_string())
 }
 
 fn settings() -> Result<Hook, String> {
@@ -86,8 +101,7 @@ fn see(stamp: Stamp) -> Result<Option<Seen>, String> {
 ///
 /// # Errors
 /// Why it is not to be taken up: it takes too long, or somebody holds it back.
-fn wait(settings: &Hook) -> Result<Option<Seen>, String> {
-    let begun = Instant::now();
+fn wait(settings: &Hook, begun: Instant) -> Result<Option<Seen>, String> {
     let Some(mut pending) = see(Stamp::Pending)? else {
         return Ok(None);
     };
@@ -115,18 +129,33 @@ fn wait(settings: &Hook) -> Result<Option<Seen>, String> {
     }
 }
 
-/// Looks, and acts before that if it is to.
-fn look(mode: Mode) -> Result<(), Error> {
+/// Looks, and acts before that if it is to. Whether it was let.
+fn look(mode: Mode, tried: u32) -> Result<bool, Error> {
     let begun = state::Moment::now();
     if mode == Mode::Auto {
-        restart::run(&all_that_is_stale())?;
+        let exit = restart::run(&all_that_is_stale())?;
         // A run that acted looked afterwards.
         let kept = state::read(Path::new(ROOT), 0).ok().flatten();
-        if kept.is_some_and(|kept| kept.uptime_secs >= begun.uptime_secs) {
-            return Ok(());
+        if kept.is_some_and(|kept| kept.uptime_secs >= begun.uptime_secs) && exit != Exit::Busy {
+            return Ok(true);
+        }
+        let at_work = at_work::package_manager(Path::new(ROOT)).is_some();
+        if is_to_be_tried_again(exit, at_work, tried) {
+            return Ok(false);
         }
     }
-    look_only()
+    look_only()?;
+    Ok(true)
+}
+
+/// After a run that did nothing. Another one that goes on was planned before these packages changed; a package manager that
+/// is back, or was, ends. What an administrator forbids (policy-rc.d) stays forbidden.
+fn is_to_be_tried_again(exit: Exit, at_work: bool, tried: u32) -> bool {
+    match exit {
+        Exit::Busy => true,
+        Exit::Incomplete => at_work || tried < TRIES,
+        _ => false,
+    }
 }
 
 /// The service outlives package managers, terminals and sessions: no other has to be started for that.
@@ -160,4 +189,24 @@ fn look_only() -> Result<(), Error> {
         many => format!("{many} things run old code: unstale status"),
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t12_05_a_run_that_was_not_let_act_is_tried_again() {
+        #[track_caller]
+        fn check(exit: Exit, at_work: bool, tried: u32, expected: bool) {
+            assert_eq!(is_to_be_tried_again(exit, at_work, tried), expected);
+        }
+        check(Exit::Busy, false, 100, true);
+        check(Exit::Incomplete, true, 100, true);
+        // It may have been at work a moment ago.
+        check(Exit::Incomplete, false, 1, true);
+        check(Exit::Incomplete, false, TRIES, false);
+        check(Exit::Complete, true, 1, false);
+        check(Exit::Failed, true, 1, false);
+    }
 }

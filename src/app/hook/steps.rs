@@ -10,6 +10,8 @@ pub(super) enum Event {
     Changed,
     /// A step failed.
     Failed,
+    /// A package is configured, without new files: what failed before may be mended by that.
+    Configured,
 }
 
 /// One line. `status: PACKAGE: STATE`, `status: PACKAGE : error : MESSAGE`, `status: FILE : conffile-prompt : …`,
@@ -27,6 +29,7 @@ pub(super) fn parse_line(line: &[u8]) -> Option<Event> {
         b"unpacked" | b"half-installed" | b"config-files" | b"not-installed" => {
             Some(Event::Changed)
         }
+        b"installed" => Some(Event::Configured),
         _ => None,
     }
 }

@@ -24,6 +24,18 @@ pub(super) fn is_own_system() -> bool {
     matches!((numbers("/proc/1/root/."), numbers("/")), (Some(first), Some(ours)) if first == ours)
 }
 
+/// Whether stamps may be set: here, and gone after the next boot. What is built in a container, whose first process has the
+/// same root, becomes an image with all that is in a plain directory.
+pub(super) fn keeps_stamps() -> bool {
+    is_own_system()
+        && rustix::fs::statfs("/run").is_ok_and(|found| is_of_memory(found.f_type.into()))
+}
+
+/// The types of tmpfs and ramfs, statfs(2).
+fn is_of_memory(kind: i64) -> bool {
+    [0x0102_1994, 0x8584_58f6].contains(&kind)
+}
+
 /// Whether the service manager is systemd (`sd_booted`(3)).
 pub(super) fn is_systemd() -> bool {
     let metadata = std::fs::symlink_metadata("/run/systemd/system");

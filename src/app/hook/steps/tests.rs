@@ -1,5 +1,5 @@
 use super::*;
-use Event::{Changed, Failed};
+use Event::{Changed, Configured, Failed};
 
 #[track_caller]
 fn check(line: &[u8], event: Option<Event>) {
@@ -12,7 +12,7 @@ fn t12_06_lines_as_dpkg_1_21_23_of_debian_12_said_them() {
     check(b"processing: upgrade: u-ok", None);
     check(b"status: u-ok: half-configured", None);
     check(b"status: u-ok: unpacked", Some(Changed));
-    check(b"status: u-ok: installed", None);
+    check(b"status: u-ok: installed", Some(Configured));
     let failed = b"status: u-bad : error : installed u-bad package post-installation script subprocess returned error exit status 7";
     check(failed, Some(Failed));
     check(b"processing: remove: u-bad", None);
