@@ -54,6 +54,7 @@ const DETECTORS_LOOK: u32 = 2;
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Where that fails, programs get what our caller gave them through us: no reason to stop.
     confine::hand_none_down().ok();
+    confine::take_signals_back();
     let flags = match Flags::try_parse_from(args) {
         Ok(flags) => flags,
         Err(error) => {

@@ -7,9 +7,11 @@
 mod descriptors;
 mod filter;
 mod privileges;
+mod signals;
 pub mod worker;
 
 pub use descriptors::hand_none_down;
+pub use signals::take_signals_back;
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

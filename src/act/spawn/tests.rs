@@ -85,11 +85,14 @@ fn t11_21_a_program_begins_with_nothing_of_an_odd_caller() {
             !inherited.contains("SigIgn:\t0000000000000000"),
             "{inherited}"
         );
+        // As the program does at its start; else nobody would see how anything ended.
+        crate::confine::take_signals_back();
         let ended = run(shell(ODD)).unwrap();
         assert_eq!(String::from_utf8_lossy(&ended.stdout), PLAIN);
+        assert_eq!(ended.how, How::Exited(0));
         return;
     }
-    let caller = "umask 0; ulimit -Sn 4000; ulimit -Sf 1000000; trap '' TERM HUP USR1; exec \"$0\" --exact \"$1\"";
+    let caller = "umask 0; ulimit -Sn 4000; ulimit -Sf 1000000; trap '' TERM HUP USR1 CHLD; exec \"$0\" --exact \"$1\"";
     caller_test(&["/bin/sh", "-c", caller], name);
 }
 
