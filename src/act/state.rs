@@ -10,8 +10,8 @@ use crate::trust::{self, Untrusted, Why};
 
 const OWN: &str = "unstale";
 const NAME: &str = "state.json";
-/// Tens of thousands of processes.
-const CAP: u64 = 8 * 1024 * 1024;
+/// Some hundred thousand processes. Longer ones are not written either.
+const CAP: u64 = 32 * 1024 * 1024;
 
 /// Why the state cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,10 @@ pub enum ReadError {
 /// # Errors
 /// What is wrong with the directory, or what the system says.
 pub fn write(root: &Path, text: &[u8]) -> Result<(), PlaceError> {
+    if text.len() as u64 > CAP {
+        let path = root.join("run").join(OWN).join(NAME);
+        return Err(PlaceError::TooLong { path, cap: CAP });
+    }
     match Directory::open_run(root)? {
         Some(run) => run.make_below(OWN)?.replace(NAME, text),
         None => Ok(()),
@@ -130,6 +134,9 @@ mod tests {
             let own = state.parent().unwrap();
             fs::set_permissions(own, fs::Permissions::from_mode(0o777)).unwrap();
         });
+        let root = root();
+        let error = write(root.path(), &vec![b' '; usize::try_from(CAP).unwrap() + 1]);
+        assert!(error.unwrap_err().to_string().contains("longer than"));
         check_refused("longer than", |state| {
             let file = File::options().write(true).open(state).unwrap();
             file.set_len(CAP + 1).unwrap();

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Dir, Mode, OFlags, fstat, openat};
 
@@ -12,6 +13,8 @@ use crate::trust::TrustedDir;
 
 /// More are not run.
 const FILES_CAP: usize = 64;
+/// All of them together, for one user.
+const ALL_LIMIT: Duration = Duration::from_secs(15);
 const EXECUTABLE: u32 = 0o111;
 
 /// Runs each; what works is a way of its name.
@@ -32,7 +35,13 @@ pub(super) fn tell(message: &Message, directory: &Path, told: &mut Told) {
             return;
         }
     };
+    let end = Instant::now() + ALL_LIMIT;
     for name in names {
+        if Instant::now() >= end {
+            told.failed
+                .push("the other programs: no time is left".to_owned());
+            return;
+        }
         let way = String::from_utf8_lossy(name.as_bytes()).into_owned();
         told.add(&way, tell_by(message, &dir, &name));
     }
