@@ -55,11 +55,7 @@ pub fn plan(stale: Vec<StaleProcess>, case: &Case<'_>) -> Plan {
     for (owner, mut processes) in by_owner {
         processes.sort_by_key(|process| process.key);
         for part in unit::parts(&owner, processes, case.units, &trees) {
-            let terminal = part.leftover.is_some() && trees.at_terminal(&part.processes);
-            let (mut item, hidden) = item(&owner, part, case);
-            if terminal && item.action == Action::Defer {
-                item.level = Level::Session;
-            }
+            let (item, hidden) = item(&owner, part, case);
             let shelf = if hidden {
                 &mut plan.hidden
             } else {
@@ -198,7 +194,8 @@ fn level_of(action: Action, because: &[Because], policy: &Policy, scope: Scope) 
     let rule = because.first().map_or("", |because| because.rule.as_str());
     match (action, rule) {
         (Action::Leave, _) => Level::None,
-        (Action::Relogin, _) | (_, "user-manager.sd-pam" | "app") => Level::Session,
+        // No restart of a service renews these: whoever works with them has to end them.
+        (Action::Relogin, _) | (_, "user-manager.sd-pam" | "app" | "leftover") => Level::Session,
         (Action::Defer, rule) => rule
             .strip_prefix("policy.")
             .and_then(|name| policy.rule_named(name))

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::{
-    Bytes, Details, Device, Managed, ManagerState, ObjectId, Package, Pattern, Pid, PolicyRule,
-    Process, ProcessKey, Runtime, Selectors, StartTicks, UnitState, Use, ViewId,
+    Bytes, Managed, ManagerState, ObjectId, Package, Pattern, Pid, PolicyRule, Process, ProcessKey,
+    Runtime, Selectors, StartTicks, UnitState, Use, ViewId,
 };
 
 const SYSTEM: Scope = Scope::System;
@@ -452,7 +452,6 @@ fn t10_11_a_main_process_that_took_the_new_program_is_no_kin_of_its_old_children
         Some(&units),
     );
     assert_eq!(plan.items[0].because[0].rule, "leftover");
-    assert_eq!(plan.items[0].level, Level::Service);
 }
 
 #[test]
@@ -496,26 +495,35 @@ fn t7_45_a_unit_that_its_manager_does_not_know_has_vanished() {
 }
 
 #[test]
-fn a_session_left_over_at_a_terminal_is_a_matter_of_sessions() {
-    let mut unit = up("ssh.service", 10);
-    unit.kill_mode = "process".to_owned();
+fn t10_11_nothing_makes_what_is_left_over_a_reason_for_a_restart() {
     let owner = unit_owner("ssh.service");
-    let mut session = process(20, 1, 1);
-    session.details = Some(Details {
-        tty: Some(Device {
-            major: 136,
-            minor: 0,
-        }),
-        ..Details::default()
-    });
-    let plan = planned(
-        vec![stale(20, &owner)],
-        vec![process(10, 1, 1), session],
-        &Policy::default(),
-        Some(&units(vec![unit])),
-    );
-    assert_eq!(plan.items[0].because[0].rule, "leftover");
-    assert_eq!(plan.items[0].level, Level::Session);
+    let left_over = |policy: &Policy| {
+        let mut unit = up("ssh.service", 10);
+        unit.kill_mode = "process".to_owned();
+        let old = vec![stale(20, &owner)];
+        let processes = vec![process(10, 1, 1), process(20, 1, 1)];
+        let plan = planned(old, processes, policy, Some(&units(vec![unit])));
+        plan.items.into_iter().chain(plan.hidden).next().unwrap()
+    };
+    let mut policy = Policy::default();
+    let plain = left_over(&policy);
+    // A restart of the service does not renew it, nor is it what a reboot is for.
+    assert_eq!((plain.action, plain.level), (Action::Defer, Level::Session));
+    assert!(plain.is_leftover());
+    policy.only_listed = true;
+    assert_eq!(left_over(&policy), plain);
+    for (action, decided) in [
+        (RuleAction::Restart, Action::Defer),
+        (RuleAction::Defer, Action::Defer),
+        (RuleAction::Leave, Action::Leave),
+        (RuleAction::Hide, Action::Leave),
+    ] {
+        policy.rules = vec![rule("x", "ssh.*", action)];
+        let item = left_over(&policy);
+        assert_eq!(item.action, decided, "{action:?}");
+        assert_ne!(item.level, Level::Service, "{action:?}");
+        assert_eq!(item.is_leftover(), decided == Action::Defer);
+    }
 }
 
 #[test]

@@ -80,15 +80,6 @@ impl<'a> Trees<'a> {
             _ => one.exe.is_some() && one.exe == other.exe,
         }
     }
-
-    /// Whether any of them sits at a terminal.
-    pub(super) fn at_terminal(&self, processes: &[StaleProcess]) -> bool {
-        processes.iter().any(|stale| {
-            let process = self.by_pid.get(&stale.key.pid);
-            let details = process.and_then(|process| process.details.as_ref());
-            details.is_some_and(|details| details.tty.is_some())
-        })
-    }
 }
 
 fn program(process: &Process) -> Option<ObjectId> {

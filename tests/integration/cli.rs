@@ -336,6 +336,31 @@ fn explain_what_is_stale_and_what_is_not() {
 }
 
 #[test]
+fn explain_what_a_rule_hides() {
+    in_world(|world| {
+        let (stale, path) = world.stale("quiet-server");
+        world.sh("mkdir -p $D/etc/unstale; mount --bind $D/etc /etc");
+        let rule = format!(
+            "[[rule]]\nname = \"mine\"\npaths = [\"{}\"]\naction = \"hide\"\nreason = \"rebuilt all the time\"\n",
+            path.display()
+        );
+        fs::write(world.path("etc/unstale/unstale.toml"), rule).unwrap();
+        let document = world.run(&["--json"]).expect(0).json();
+        assert_eq!(
+            (&document["hidden"], &document["items"]),
+            (&json!(1), &json!([]))
+        );
+        let text = world
+            .run(&["explain", &stale.pid.to_string()])
+            .expect(0)
+            .text();
+        let end = "— rebuilt all the time (rule policy.mine)";
+        assert!(text.contains("so: stale, but hidden by policy: "), "{text}");
+        assert!(text.contains(end), "{text}");
+    });
+}
+
+#[test]
 fn explain_what_is_not_there() {
     in_world(|world| {
         for target in ["4000000", "/nonexistent", "no-such.service", "-1x", ""] {

@@ -1,5 +1,6 @@
 //! What `--json` prints, against the schema that we ship; and the schema against documents that are wrong.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::sync::OnceLock;
 
@@ -338,4 +339,66 @@ fn every_field_is_described() {
             .unwrap()
             .contains("FIELD_base64")
     );
+}
+
+/// Rules that a source file names: the first word in quotes behind what makes a reason.
+fn rules_of(text: &str, rules: &mut BTreeSet<String>) {
+    for marker in ["because(", "held_by(", "held(", "rule: "] {
+        for (at, _) in text.match_indices(marker) {
+            let rest = &text[at + marker.len()..];
+            let Some((before, word)) = rest.split_once('"') else {
+                continue;
+            };
+            let (word, _) = word.split_once('"').unwrap();
+            let near = before.len() < 60 && !before.contains([';', '{']);
+            let is_rule = |byte: u8| byte.is_ascii_lowercase() || b".-".contains(&byte);
+            if near && !word.is_empty() && word.bytes().all(is_rule) {
+                rules.insert(word.to_owned());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_rule_has_its_word() {
+    let mut rules = BTreeSet::new();
+    let mut places = vec![
+        of_repository("src/decide"),
+        of_repository("src/app/restart"),
+    ];
+    while let Some(place) = places.pop() {
+        for entry in fs::read_dir(&place).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            match path.is_dir() {
+                // Causes of a reboot are of another form.
+                _ if name == "reboot" || name == "tests" => {}
+                true => places.push(path),
+                false => rules_of(&fs::read_to_string(&path).unwrap(), &mut rules),
+            }
+        }
+    }
+    for known in [
+        "leftover",
+        "unit.bad-setting",
+        "not-asked",
+        "pulls",
+        "privilege",
+    ] {
+        assert!(rules.contains(known), "{known} {rules:?}");
+    }
+    let words = |name: &str| -> BTreeSet<String> {
+        let path = of_repository("dist/usr/share/unstale").join(name);
+        let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let place = "/$defs/because/properties/rule/description";
+        let text = schema.pointer(place).unwrap().as_str().unwrap();
+        let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '.' && c != '-');
+        words
+            .map(|word| word.trim_end_matches('.').to_owned())
+            .collect()
+    };
+    let mut known = words("schema-1.json");
+    known.extend(words("restart-schema-1.json"));
+    let missing: Vec<&String> = rules.difference(&known).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
