@@ -11,7 +11,7 @@ use std::ptr;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask};
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit, setsid, umask};
 
 /// What the kernel gives the first process, and that all its children (`INIT_RLIMITS`), where somebody may have set less or
 /// more; `None` is no limit.
@@ -62,10 +62,21 @@ fn reset(session: Session) -> io::Result<()> {
     LIMITS
         .iter()
         .try_for_each(|&(resource, wanted)| reset_limit(resource, wanted))?;
-    if session == Session::OtherUser {
-        leave_keys()?;
+    match session {
+        Session::OtherUser => leave_keys(),
+        Session::Ours | Session::Own => {
+            reset_priority();
+            Ok(())
+        }
     }
-    Ok(())
+}
+
+/// The look after a transaction is taken with little priority; a daemon that a script starts then is to have the usual one.
+fn reset_priority() {
+    // Who may not have more of it (EPERM) goes on with less.
+    setpriority_process(None, 0).ok();
+    // SAFETY: numbers alone: IOPRIO_WHO_PROCESS, this process, IOPRIO_CLASS_NONE (ioprio_set(2)).
+    unsafe { libc::syscall(libc::SYS_ioprio_set, 1, 0, 0) };
 }
 
 /// None ignored, and then none blocked.

@@ -71,9 +71,9 @@ fn t11_21_gives_a_program_the_fixed_environment_and_nothing_of_ours() {
 
 /// What the program says of itself that a caller has set otherwise; what runs this test again is that caller.
 const ODD: &str =
-    "umask; ulimit -Sn; ulimit -Sf; ulimit -Sc; grep -E '^Sig(Blk|Ign)' /proc/self/status";
+    "umask; ulimit -Sn; ulimit -Sf; ulimit -Sc; nice; grep -E '^Sig(Blk|Ign)' /proc/self/status";
 const PLAIN: &str =
-    "0022\n1024\nunlimited\n0\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n";
+    "0022\n1024\nunlimited\n0\n0\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n";
 
 #[test]
 fn t11_21_a_program_begins_with_nothing_of_an_odd_caller() {
@@ -92,7 +92,7 @@ fn t11_21_a_program_begins_with_nothing_of_an_odd_caller() {
         assert_eq!(ended.how, How::Exited(0));
         return;
     }
-    let caller = "umask 0; ulimit -Sn 4000; ulimit -Sf 1000000; trap '' TERM HUP USR1 CHLD; exec \"$0\" --exact \"$1\"";
+    let caller = "umask 0; ulimit -Sn 4000; ulimit -Sf 1000000; trap '' TERM HUP USR1 CHLD; exec nice -n 7 \"$0\" --exact \"$1\"";
     caller_test(&["/bin/sh", "-c", caller], name);
 }
 
