@@ -241,8 +241,9 @@ Nobody is asked with \fB\-\-json\fR, where standard input or standard output is 
 A \fINAME\fR that is given lifts what a rule of the policy defers, and nothing else: what a rule leaves alone, what refuses to be
 restarted and what runs this command stay as they are.
 .PP
-Nothing is done while a package manager is at work or the system shuts down, below another root directory than that of the first
-process, or where \fIpolicy\-rc.d\fR forbids it.
+Nothing is done while a package manager is at work or the system shuts down, or below another root directory than that of the first
+process.
+Services that \fIpolicy\-rc.d\fR forbids to restart are held back.
 .PP
 As root, the work is handed over to a transient unit, or where systemd does not run, to a session of its own: it goes on if the
 terminal, the connection or whoever asked goes away.
@@ -329,6 +330,7 @@ All of it ends with 0, whatever happens.
 .TP
 \fBhook dpkg\fR
 Reads from standard input what \fBdpkg\fR(1) says of its steps, and notes that files changed, or that a step failed.
+After a run that no front end began, it does what \fBhook apt\fR does.
 .TP
 \fBhook kernel\fR
 Notes that a kernel was installed or removed.
@@ -515,7 +517,7 @@ What of them \fBreboot\-hint\fR or \fBrestart\fR wrote, and the lock for that.
 What the last restart or hook found, for \fBstatus\fR.
 .TP
 .IR /run/unstale/pending ", " /run/unstale/errored
-Packages changed since the last look; a run of \fBdpkg\fR(1) failed since.
+Packages changed since the last look; the last run of \fBdpkg\fR(1) failed.
 .TP
 .IR /run/unstale/suspend ", " /etc/unstale/suspend
 Hooks are held back while one of them is there.
