@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use policy::{Subject, rule_for};
 
 pub use reboot::{Evidence, reboot};
-pub use transaction::{Situation, transaction};
+pub use transaction::{Situation, Wish, transaction};
 use unit::Part;
 
 use crate::model::{

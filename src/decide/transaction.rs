@@ -1,7 +1,9 @@
 //! Plan and situation → steps in their order, and what is held back with the reason. Pure.
 //!
-//! What a person chose (units on the command line, a ticked line) restricts a run to that, and says that the moment is right:
-//! it lifts what policy *defers*, and the settings that let a class only be asked for. It never lifts `leave` or `hide`, what the
+//! What a person chose (units on the command line, a ticked line) restricts a run to that, and says that the moment is right. A
+//! package on the command line restricts it to what runs that package's old code, and says nothing of moments: among what uses
+//! a library are the message bus and everybody's sessions. What is chosen
+//! lifts what policy *defers*, and the settings that let a class only be asked for. It never lifts `leave` or `hide`, what the
 //! service manager refuses, masked units, jobs under way, oneshots, start limits, what would end the asking process, nor the
 //! settings that let a class only be listed. And it lifts nothing for units that would merely be pulled along.
 //!
@@ -49,7 +51,7 @@ pub struct Situation<'a> {
     /// The asking process, and all above it.
     pub ancestors: &'a [Ancestor],
     /// What a person named or ticked; `None` if nobody chose, and all is meant.
-    pub selected: Option<&'a BTreeSet<Owner>>,
+    pub selected: Option<&'a Wish>,
     /// Names of files in `restart.d`: units that an administrator restarts in another way.
     pub overrides: &'a BTreeSet<String>,
     /// What runs before this one started, and when.
@@ -58,10 +60,46 @@ pub struct Situation<'a> {
     pub now_us: i64,
 }
 
+/// What a person wants to be restarted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    meant: BTreeSet<Owner>,
+    chosen: BTreeSet<Owner>,
+}
+
+impl Wish {
+    /// Adds what was named itself, or ticked: now, whoever else would wait.
+    pub fn choose(&mut self, owner: Owner) {
+        self.meant.insert(owner.clone());
+        self.chosen.insert(owner);
+    }
+
+    /// Adds what is meant by something else: by a package. It is done if it would be done anyway.
+    pub fn mean(&mut self, owner: Owner) {
+        self.meant.insert(owner);
+    }
+}
+
+impl FromIterator<Owner> for Wish {
+    /// All of them chosen.
+    fn from_iter<I: IntoIterator<Item = Owner>>(owners: I) -> Self {
+        let mut wish = Self::default();
+        owners.into_iter().for_each(|owner| wish.choose(owner));
+        wish
+    }
+}
+
 impl Situation<'_> {
     /// Whether a person chose it.
     fn is_chosen(&self, owner: &Owner) -> bool {
-        self.selected.is_some_and(|chosen| chosen.contains(owner))
+        self.selected
+            .is_some_and(|wish| wish.chosen.contains(owner))
+    }
+
+    /// Whether the run is about other things.
+    fn is_not_asked(&self, owner: &Owner) -> bool {
+        self.selected
+            .is_some_and(|wish| !wish.meant.contains(owner))
     }
 }
 
@@ -102,7 +140,7 @@ pub fn transaction(plan: &Plan, situation: &Situation<'_>) -> Transaction {
     }
     keep_apart(&steps, &mut held);
     for held in &mut held {
-        if situation.selected.is_some() && !situation.is_chosen(&held.owner) {
+        if situation.is_not_asked(&held.owner) {
             // Whatever else speaks against it, nobody wants to hear of it now.
             held.because = candidates::reasons(&held.because, Some(not_asked()));
         }

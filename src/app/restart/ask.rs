@@ -7,6 +7,7 @@ use std::io::{self, BufRead, IsTerminal as _, Write};
 use console::{Key, Term};
 
 use crate::cli::Color;
+use crate::decide::Wish;
 use crate::error::Error;
 use crate::model::{Owner, Transaction};
 use crate::report::Assessment;
@@ -14,14 +15,13 @@ use crate::report::restart::{Choice, choices, fitting, print_fixed};
 
 /// Lines of the list besides the choices: the heading, the reasons of the one choice that is looked at, the keys.
 const OTHER_LINES: usize = 6;
-const KEYS: &str =
-    "space changes, enter does it, q leaves all as it is; up, down, a all, n none";
+const KEYS: &str = "space changes, enter does it, q leaves all as it is; up, down, a all, n none";
 
 /// What a person said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     /// To restart what these own, and nothing else.
-    Owners(BTreeSet<Owner>),
+    Owners(Wish),
     /// To do nothing.
     Nothing,
 }
@@ -72,7 +72,7 @@ pub(super) fn ask(
         ask_in_list(&Term::stdout(), list)?
     };
     Ok(match ticked {
-        Some(owners) if !owners.is_empty() => Answer::Owners(owners),
+        Some(owners) if !owners.is_empty() => Answer::Owners(owners.into_iter().collect()),
         _ => {
             writeln!(io::stdout(), "Nothing was done.")?;
             Answer::Nothing

@@ -13,7 +13,6 @@ mod show;
 mod survey;
 mod worker;
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
@@ -24,9 +23,9 @@ use crate::act::journal::{Runs, RunsError};
 use crate::act::services::{self, Refusal, ServiceManager};
 use crate::act::{at_work, hand_over, starts};
 use crate::cli::{RestartFlags, RestartMode};
-use crate::decide::{self, Situation};
+use crate::decide::{self, Situation, Wish};
 use crate::error::Error;
-use crate::model::{Deed, Mode, Owner, Run, Scope, Transaction, Units};
+use crate::model::{Deed, Mode, Run, Scope, Transaction, Units};
 use crate::report::{Assessment, Detail};
 use ask::Answer;
 use show::Show;
@@ -52,7 +51,7 @@ pub(super) fn run(flags: &RestartFlags) -> Result<Exit, Error> {
         Ok(Some(manager)) => survey.units(manager.as_mut()),
         Ok(None) | Err(_) => Units::default(),
     };
-    let planned = |mode, selected: Option<&BTreeSet<Owner>>| {
+    let planned = |mode, selected: Option<&Wish>| {
         let transaction = plan(&survey, &units, &assessment, mode, selected)?;
         Ok::<_, Error>(held::without_rights(transaction, survey.euid))
     };
@@ -120,7 +119,7 @@ fn plan(
     units: &Units,
     assessment: &Assessment<'_>,
     mode: Mode,
-    selected: Option<&BTreeSet<Owner>>,
+    selected: Option<&Wish>,
 ) -> Result<Transaction, Error> {
     let now = now();
     let runs = Runs::open(Path::new(ROOT), survey.euid).ok().flatten();

@@ -1,10 +1,9 @@
 //! What a person names on the command line → whose stale code is meant.
 
-use std::collections::BTreeSet;
-
 use super::Found;
 use crate::act::services::ServiceManager;
 use crate::app::talk;
+use crate::decide::Wish;
 use crate::error::Error;
 use crate::model::{Item, Owner, OwnerKind, Package, Plan, Scope, UnitState, Units};
 use crate::report::Assessment;
@@ -12,7 +11,7 @@ use crate::report::Assessment;
 /// So many parts of a unit are named.
 const NAMED: usize = 8;
 
-/// The owners that are meant; `None` if nothing was named, and all are.
+/// What is meant; `None` if nothing was named, and all is.
 ///
 /// # Errors
 /// [`Error::NoSuchTarget`]: nobody knows that name. What runs no old code is said, and no error.
@@ -20,11 +19,11 @@ pub(super) fn selected(
     names: &[String],
     assessment: &Assessment<'_>,
     manager: &mut Found,
-) -> Result<Option<BTreeSet<Owner>>, Error> {
+) -> Result<Option<Wish>, Error> {
     if names.is_empty() {
         return Ok(None);
     }
-    let mut owners = BTreeSet::new();
+    let mut wish = Wish::default();
     for name in names {
         let unit = match manager {
             Ok(Some(manager)) => unit_of(manager.as_mut(), name),
@@ -36,12 +35,15 @@ pub(super) fn selected(
             units: assessment.bundle.units.as_ref(),
         };
         match asked.meant(&assessment.plan) {
-            Meant::Owners(found) => owners.extend(found),
+            Meant::Owners(found) => found.into_iter().for_each(|(owner, by)| match by {
+                By::Name => wish.choose(owner),
+                By::Package => wish.mean(owner),
+            }),
             Meant::Nothing(why) => talk(&why),
             Meant::Unknown => return Err(Error::NoSuchTarget(name.clone())),
         }
     }
-    Ok(Some(owners))
+    Ok(Some(wish))
 }
 
 /// A unit of the system's manager, by any of its names, with or without its suffix.
@@ -65,22 +67,36 @@ struct Asked<'a> {
 #[derive(Debug, PartialEq, Eq)]
 enum Meant {
     /// What these own.
-    Owners(BTreeSet<Owner>),
+    Owners(Vec<(Owner, By)>),
     /// Nothing that could be restarted, and why.
     Nothing(String),
     /// Nobody knows.
     Unknown,
 }
 
+/// What of something was named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// It itself: its unit, its container.
+    Name,
+    /// A package whose old code it runs. That says nothing of when it may be interrupted.
+    Package,
+}
+
 impl Asked<'_> {
     fn meant(&self, plan: &Plan) -> Meant {
-        let found = plan.items.iter().filter(|item| self.is_meant(item));
-        let owners: BTreeSet<Owner> = found.map(|item| item.owner.clone()).collect();
+        let found = plan.items.iter();
+        let found = found.filter_map(|item| Some((item.owner.clone(), self.is_meant(item)?)));
+        let owners: Vec<(Owner, By)> = found.collect();
         if !owners.is_empty() {
             return Meant::Owners(owners);
         }
         let name = self.name;
-        if let Some(item) = plan.hidden.iter().find(|item| self.is_meant(item)) {
+        if let Some(item) = plan
+            .hidden
+            .iter()
+            .find(|item| self.is_meant(item).is_some())
+        {
             let rule = item.because.first().map_or("", |because| &because.rule);
             return Meant::Nothing(format!("{name} runs old code, which the rule {rule} hides"));
         }
@@ -97,7 +113,7 @@ impl Asked<'_> {
         })
     }
 
-    fn is_meant(&self, item: &Item) -> bool {
+    fn is_meant(&self, item: &Item) -> Option<By> {
         let name = self.name.as_bytes();
         let fits = |text: &[u8]| text == name || text.strip_suffix(b".service") == Some(name);
         let owner = &item.owner;
@@ -112,16 +128,22 @@ impl Asked<'_> {
             let same = self.unit.filter(|_| of_system).filter(is_it).is_some();
             same || known.is_some_and(|unit| unit.names.iter().any(|name| fits(name.as_bytes())))
         };
-        let is_part = |process: &crate::model::StaleProcess| {
-            let instance = process.instance.as_ref();
-            let mut objects = process.objects.iter();
-            instance.is_some_and(|instance| instance.name.as_slice() == name)
-                || objects.any(|object| is_of(&object.package, self.name))
-        };
-        fits(owner.name.as_slice())
+        let mut instances = item
+            .processes
+            .iter()
+            .filter_map(|one| one.instance.as_ref());
+        let mut objects = item.processes.iter().flat_map(|one| &one.objects);
+        if fits(owner.name.as_slice())
             || fits(own.as_slice())
             || by_alias()
-            || item.processes.iter().any(is_part)
+            || instances.any(|instance| instance.name.as_slice() == name)
+        {
+            Some(By::Name)
+        } else if objects.any(|object| is_of(&object.package, self.name)) {
+            Some(By::Package)
+        } else {
+            None
+        }
     }
 }
 

@@ -264,7 +264,7 @@ pub(super) fn verdict(item: &Item, situation: &Situation<'_>, graphs: &Graphs<'_
     if let Some(because) = capped(item, chosen, situation) {
         return Verdict::Never(Some(because));
     }
-    if situation.selected.is_some() && !chosen {
+    if situation.is_not_asked(&item.owner) {
         return Verdict::Waits(not_asked());
     }
     Verdict::Free

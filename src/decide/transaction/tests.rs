@@ -14,7 +14,7 @@ struct Scene {
     modes: BTreeMap<Class, Mode>,
     mode: Mode,
     ancestors: Vec<Ancestor>,
-    selected: Option<BTreeSet<Owner>>,
+    selected: Option<Wish>,
     overrides: BTreeSet<String>,
     ours: Vec<OwnStart>,
 }
@@ -471,7 +471,8 @@ fn what_a_person_chose_lifts_what_waits_for_a_moment_alone() {
     scene.selected = Some(
         ["dbus.service", "b.service", "rc-local.service"]
             .map(unit_owner)
-            .into(),
+            .into_iter()
+            .collect(),
     );
     scene.check(
         &["dbus.service"],
@@ -482,7 +483,7 @@ fn what_a_person_chose_lifts_what_waits_for_a_moment_alone() {
         ],
     );
     // Whatever else is the matter with what nobody named.
-    scene.selected = Some([unit_owner("a.service")].into());
+    scene.selected = Some(Wish::from_iter([unit_owner("a.service")]));
     scene.check(
         &["a.service"],
         &[
@@ -496,7 +497,8 @@ fn what_a_person_chose_lifts_what_waits_for_a_moment_alone() {
     scene.selected = Some(
         ["dbus.service", "b.service", "rc-local.service"]
             .map(unit_owner)
-            .into(),
+            .into_iter()
+            .collect(),
     );
     // An own way of restarting stands in for a manager that refuses.
     scene.overrides.insert("b.service".to_owned());
@@ -507,13 +509,46 @@ fn what_a_person_chose_lifts_what_waits_for_a_moment_alone() {
 }
 
 #[test]
+fn a_package_restricts_a_run_and_lifts_nothing() {
+    let states = || {
+        vec![
+            up("dbus.service", 10),
+            up("a.service", 11),
+            up("b.service", 12),
+            up("c.service", 13),
+        ]
+    };
+    let all = ["dbus.service", "a.service", "b.service", "c.service"];
+    let mut scene = Scene::of(states(), &all);
+    let mut wish = Wish::default();
+    for name in ["dbus.service", "a.service", "c.service"] {
+        wish.mean(unit_owner(name));
+    }
+    scene.selected = Some(wish.clone());
+    let held = ["b.service not-asked", "dbus.service policy.message-bus"];
+    scene.check(&["a.service", "c.service"], &held);
+    scene.modes.insert(Class::Service, Mode::Ask);
+    let all_held = [
+        "a.service mode",
+        "b.service not-asked",
+        "c.service mode",
+        "dbus.service policy.message-bus",
+    ];
+    scene.check(&[], &all_held);
+    // What is named besides is chosen.
+    wish.choose(unit_owner("dbus.service"));
+    scene.selected = Some(wish);
+    scene.check(&["dbus.service"], &all_held[..3]);
+}
+
+#[test]
 fn classes_are_done_as_far_as_settings_say() {
     #[track_caller]
     fn check(cap: Mode, mode: Mode, chosen: bool, done: bool) {
         let mut scene = Scene::of(vec![up("a.service", 10)], &["a.service"]);
         scene.modes.insert(Class::Service, cap);
         scene.mode = mode;
-        scene.selected = chosen.then(|| [unit_owner("a.service")].into());
+        scene.selected = chosen.then(|| Wish::from_iter([unit_owner("a.service")]));
         assert_eq!(
             scene.run().steps.len() == 1,
             done,
@@ -570,7 +605,7 @@ fn t10_10_what_two_restarts_would_take_along_goes_down_once() {
     );
     let mut scene = Scene::of(pulls, &["a.service", "b.service", "d.service"]);
     scene.check(&["b.service"], &["a.service pulls"]);
-    scene.selected = Some([unit_owner("a.service")].into());
+    scene.selected = Some(Wish::from_iter([unit_owner("a.service")]));
     scene.check(
         &["a.service"],
         &["b.service not-asked", "d.service not-asked"],
@@ -610,7 +645,7 @@ fn what_decides_is_said_first() {
     });
     let mut scene = Scene::of(vec![refuses], &["dbus.service"]);
     assert_eq!(rules(&scene), ["policy.message-bus", "unit.refuses"]);
-    scene.selected = Some([unit_owner("dbus.service")].into());
+    scene.selected = Some(Wish::from_iter([unit_owner("dbus.service")]));
     assert_eq!(rules(&scene), ["unit.refuses", "policy.message-bus"]);
     // Why a unit is held says more than what is left over of it.
     let jobs = with(up("b.service", 10), |unit| {
@@ -686,7 +721,7 @@ fn t10_03_a_login_that_pam_moved_ends_with_its_unit() {
         let mut scene = Scene::of(vec![unit], &[getty]);
         let session = Owner::new(OwnerKind::Session, "3", Scope::User(7));
         scene.ancestors = vec![above(99, session.clone(), true), above(10, session, false)];
-        scene.selected = Some([unit_owner(getty)].into());
+        scene.selected = Some(Wish::from_iter([unit_owner(getty)]));
         scene.check(&[], &["getty@tty1.service ancestor"]);
     }
 }
@@ -850,6 +885,23 @@ proptest! {
         for step in &transaction.steps {
             for name in &step.pulled {
                 prop_assert!(done.insert(name.clone()), "{name} twice");
+            }
+        }
+        // Whatever circles there are elsewhere: what is only after another one comes after it.
+        let place = |at: usize| {
+            let deed = Deed::TryRestart { scope: SYSTEM, unit: name(&at) };
+            transaction.steps.iter().position(|step| step.deed == deed)
+        };
+        let is_after = |one: usize, other: usize| {
+            let (mut seen, mut next) = (BTreeSet::new(), vec![one]);
+            while let Some(at) = next.pop() {
+                next.extend(graph[at].1.iter().copied().filter(|&at| seen.insert(at)));
+            }
+            seen.contains(&other)
+        };
+        for (one, other) in (0..9).flat_map(|one| (0..9).map(move |other| (one, other))) {
+            if let (Some(late), Some(early)) = (place(one), place(other)) && is_after(one, other) && !is_after(other, one) {
+                prop_assert!(early < late, "{one} is after {other}");
             }
         }
         let held: BTreeSet<Owner> = transaction.held.iter().map(|held| held.owner.clone()).collect();

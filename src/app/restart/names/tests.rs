@@ -89,11 +89,11 @@ fn check(name: &str, unit: Option<&UnitState>, units: Option<&Units>, expected: 
     assert_eq!(asked.meant(&plan()), expected, "{name}");
 }
 
-fn these(names: &[(&str, Scope)]) -> Meant {
+fn these(names: &[(&str, Scope)], by: By) -> Meant {
+    let owners = names.iter();
     Meant::Owners(
-        names
-            .iter()
-            .map(|(name, scope)| owner(name, *scope))
+        owners
+            .map(|(name, scope)| (owner(name, *scope), by))
             .collect(),
     )
 }
@@ -104,10 +104,11 @@ fn nothing(why: &str) -> Meant {
 
 #[test]
 fn by_any_name_that_the_manager_knows() {
-    let ssh = || these(&[("ssh.service", Scope::System)]);
+    let ssh = || these(&[("ssh.service", Scope::System)], By::Name);
     check("ssh", None, None, ssh());
     check("ssh.service", None, None, ssh());
-    check("openssh-server", None, None, ssh());
+    let by_package = these(&[("ssh.service", Scope::System)], By::Package);
+    check("openssh-server", None, None, by_package);
     let known = unit("ssh.service", &["ssh.service", "sshd.service"], &[]);
     check("sshd", Some(&known), None, ssh());
     check("sshd.service", Some(&known), None, ssh());
@@ -124,7 +125,12 @@ fn by_any_name_that_the_manager_knows() {
     check("sshd", None, None, Meant::Unknown);
     // A user's manager may call its units as the system's are called.
     let user = Scope::User(7);
-    check("agent", None, None, these(&[("agent.service", user)]));
+    check(
+        "agent",
+        None,
+        None,
+        these(&[("agent.service", user)], By::Name),
+    );
     let claims = unit("agent.service", &["agent.service", "cron.service"], &[]);
     check("cron", None, Some(&units(user, claims)), Meant::Unknown);
 }
@@ -138,7 +144,12 @@ fn what_cannot_be_meant_is_said_truly() {
     let pulled = ["x.service", "postgresql@15-main.service"];
     let umbrella = unit("postgresql.service", &["postgresql.service"], &pulled);
     // The package of that name has the stale part.
-    let main = || these(&[("postgresql@15-main.service", Scope::System)]);
+    let main = || {
+        these(
+            &[("postgresql@15-main.service", Scope::System)],
+            By::Package,
+        )
+    };
     check("postgresql", Some(&umbrella), None, main());
     check(
         "postgresql.service",
