@@ -238,8 +238,9 @@ With \fB\-\-mode ask\fR a check list is shown on a terminal: what policy defers 
 With NO_COLOR, \fB\-\-color never\fR or TERM=dumb there are numbers instead of a list.
 Nobody is asked with \fB\-\-json\fR, where standard input or standard output is no terminal, or the program runs in the background.
 .PP
-A \fINAME\fR that is given lifts what a rule of the policy defers, and nothing else: what a rule leaves alone, what refuses to be
-restarted and what runs this command stay as they are.
+A \fINAME\fR of a unit, a container or a machine lifts what a rule of the policy defers, and nothing else: what a rule leaves alone, what
+refuses to be restarted and what runs this command stay as they are.
+That of a package only restricts the run to what runs its old code.
 .PP
 Nothing is done while a package manager is at work or the system shuts down, or below another root directory than that of the first
 process.
