@@ -86,7 +86,7 @@ fn parse_file_system<'a>(mounts: &'a [u8], path: &Path) -> Option<&'a [u8]> {
     mounts
         .split(|&byte| byte == b'\n')
         .filter_map(of_line)
-        .last()
+        .next_back()
 }
 
 #[cfg(test)]

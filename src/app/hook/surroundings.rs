@@ -11,6 +11,8 @@ use crate::act::stamps;
 /// Answers of logind are short; without D-Bus there is none.
 const LOGIND_LIMIT: Duration = Duration::from_secs(2);
 const LOGIND_CAP: usize = 1024;
+/// `TMPFS_MAGIC`, statfs(2).
+const TMPFS: rustix::fs::FsWord = 0x0102_1994;
 /// By which somebody who runs a package manager holds everything back, the first for needrestart's sake.
 const SUSPENDED_BY: [&str; 2] = ["NEEDRESTART_SUSPEND", "UNSTALE_SUSPEND"];
 
@@ -27,13 +29,7 @@ pub(super) fn is_own_system() -> bool {
 /// Whether stamps may be set: here, and gone after the next boot. What is built in a container, whose first process has the
 /// same root, becomes an image with all that is in a plain directory.
 pub(super) fn keeps_stamps() -> bool {
-    is_own_system()
-        && rustix::fs::statfs("/run").is_ok_and(|found| is_of_memory(found.f_type.into()))
-}
-
-/// The types of tmpfs and ramfs, statfs(2).
-fn is_of_memory(kind: i64) -> bool {
-    [0x0102_1994, 0x8584_58f6].contains(&kind)
+    is_own_system() && rustix::fs::statfs("/run").is_ok_and(|found| found.f_type == TMPFS)
 }
 
 /// Whether the service manager is systemd (`sd_booted`(3)).

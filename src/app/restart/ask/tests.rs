@@ -41,7 +41,7 @@ fn keys() {
     }
     let (space, enter) = (Key::Char(' '), Key::Enter);
     let ab = ["a.service", "b.service"];
-    check(&[enter.clone()], Pressed::Done, &ab);
+    check(std::slice::from_ref(&enter), Pressed::Done, &ab);
     check(
         &[space.clone(), enter.clone()],
         Pressed::Done,
