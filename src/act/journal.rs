@@ -181,14 +181,14 @@ impl Runs {
         }
     }
 
-    /// Whether a run holds the lock now.
+    /// Whether this run holds the lock now.
     ///
     /// # Errors
     /// What cannot be opened.
-    pub fn is_locked(&self) -> Result<bool, RunsError> {
+    pub fn is_locked_by(&self, id: &str) -> Result<bool, RunsError> {
         match self.dir.lock(LOCK, NO_WAIT) {
             Ok(_) => Ok(false),
-            Err(PlaceError::Busy { .. }) => Ok(true),
+            Err(PlaceError::Busy { .. }) => Ok(self.holder().as_deref() == Some(id)),
             Err(error) => Err(error.into()),
         }
     }

@@ -35,15 +35,17 @@ impl Moment {
     }
 }
 
-/// Keeps what was found on this machine, for everybody. Where that does not work, it is said, and that is all.
-pub(super) fn keep(root: &Path, assessment: &Assessment<'_>, run: Option<LastRun>) {
+/// Keeps what was found on this machine, for everybody. Whether it is kept; where that does not work, it is said.
+pub(super) fn keep(root: &Path, assessment: &Assessment<'_>, run: Option<LastRun>) -> bool {
     let before = read(root, rustix::process::geteuid().as_raw());
     // One that cannot be read is replaced.
     let before = before.ok().flatten();
     let state = of(assessment, before.as_ref(), run, Moment::now());
-    if let Err(error) = act::state::write(root, &json::state::text(&state)) {
+    let written = act::state::write(root, &json::state::text(&state));
+    if let Err(error) = &written {
         talk(&format!("what was found is not kept: {error}"));
     }
+    written.is_ok()
 }
 
 /// The last state, if there is one. `writer` is who may have written it beside root.

@@ -126,9 +126,11 @@ fn the_last_ten_are_kept() {
 #[test]
 fn t12_21_one_at_a_time() {
     let (_root, runs) = runs();
-    assert!(!runs.is_locked().unwrap());
+    let is_locked_by = |id| runs.is_locked_by(id).unwrap();
+    assert!(!is_locked_by("20261121T000000Z-7"));
     let lock = runs.lock("20261121T000000Z-7", Duration::ZERO).unwrap();
-    assert!(runs.is_locked().unwrap());
+    assert!(is_locked_by("20261121T000000Z-7"));
+    assert!(!is_locked_by("8"));
     let error = runs.lock("8", Duration::from_millis(50)).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -136,7 +138,7 @@ fn t12_21_one_at_a_time() {
     );
     drop(lock);
     runs.lock("8", Duration::ZERO).unwrap();
-    assert!(!runs.is_locked().unwrap());
+    assert!(!is_locked_by("8"));
 }
 
 #[test]

@@ -133,10 +133,10 @@ fn wait(settings: &Hook, begun: Instant) -> Result<Option<Seen>, String> {
 fn look(mode: Mode, tried: u32) -> Result<bool, Error> {
     let begun = state::Moment::now();
     if mode == Mode::Auto {
-        let exit = restart::run(&all_that_is_stale())?;
-        // A run that acted looked afterwards.
+        let restart::Attempt { exit, refused } = restart::attempt(&all_that_is_stale())?;
+        // A run that acted looked afterwards. One that was refused looked before.
         let kept = state::read(Path::new(ROOT), 0).ok().flatten();
-        if kept.is_some_and(|kept| kept.uptime_secs >= begun.uptime_secs) && exit != Exit::Busy {
+        if kept.is_some_and(|kept| kept.uptime_secs >= begun.uptime_secs) && !refused {
             return Ok(true);
         }
         let at_work = at_work::package_manager(Path::new(ROOT)).is_some();

@@ -12,20 +12,46 @@ use crate::view::stat::parse_stat;
 const CAP: usize = 128;
 const TEXT_CAP: usize = 64 * 1024;
 
+/// A parent may end while it is looked for: then a process has another one.
+const TRIES: usize = 3;
+
+/// This process and those above it, up to the first, or as far as they can be seen.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    pub(super) ancestors: Vec<Ancestor>,
+    /// It ends with a process that has no parent here.
+    pub(super) is_whole: bool,
+}
+
 /// From this process up to the first.
-pub(super) fn read(proc: &Path) -> Vec<Ancestor> {
+pub(super) fn read(proc: &Path) -> Chain {
     let Ok(root) = ProcRoot::open(proc) else {
-        return Vec::new();
+        return Chain::default();
     };
-    let own = std::process::id();
-    let mut chain = Vec::new();
-    let mut next = Some(own);
-    while let Some(pid) = next.filter(|_| chain.len() < CAP) {
-        let Some((ancestor, parent)) = one(&root, pid, own) else {
+    let chains = (0..TRIES).map(|_| read_once(&root, std::process::id()));
+    let mut last = Chain::default();
+    for chain in chains {
+        last = chain;
+        if last.is_whole {
+            break;
+        }
+    }
+    last
+}
+
+fn read_once(root: &ProcRoot, own: Pid) -> Chain {
+    let mut chain = Chain::default();
+    let mut next = own;
+    while chain.ancestors.len() < CAP {
+        let Some((ancestor, parent)) = one(root, next, own) else {
             break;
         };
-        chain.push(ancestor);
-        next = (parent != 0).then_some(parent);
+        chain.ancestors.push(ancestor);
+        next = parent;
+        if next == 0 {
+            chain.is_whole = true;
+            break;
+        }
     }
     chain
 }
@@ -33,7 +59,7 @@ pub(super) fn read(proc: &Path) -> Vec<Ancestor> {
 fn one(root: &ProcRoot, pid: Pid, own: Pid) -> Option<(Ancestor, Pid)> {
     let process = root.process(pid).ok()?;
     let stat = parse_stat(&process.read(c"stat", TEXT_CAP).ok()?)?;
-    let cgroup = process.read(c"cgroup", TEXT_CAP).unwrap_or_default();
+    let cgroup = process.read(c"cgroup", TEXT_CAP).ok()?;
     let exe = process.link(c"exe").ok().map(Bytes::from);
     let ancestor = Ancestor {
         pid,
@@ -62,4 +88,58 @@ fn owner_of(cgroup: &[u8], pid: Pid, uid: u32, exe: Option<&Bytes>) -> Owner {
         parent: None,
     };
     attribute::owner_of(cgroup, &hints)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// A `/proc` with these processes, by pid and parent; `cgroup` files as far as the second says.
+    #[track_caller]
+    fn check(processes: &[(u32, u32, bool)], expected: (&[u32], bool)) {
+        let own = std::process::id();
+        let of = |pid| if pid == 0 { own } else { pid };
+        let proc = tempfile::tempdir().unwrap();
+        for &(pid, parent, has_group) in processes {
+            let dir = proc.path().join(of(pid).to_string());
+            fs::create_dir(&dir).unwrap();
+            let rest = "0 ".repeat(48);
+            fs::write(
+                dir.join("stat"),
+                format!("{} (x) S {parent} {rest}\n", of(pid)),
+            )
+            .unwrap();
+            if has_group {
+                fs::write(dir.join("cgroup"), "0::/\n").unwrap();
+            }
+        }
+        let chain = ProcRoot::open(proc.path())
+            .map(|root| read_once(&root, own))
+            .unwrap_or_default();
+        let pids: Vec<u32> = chain.ancestors.iter().map(|one| one.pid).collect();
+        let expected_pids: Vec<u32> = expected.0.iter().map(|&pid| of(pid)).collect();
+        assert_eq!((pids, chain.is_whole), (expected_pids, expected.1));
+    }
+
+    #[test]
+    fn t12_11_a_chain_that_cannot_be_seen_to_its_end_is_not_whole() {
+        let near_top = u32::MAX - 7;
+        check(
+            &[(0, near_top, true), (near_top, 0, true)],
+            (&[0, near_top], true),
+        );
+        check(&[(0, near_top, true)], (&[0], false));
+        check(&[(0, near_top, true), (near_top, 0, false)], (&[0], false));
+        check(&[], (&[], false));
+    }
+
+    #[test]
+    fn our_own_chain_is_whole() {
+        let chain = read(Path::new("/proc"));
+        assert!(chain.is_whole);
+        assert!(chain.ancestors[0].is_self);
+        assert!(!read(Path::new("/nonexistent")).is_whole);
+    }
 }

@@ -15,20 +15,20 @@ mod worker;
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::exit::Exit;
-use super::{now, state, talk};
-use crate::act::journal::{Runs, RunsError};
+use super::{now, talk};
+use crate::act::journal::{Lock, Runs, RunsError};
 use crate::act::services::{self, Refusal, ServiceManager};
 use crate::act::{at_work, hand_over, starts};
 use crate::cli::{RestartFlags, RestartMode};
 use crate::decide::{self, Situation, Wish};
 use crate::error::Error;
-use crate::model::{Deed, Mode, Run, Scope, Transaction, Units};
+use crate::model::{Mode, Run, Transaction, Units};
 use crate::report::{Assessment, Detail};
 use ask::Answer;
-use show::Show;
+use show::{Only, Show};
 use survey::Survey;
 
 pub(super) use worker::work;
@@ -39,9 +39,30 @@ type Found = Result<Option<Box<dyn ServiceManager>>, Refusal>;
 const ROOT: &str = "/";
 /// Another run is waited for so long.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(50);
 
 /// Asks for a restart.
 pub(super) fn run(flags: &RestartFlags) -> Result<Exit, Error> {
+    Ok(attempt(flags)?.exit)
+}
+
+/// How that went.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) exit: Exit,
+    /// It was to act, and was not let: another run goes on, a package manager is at work, or the like. Later it may be.
+    pub(super) refused: bool,
+}
+
+impl Attempt {
+    const fn of(exit: Exit) -> Self {
+        let refused = matches!(exit, Exit::Busy);
+        Self { exit, refused }
+    }
+}
+
+/// As [`run`].
+pub(super) fn attempt(flags: &RestartFlags) -> Result<Attempt, Error> {
     let survey = Survey::take(&flags.plugin_dir)?;
     let assessment = survey.assess();
     let mode = mode(flags, survey.settings.restart.mode);
@@ -53,31 +74,42 @@ pub(super) fn run(flags: &RestartFlags) -> Result<Exit, Error> {
     };
     let planned = |mode, selected: Option<&Wish>| {
         let transaction = plan(&survey, &units, &assessment, mode, selected)?;
-        Ok::<_, Error>(held::without_rights(transaction, survey.euid))
+        let transaction = held::without_rights(transaction, survey.euid);
+        // This runs the administrator's program: only before something is done.
+        let acts = mode != Mode::List && !flags.dry_run;
+        Ok::<_, Error>(match acts {
+            true => held::forbidden(transaction, may_restart),
+            false => transaction,
+        })
     };
     let mut transaction = planned(mode, selected.as_ref())?;
     let mut show = Show::new(flags);
-    let list = |show: &mut Show, transaction: &Transaction| {
-        show.plan_only(transaction, &assessment, &flags.names, mode)?;
+    let only = |show: &mut Show, transaction: &Transaction, only: Only<'_>, exit: Exit| {
+        show.plan_only(transaction, &assessment, &flags.names, mode, only, exit)?;
         show.problems(&assessment);
-        Ok(of_look(&assessment))
+        Ok::<_, Error>(Attempt::of(exit))
     };
+    let exit = of_look(&assessment);
     if mode == Mode::List || flags.dry_run {
-        return list(&mut show, &transaction);
+        return only(&mut show, &transaction, Only::Listed, exit);
     }
-    if let Some(why) = why_not(&survey, &manager, &transaction) {
+    if let Some(why) = why_not(&survey, &manager) {
         talk(&format!("nothing is restarted: {why}"));
-        list(&mut show, &transaction)?;
-        return Ok(Exit::Incomplete);
+        survey.keep(&assessment, None);
+        let exit = Exit::Incomplete;
+        only(&mut show, &transaction, Only::Refused(&why), exit)?;
+        let refused = true;
+        return Ok(Attempt { exit, refused });
     }
     if mode == Mode::Ask {
         match ask::ask(&transaction, &assessment, flags.color)? {
-            Answer::Nothing => return Ok(of_look(&assessment)),
+            Answer::Nothing => return Ok(Attempt::of(exit)),
             Answer::Owners(owners) => transaction = planned(mode, Some(&owners))?,
         }
     }
     if transaction.steps.is_empty() {
-        return nothing_to_do(&mut show, &survey, &assessment, &transaction, flags, mode);
+        keep(&mut show, &survey, &assessment)?;
+        return only(&mut show, &transaction, Only::NothingToDo, exit);
     }
     show.plan(&transaction, &assessment)?;
     let run = Run {
@@ -89,7 +121,11 @@ pub(super) fn run(flags: &RestartFlags) -> Result<Exit, Error> {
         transaction,
     };
     drop(assessment);
-    act(&mut show, survey, run, flags)
+    Ok(Attempt::of(act(&mut show, survey, run, flags)?))
+}
+
+fn may_restart(service: &str) -> Result<(), String> {
+    services::may_restart(Path::new(ROOT), service).map_err(|refusal| refusal.to_string())
 }
 
 /// How much is done: as the command line says, or settings; else a person is asked if there is one.
@@ -125,7 +161,8 @@ fn plan(
     let runs = Runs::open(Path::new(ROOT), survey.euid).ok().flatten();
     let our_starts = runs.map(|runs| starts::read(&runs).unwrap_or_default());
     let overrides = survey.overrides.names().map_err(Error::Restart)?;
-    Ok(decide::transaction(
+    let chain = ancestors::read(Path::new("/proc"));
+    let transaction = decide::transaction(
         &assessment.plan,
         &Situation {
             facts: &assessment.bundle.facts,
@@ -133,17 +170,22 @@ fn plan(
             policy: &survey.settings.policy,
             modes: &survey.settings.restart.modes,
             mode,
-            ancestors: &ancestors::read(Path::new("/proc")),
+            ancestors: &chain.ancestors,
             selected,
             overrides: &overrides,
             our_starts: &our_starts.unwrap_or_default(),
             now_us: now.nanos_since_epoch() / 1000,
         },
+    );
+    Ok(held::without_chain(
+        transaction,
+        chain.is_whole,
+        survey.euid,
     ))
 }
 
 /// What speaks against doing anything now.
-fn why_not(survey: &Survey, manager: &Found, transaction: &Transaction) -> Option<String> {
+fn why_not(survey: &Survey, manager: &Found) -> Option<String> {
     match manager {
         Ok(Some(_)) => {}
         Ok(None) => return Some("no service manager runs here".to_owned()),
@@ -155,44 +197,52 @@ fn why_not(survey: &Survey, manager: &Found, transaction: &Transaction) -> Optio
     if let Some(who) = at_work::package_manager(Path::new(ROOT)) {
         return Some(format!("a package manager is at work ({who})"));
     }
-    let steps = transaction.steps.iter();
-    let mut services = steps.filter_map(|step| match &step.deed {
-        Deed::TryRestart { scope, unit } if *scope == Scope::System => Some(unit),
-        Deed::RestartService { name } | Deed::Override { name } => Some(name),
-        _ => None,
-    });
-    let refused = services.find_map(|name| services::may_restart(Path::new(ROOT), name).err());
-    refused.map(|refusal| refusal.to_string())
+    None
 }
 
-/// A run without steps needs no worker: it was proven before it began.
-fn nothing_to_do(
-    show: &mut Show,
-    survey: &Survey,
-    assessment: &Assessment<'_>,
-    transaction: &Transaction,
-    flags: &RestartFlags,
-    mode: Mode,
-) -> Result<Exit, Error> {
-    show.plan_only(transaction, assessment, &flags.names, mode)?;
-    show.problems(assessment);
-    if survey.euid == 0 {
-        state::keep(Path::new(ROOT), assessment, None);
-        super::reboot_hint::update_flags(assessment, &survey.settings.reboot);
-        if let Ok(runs) = Runs::make(Path::new(ROOT), survey.euid) {
-            super::sessions::tell(assessment, &survey.settings, &runs);
+/// A run without steps needs no worker: it was proven before it began. What is to be known of it, and of earlier ones.
+fn keep(show: &mut Show, survey: &Survey, assessment: &Assessment<'_>) -> Result<(), Error> {
+    survey.keep(assessment, None);
+    let Ok(runs) = Runs::make(Path::new(ROOT), survey.euid) else {
+        return Ok(());
+    };
+    if let Ok(_lock) = runs.lock(&id(), Duration::ZERO)
+        && let Ok(None) = broken::about_to_begin(&runs, now())
+    {
+        for records in &broken::take(&runs).unwrap_or_default() {
+            show.broken_off(records)?;
         }
     }
-    Ok(of_look(assessment))
+    if survey.euid == 0 {
+        super::sessions::tell(assessment, &survey.settings, &runs);
+    }
+    Ok(())
+}
+
+/// The lock, when no other run has it or is about to take it.
+fn lock(runs: &Runs, id: &str) -> Result<Lock, RunsError> {
+    let end = Instant::now() + BUSY_LIMIT;
+    loop {
+        let lock = runs.lock(id, end.saturating_duration_since(Instant::now()))?;
+        match broken::about_to_begin(runs, now())? {
+            None => return Ok(lock),
+            Some(other) if Instant::now() >= end => return Err(RunsError::Busy(Some(other))),
+            Some(_) => {}
+        }
+        drop(lock);
+        std::thread::sleep(POLL);
+    }
 }
 
 /// Has it done, by whoever outlives us, and says how it goes.
 fn act(show: &mut Show, survey: Survey, run: Run, flags: &RestartFlags) -> Result<Exit, Error> {
     let (root, euid) = (Path::new(ROOT), survey.euid);
     let runs = Runs::make(root, euid).map_err(of_runs)?;
-    let lock = match runs.lock(&run.id, BUSY_LIMIT) {
+    let lock = match lock(&runs, &run.id) {
         Err(error @ RunsError::Busy(_)) => {
-            talk(&error.to_string());
+            let why = error.to_string();
+            talk(&why);
+            show.refused(run, &why, Exit::Busy)?;
             return Ok(Exit::Busy);
         }
         lock => lock.map_err(of_runs)?,

@@ -1,17 +1,64 @@
 //! What a client prints: text for people, or the very records for programs.
 
 use std::io::{IsTerminal as _, Write};
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use anstream::AutoStream;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::{ask, detail};
+use crate::app::exit::Exit;
 use crate::app::{now, print, talk, talk_of_problems};
 use crate::cli::{Color, RestartFlags};
 use crate::error::Error;
-use crate::model::{Mode, Record, Run, Transaction};
+use crate::model::{Because, Mode, Outcome, Record, Run, Transaction};
 use crate::report::json::record;
 use crate::report::restart::{Progress, print_advice, print_broken_off, print_outcome, print_plan};
 use crate::report::{Assessment, Detail};
+
+/// Who acts waits so long for somebody who does not read on: a stopped terminal, a pager, a connection that hangs.
+const HURRY: Duration = Duration::from_secs(10);
+/// So much is written at once to who may stop reading in the middle: less than any pipe or terminal takes that says that it can
+/// be written to.
+const PIECE: usize = 256;
+
+/// Why a plan is only shown.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Only<'a> {
+    /// No more was asked for.
+    Listed,
+    /// There are no steps.
+    NothingToDo,
+    /// It is not to be done now.
+    Refused(&'a str),
+}
+
+/// What programs read of it: as of a run that did nothing.
+fn records_of(run: Run, only: Only<'_>, exit: Exit) -> Vec<Record> {
+    let time = run.time;
+    let held = run.transaction.held.clone();
+    let mut records = vec![Record::Run(Box::new(run))];
+    match only {
+        Only::Listed => {}
+        Only::NothingToDo => records.extend(held.into_iter().map(|held| {
+            let because = held.because.into_iter().next();
+            let because = because.unwrap_or_else(|| Because {
+                rule: "held".to_owned(),
+                why: "it was not planned".to_owned(),
+            });
+            Record::Item {
+                owner: held.owner,
+                outcome: Outcome::Deferred(because),
+            }
+        })),
+        Only::Refused(why) => records.push(Record::Note(format!("nothing is restarted: {why}"))),
+    }
+    let exit = exit as u8;
+    records.push(Record::Finish { time, exit });
+    records
+}
 
 /// What is shown, and how.
 #[derive(Debug)]
@@ -22,6 +69,8 @@ pub(super) struct Show {
     progress: Progress,
     /// Nobody reads any more; that is no reason to end.
     deaf: bool,
+    /// This very process acts: nobody is waited for while services are between two steps, and the lock is held.
+    hurried: bool,
     records: Vec<Record>,
 }
 
@@ -34,17 +83,20 @@ impl Show {
             detail: detail(flags.verbose),
             progress: Progress::new(live),
             deaf: false,
+            hurried: false,
             records: Vec::new(),
         }
     }
 
-    /// A plan that is not carried out.
+    /// A plan that is not carried out, and how that ends.
     pub(super) fn plan_only(
         &mut self,
         transaction: &Transaction,
         assessment: &Assessment<'_>,
         names: &[String],
         mode: Mode,
+        only: Only<'_>,
+        exit: Exit,
     ) -> Result<(), Error> {
         if self.json {
             let run = Run {
@@ -55,13 +107,34 @@ impl Show {
                 mode,
                 transaction: transaction.clone(),
             };
+            let records = records_of(run, only, exit);
             return print(self.color, true, |out| {
-                writeln!(out, "{}", record::line(&Record::Run(Box::new(run))))
+                let mut records = records.iter();
+                records.try_for_each(|record| writeln!(out, "{}", record::line(record)))
             });
         }
         print(self.color, false, |out| {
             print_plan(out, transaction, assessment, self.detail)?;
-            print_advice(out, transaction, names)
+            match only {
+                Only::Listed => print_advice(out, transaction, names),
+                // Whoever asked for it has heard why not; there is no command that does it now.
+                Only::Refused(_) if !transaction.steps.is_empty() => {
+                    writeln!(out, "Nothing was done.")
+                }
+                Only::Refused(_) | Only::NothingToDo => Ok(()),
+            }
+        })
+    }
+
+    /// A run that was not even begun. People have heard why.
+    pub(super) fn refused(&mut self, run: Run, why: &str, exit: Exit) -> Result<(), Error> {
+        if !self.json {
+            return Ok(());
+        }
+        let records = records_of(run, Only::Refused(why), exit);
+        print(self.color, true, |out| {
+            let mut records = records.iter();
+            records.try_for_each(|record| writeln!(out, "{}", record::line(record)))
         })
     }
 
@@ -88,10 +161,13 @@ impl Show {
 
     /// An earlier run that was broken off. Programs get notes.
     pub(super) fn broken_off(&mut self, records: &[Record]) -> Result<(), Error> {
-        if self.json {
+        if self.json || self.deaf {
             return Ok(());
         }
-        print(self.color, false, |out| print_broken_off(out, records))
+        let mut text = AutoStream::new(Vec::new(), self.choice());
+        print_broken_off(&mut text, records)?;
+        self.deaf = self.write(&text.into_inner()).is_err();
+        Ok(())
     }
 
     /// A word to the person.
@@ -109,21 +185,41 @@ impl Show {
     }
 
     fn say(&mut self, record: &Record) -> std::io::Result<()> {
+        if self.json {
+            return self.write(format!("{}\n", record::line(record)).as_bytes());
+        }
+        let mut text = AutoStream::new(Vec::new(), self.choice());
+        self.progress.record(&mut text, record)?;
+        self.write(&text.into_inner())
+    }
+
+    fn choice(&self) -> anstream::ColorChoice {
         let stdout = std::io::stdout();
-        let choice = match self.color {
+        match self.color {
             Color::Always => anstream::ColorChoice::Always,
             Color::Never => anstream::ColorChoice::Never,
             Color::Auto if stdout.is_terminal() => AutoStream::choice(&stdout),
             Color::Auto => anstream::ColorChoice::Never,
-        };
-        if self.json {
-            let mut out = stdout.lock();
-            writeln!(out, "{}", record::line(record))?;
-            return out.flush();
         }
-        let mut out = AutoStream::new(stdout.lock(), choice);
-        self.progress.record(&mut out, record)?;
-        out.flush()
+    }
+
+    fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut stdout = std::io::stdout().lock();
+        if self.hurried {
+            return write_in_time(&stdout, bytes, HURRY);
+        }
+        stdout.write_all(bytes)?;
+        stdout.flush()
+    }
+
+    /// From now on nobody is waited for who does not read.
+    pub(super) fn hurry(&mut self) {
+        self.hurried = true;
+    }
+
+    /// It is over: whoever reads late may read.
+    pub(super) fn take_time(&mut self) {
+        self.hurried = false;
     }
 
     /// All that was to be seen of the run: how it ended, as far as that is known.
@@ -141,5 +237,49 @@ impl Show {
     pub(super) fn leave(&mut self) {
         let mut stdout = std::io::stdout().lock();
         self.progress.end(&mut stdout).ok();
+    }
+}
+
+/// Writes all of it, as long as somebody reads.
+fn write_in_time(out: impl AsFd, mut bytes: &[u8], limit: Duration) -> std::io::Result<()> {
+    let end = Instant::now() + limit;
+    while !bytes.is_empty() {
+        let left = Timespec::try_from(end.saturating_duration_since(Instant::now()));
+        let left = left.map_err(|_| Errno::INVAL)?;
+        match poll(&mut [PollFd::new(&out, PollFlags::OUT)], Some(&left)) {
+            Ok(0) => return Err(Errno::TIMEDOUT.into()),
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(errno.into()),
+        }
+        let piece = bytes.get(..PIECE).unwrap_or(bytes);
+        match rustix::io::write(&out, piece) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn t11_06_nobody_is_waited_for_who_does_not_read() {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        let limit = Duration::from_millis(100);
+        write_in_time(&writer, &[b'x'; 1000], limit).unwrap();
+        // More than a pipe takes.
+        let error = write_in_time(&writer, &vec![b'y'; 8 << 20], limit).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        let mut first = [0; 1001];
+        std::fs::File::from(reader).read_exact(&mut first).unwrap();
+        assert_eq!((first[999], first[1000]), (b'x', b'y'));
+        // Nobody will ever read.
+        write_in_time(&writer, b"z", limit).unwrap_err();
     }
 }

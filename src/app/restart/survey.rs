@@ -1,16 +1,18 @@
 //! One look at the machine, with all that a restart rests on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::act::at_work;
 use crate::act::overrides::Overrides;
 use crate::act::services::ServiceManager;
+use crate::act::stamps::{self, Seen, Stamp};
 use crate::app::gather::Interest;
-use crate::app::{assess, obtain, units};
+use crate::app::{assess, obtain, reboot_hint, state, units};
 use crate::bundle::Bundle;
 use crate::cli::{MappingSource, SourceFlags};
 use crate::config::{Settings, Sources};
 use crate::error::Error;
-use crate::model::{Scope, Units};
+use crate::model::{LastRun, Scope, Units};
 use crate::report::Assessment;
 
 /// Units that an administrator restarts in another way.
@@ -30,6 +32,8 @@ pub(super) struct Survey {
     pub(super) settings: Settings,
     pub(super) overrides: Overrides,
     pub(super) euid: u32,
+    /// What was stamped before: that packages changed. This look knows of it, if nobody was at work then.
+    news: Option<Seen>,
 }
 
 impl Survey {
@@ -44,13 +48,27 @@ impl Survey {
             mapping_source: MappingSource::Best,
         };
         let own_only = euid != 0;
+        let news = news(Path::new(super::ROOT));
         let (bundle, settings) = obtain(&source, &Interest::Stale { own_only })?;
         Ok(Self {
             bundle,
             settings,
             overrides: overrides(euid),
             euid,
+            news,
         })
+    }
+
+    /// Keeps what was seen of the whole machine, where others look it up.
+    pub(super) fn keep(&self, assessment: &Assessment<'_>, run: Option<LastRun>) {
+        if self.euid != 0 {
+            return;
+        }
+        let root = Path::new(super::ROOT);
+        if state::keep(root, assessment, run) {
+            forget(root, self.news.as_ref());
+        }
+        reboot_hint::update_flags(assessment, &self.settings.reboot);
     }
 
     /// What is stale, whose, and what to do.
@@ -80,5 +98,58 @@ impl Survey {
     pub(super) fn boot_id(&self) -> String {
         let id = &self.bundle.facts.host.boot_id;
         String::from_utf8_lossy(id.as_slice()).into_owned()
+    }
+}
+
+/// The stamp of changes that are over.
+fn news(root: &Path) -> Option<Seen> {
+    let seen = stamps::see(root, Stamp::Pending).ok().flatten()?;
+    // After the stamp was seen: whoever is not at work any more has changed all that it stands for.
+    at_work::package_manager(root).is_none().then_some(seen)
+}
+
+/// Takes the stamp away, unless it was set anew, or `hook after` is about to take it up: that may have more to do than to
+/// look. Whether a package manager failed is for that one to judge.
+fn forget(root: &Path, news: Option<&Seen>) {
+    if let Some(news) = news
+        && let Ok(Some(_right)) = stamps::claim(root)
+    {
+        stamps::clear(root, Stamp::Pending, news).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_there(root: &Path) -> bool {
+        stamps::see(root, Stamp::Pending).unwrap().is_some()
+    }
+
+    #[test]
+    fn t12_05_a_look_takes_up_what_was_stamped_before_it() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        std::fs::create_dir(root.join("run")).unwrap();
+        assert!(news(root).is_none());
+        stamps::set(root, Stamp::Pending, "dpkg").unwrap();
+        let seen = news(root);
+        assert!(seen.is_some());
+        // Set anew during the look.
+        stamps::set(root, Stamp::Pending, "dpkg").unwrap();
+        forget(root, seen.as_ref());
+        assert!(is_there(root));
+        // Another one is about to take it up.
+        let seen = news(root);
+        let right = stamps::claim(root).unwrap();
+        forget(root, seen.as_ref());
+        assert!(is_there(root));
+        drop(right);
+        forget(root, seen.as_ref());
+        assert!(!is_there(root));
+        // Somebody is at work: more will come.
+        stamps::set(root, Stamp::Pending, "zypper").unwrap();
+        std::fs::write(root.join("run/zypp.pid"), std::process::id().to_string()).unwrap();
+        assert!(news(root).is_none());
     }
 }

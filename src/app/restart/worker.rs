@@ -16,10 +16,10 @@ use crate::act::journal::{Journal, Lock, Runs, RunsError};
 use crate::act::overrides::{Overrides, run_command};
 use crate::act::{at_work, hand_over, services, starts};
 use crate::app::exit::Exit;
-use crate::app::{now, reboot_hint, sessions, state};
+use crate::app::{now, sessions};
 use crate::cli::RestartWorkerFlags;
 use crate::error::Error;
-use crate::model::{Record, Run, Scope, Timestamp};
+use crate::model::{Failure, Record, Run, Scope, StepResult, Timestamp};
 use crate::report::json::record;
 
 /// Begins the journal of a run, with what is known of those before it that were broken off.
@@ -39,41 +39,40 @@ pub(in crate::app) fn work(flags: &RestartWorkerFlags) -> Result<Exit, Error> {
     let missing = || Error::Restart(format!("there is no run {}", flags.id));
     let runs = Runs::open(Path::new(ROOT), euid).map_err(of_runs)?;
     let runs = runs.ok_or_else(missing)?;
-    let mut follower = runs
-        .follow(&flags.id)
-        .map_err(of_runs)?
-        .ok_or_else(missing)?;
-    let lines = follower.lines().map_err(of_runs)?;
-    let records: Result<Vec<Record>, String> =
-        lines.iter().map(|line| record::parse(line)).collect();
-    let run = planned(records.map_err(Error::Restart)?).ok_or_else(|| {
-        Error::Restart(format!("run {} is not one that is to be begun", flags.id))
-    })?;
+    let lock = runs.lock(&flags.id, BUSY_LIMIT);
+    if let Err(RunsError::Busy(Some(id))) = &lock
+        && *id == flags.id
+    {
+        // Another worker of this very run was faster.
+        return Ok(Exit::Busy);
+    }
+    // With the lock: until then, whoever gave us up may have ended it, and another worker may have begun.
+    let run = planned(&runs, &flags.id)?;
     let journal = runs
         .append_to(&flags.id)
         .map_err(of_runs)?
         .ok_or_else(missing)?;
     let mut worker = Worker::new(&runs, journal, &run, None)?;
-    let lock = match runs.lock(&run.id, BUSY_LIMIT) {
-        Ok(lock) => lock,
+    match lock {
+        Ok(lock) => worker.work(lock, &flags.plugin_dir),
         Err(error) => {
             let busy = matches!(error, RunsError::Busy(_));
             worker.note(&error.to_string())?;
-            return worker.finish(if busy { Exit::Busy } else { Exit::Failed });
+            worker.finish(if busy { Exit::Busy } else { Exit::Failed })
         }
-    };
-    worker.work(lock, &flags.plugin_dir)
+    }
 }
 
-/// The run of a journal in which nothing has begun.
-fn planned(records: Vec<Record>) -> Option<Run> {
-    let mut records = records.into_iter();
-    let Some(Record::Run(run)) = records.next() else {
-        return None;
-    };
-    records
-        .all(|record| matches!(record, Record::Note(_)))
-        .then_some(*run)
+/// A run in whose journal nothing has begun.
+fn planned(runs: &Runs, id: &str) -> Result<Run, Error> {
+    let records = broken::records(runs, id).unwrap_or_default();
+    let is_planned = broken::is_planned(&records);
+    match records.into_iter().next() {
+        Some(Record::Run(run)) if is_planned => Ok(*run),
+        _ => Err(Error::Restart(format!(
+            "run {id} is not one that is to be begun"
+        ))),
+    }
 }
 
 /// Carries out a run in this very process, and shows it.
@@ -198,8 +197,7 @@ impl<'a> Worker<'a> {
         if survey.euid == 0 {
             let time = self.now();
             let last = proof.last_run(&self.run.id, time, exit as u8);
-            state::keep(Path::new(ROOT), &assessment, Some(last));
-            reboot_hint::update_flags(&assessment, &survey.settings.reboot);
+            survey.keep(&assessment, Some(last));
             for told in sessions::tell(&assessment, &survey.settings, self.runs) {
                 self.record(told)?;
             }
@@ -239,7 +237,10 @@ impl<'a> Worker<'a> {
 
 impl Outside for Worker<'_> {
     fn record(&mut self, record: Record) -> Result<(), String> {
-        let written = self.journal.write(&record::line(&record));
+        let mut written = self.journal.write(&record::line(&record));
+        if let (Err(RunsError::Full), Some(short)) = (&written, shortest(&record)) {
+            written = self.journal.write_last(&record::line(&short));
+        }
         written.map_err(|error| error.to_string())?;
         if let Some(show) = self.show.as_deref_mut() {
             show.record(record);
@@ -280,5 +281,25 @@ impl Outside for Worker<'_> {
 
     fn run_command(&mut self, argv: &[String], limit: Duration) -> Result<(), String> {
         run_command(argv, limit)
+    }
+}
+
+/// What is still said of something that has happened, where there is no room for all of it.
+fn shortest(record: &Record) -> Option<Record> {
+    match record {
+        Record::End { step, time, result } => {
+            let result = match result {
+                StepResult::Failed(failure) => StepResult::Failed(Failure {
+                    log: Vec::new(),
+                    ..failure.clone()
+                }),
+                result => result.clone(),
+            };
+            let (step, time) = (*step, *time);
+            Some(Record::End { step, time, result })
+        }
+        Record::Finish { .. } | Record::Rescan { .. } => Some(record.clone()),
+        Record::Note(_) => Some(Record::Note("there is no room to say more".to_owned())),
+        _ => None,
     }
 }
