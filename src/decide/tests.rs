@@ -433,6 +433,27 @@ fn t7_16_t10_11_the_main_tree_decides_and_leftovers_stand_apart() {
     check_tree(kill_mode("process"), &[12, 13], &[], &[12, 13]);
     // After the restart, the session that outlived it is nobody's child.
     check_tree(kill_mode("process"), &[20], &[], &[20]);
+    // No process is the main one.
+    let group = |unit: &mut UnitState| unit.exit_type = "cgroup".to_owned();
+    check_tree(group, &[20], &[20], &[]);
+    check_tree(
+        |unit| {
+            group(unit);
+            unit.main_pid = None;
+        },
+        &[20],
+        &[20],
+        &[],
+    );
+    check_tree(
+        |unit| {
+            group(unit);
+            unit.kill_mode = "process".to_owned();
+        },
+        &[11, 20],
+        &[11],
+        &[20],
+    );
     // What the control process runs (ExecReload=) belongs to the service.
     check_tree(|unit| unit.control_pid = Some(20), &[20], &[20], &[]);
 }

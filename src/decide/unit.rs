@@ -10,6 +10,7 @@
 //!   itself. It is left over, and the reason says that a restart would end it.
 //! - `process`, `none`: the main process, and forks of it that run the very same program. A job of cron, a session of sshd
 //!   that no PAM module moved to a scope: they outlive the restart, and must not cause the next one.
+//! - `ExitType=cgroup` (systemd 250): every process that a stop ends. The main process may be a launcher.
 //! - `Type=forking` without a main process: every process. systemd could not tell which one it is (systemd.service(5),
 //!   `GuessMainPID=`); services made from SysV scripts are all of this kind, and their scripts stop them.
 
@@ -102,10 +103,11 @@ pub(super) fn parts(
         return vec![left_over(processes, why)];
     }
     let roots: Vec<Pid> = unit.main_pid.into_iter().chain(unit.control_pid).collect();
-    if roots.is_empty() || unit.service_type == "oneshot" {
+    let narrow = matches!(unit.kill_mode.as_str(), "process" | "none");
+    let is_whole = runs_as_group(unit) && !narrow;
+    if roots.is_empty() || unit.service_type == "oneshot" || is_whole {
         return vec![whole(processes)];
     }
-    let narrow = matches!(unit.kill_mode.as_str(), "process" | "none");
     let mut known = HashMap::new();
     let counts = |stale: &StaleProcess| {
         let pid = stale.key.pid;
@@ -154,6 +156,11 @@ fn left_over(processes: Vec<StaleProcess>, why: String) -> Part {
     }
 }
 
+/// Whether no process is the main one: a launcher may have ended, and the service runs on.
+fn runs_as_group(unit: &UnitState) -> bool {
+    unit.exit_type == "cgroup"
+}
+
 /// Why nothing in a unit's control group belongs to a service that runs; `None` if one does, or the manager does not
 /// know the unit.
 fn over(unit: &UnitState) -> Option<String> {
@@ -171,7 +178,9 @@ fn over(unit: &UnitState) -> Option<String> {
         "active" if unit.sub == "exited" => Some(format!(
             "{id} has done its work and is not run again: this is left of it, and somebody has to end it"
         )),
-        "active" if unit.main_pid.is_none() && unit.control_pid.is_none() => {
+        "active"
+            if unit.main_pid.is_none() && unit.control_pid.is_none() && !runs_as_group(unit) =>
+        {
             let has_main = !matches!(unit.service_type.as_str(), "forking" | "oneshot" | "");
             has_main.then(|| {
                 format!("the main process of {id} has ended: this is left of it, and ends by itself, or somebody ends it")

@@ -48,6 +48,10 @@ pub struct UnitState {
     pub main_pid: Option<Pid>,
     /// `ControlPID`; `None` if there is none.
     pub control_pid: Option<Pid>,
+    /// `ExitType`: with `cgroup` a service runs as long as any of its processes does; `main`, or empty where systemd has no
+    /// such property (before 250).
+    #[serde(default)]
+    pub exit_type: String,
     /// `KillMode`: `control-group`, `mixed`, `process`, `none`.
     pub kill_mode: String,
     /// `CanStart`.

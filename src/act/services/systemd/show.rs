@@ -7,7 +7,7 @@ use super::words::{Span, parse_names, parse_number, parse_span, unit_name};
 use crate::model::{Pid, UnitState};
 
 /// What is asked of each unit. Managers leave out what they do not know yet, or not any more.
-pub(super) const PROPERTIES: &str = "Id,Names,LoadState,ActiveState,SubState,Type,MainPID,ControlPID,KillMode,\
+pub(super) const PROPERTIES: &str = "Id,Names,LoadState,ActiveState,SubState,Type,ExitType,MainPID,ControlPID,KillMode,\
     CanStart,CanStop,RefuseManualStart,RefuseManualStop,NeedDaemonReload,UnitFileState,Transient,RemainAfterExit,\
     Delegate,InvocationID,Job,Result,NRestarts,StartLimitBurst,StartLimitIntervalUSec,RestartUSec,TimeoutStartUSec,\
     TimeoutStopUSec,RequiredBy,RequisiteOf,BoundBy,ConsistsOf,Requires,BindsTo,PartOf,After,TriggeredBy";
@@ -157,6 +157,7 @@ fn read_state(unit: &mut UnitState, name: &[u8], value: &[u8]) -> bool {
         b"ActiveState" => &mut unit.active,
         b"SubState" => &mut unit.sub,
         b"Type" => &mut unit.service_type,
+        b"ExitType" => &mut unit.exit_type,
         b"KillMode" => &mut unit.kill_mode,
         b"UnitFileState" => &mut unit.file_state,
         b"InvocationID" => &mut unit.invocation,

@@ -313,3 +313,11 @@ proptest! {
         prop_assert!(units.is_sorted_by(|a, b| a.unit.id < b.unit.id));
     }
 }
+
+#[test]
+fn how_a_service_ends() {
+    let of = |text: &[u8]| parse_show(text).remove(0).unit.exit_type;
+    assert_eq!(of(b"Id=a.service\nExitType=cgroup\n"), "cgroup");
+    assert_eq!(of(b"Id=a.service\nType=simple\n"), "");
+    assert!(PROPERTIES.contains(",ExitType,"));
+}
