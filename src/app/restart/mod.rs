@@ -56,7 +56,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     const fn of(exit: Exit) -> Self {
-        let refused = matches!(exit, Exit::Busy);
+        let refused = false;
         Self { exit, refused }
     }
 }
@@ -95,7 +95,7 @@ pub(super) fn attempt(flags: &RestartFlags) -> Result<Attempt, Error> {
     }
     if let Some(why) = why_not(&survey, &manager) {
         talk(&format!("nothing is restarted: {why}"));
-        survey.keep(&assessment, None);
+        survey.keep(&assessment, None, false);
         let exit = Exit::Incomplete;
         only(&mut show, &transaction, Only::Refused(&why), exit)?;
         let refused = true;
@@ -108,7 +108,8 @@ pub(super) fn attempt(flags: &RestartFlags) -> Result<Attempt, Error> {
         }
     }
     if transaction.steps.is_empty() {
-        keep(&mut show, &survey, &assessment)?;
+        let decided = mode == Mode::Auto && flags.names.is_empty();
+        keep(&mut show, &survey, &assessment, decided)?;
         return only(&mut show, &transaction, Only::NothingToDo, exit);
     }
     show.plan(&transaction, &assessment)?;
@@ -121,7 +122,10 @@ pub(super) fn attempt(flags: &RestartFlags) -> Result<Attempt, Error> {
         transaction,
     };
     drop(assessment);
-    Ok(Attempt::of(act(&mut show, survey, run, flags)?))
+    let exit = act(&mut show, survey, run, flags)?;
+    // The worker may see what nobody saw before.
+    let refused = exit != Exit::Complete && !show.has_begun();
+    Ok(Attempt { exit, refused })
 }
 
 fn may_restart(service: &str) -> Result<(), String> {
@@ -201,17 +205,24 @@ fn why_not(survey: &Survey, manager: &Found) -> Option<String> {
 }
 
 /// A run without steps needs no worker: it was proven before it began. What is to be known of it, and of earlier ones.
-fn keep(show: &mut Show, survey: &Survey, assessment: &Assessment<'_>) -> Result<(), Error> {
-    survey.keep(assessment, None);
+fn keep(
+    show: &mut Show,
+    survey: &Survey,
+    assessment: &Assessment<'_>,
+    decided: bool,
+) -> Result<(), Error> {
+    survey.keep(assessment, None, decided);
     let Ok(runs) = Runs::make(Path::new(ROOT), survey.euid) else {
         return Ok(());
     };
+    let mut broken = Vec::new();
     if let Ok(_lock) = runs.lock(&id(), Duration::ZERO)
         && let Ok(None) = broken::about_to_begin(&runs, now())
     {
-        for records in &broken::take(&runs).unwrap_or_default() {
-            show.broken_off(records)?;
-        }
+        broken = broken::take(&runs).unwrap_or_default();
+    }
+    for records in &broken {
+        show.broken_off(records)?;
     }
     if survey.euid == 0 {
         super::sessions::tell(assessment, &survey.settings, &runs);
@@ -248,13 +259,14 @@ fn act(show: &mut Show, survey: Survey, run: Run, flags: &RestartFlags) -> Resul
         lock => lock.map_err(of_runs)?,
     };
     let broken = broken::take(&runs).map_err(of_runs)?;
-    for records in &broken {
-        show.broken_off(records)?;
-    }
     let journal = worker::begin(&runs, &run, &broken).map_err(of_runs)?;
     drop(survey);
     let in_process = flags.foreground || euid != 0;
     if in_process {
+        show.hurry();
+        for records in &broken {
+            show.broken_off(records)?;
+        }
         return worker::here(&runs, lock, journal, &run, &flags.plugin_dir, show);
     }
     drop((lock, journal));
@@ -271,6 +283,9 @@ fn act(show: &mut Show, survey: Survey, run: Run, flags: &RestartFlags) -> Resul
         unit = None;
         hand_over::to_session(&args)
             .map_err(|error| Error::Restart(format!("cannot start the worker: {error}")))?;
+    }
+    for records in &broken {
+        show.broken_off(records)?;
     }
     follow::follow(&runs, &run.id, unit.as_deref(), show)
 }

@@ -1,5 +1,6 @@
 //! What a client prints: text for people, or the very records for programs.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -8,12 +9,12 @@ use anstream::AutoStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{ask, detail};
+use super::{ask, broken, detail};
 use crate::app::exit::Exit;
 use crate::app::{now, print, talk, talk_of_problems};
 use crate::cli::{Color, RestartFlags};
 use crate::error::Error;
-use crate::model::{Because, Mode, Outcome, Record, Run, Transaction};
+use crate::model::{Because, Mode, Outcome, Owner, Record, Run, Transaction};
 use crate::report::json::record;
 use crate::report::restart::{Progress, print_advice, print_broken_off, print_outcome, print_plan};
 use crate::report::{Assessment, Detail};
@@ -35,25 +36,36 @@ pub(super) enum Only<'a> {
     Refused(&'a str),
 }
 
-/// What programs read of it: as of a run that did nothing.
-fn records_of(run: Run, only: Only<'_>, exit: Exit) -> Vec<Record> {
+/// What programs read of it: as of a run that did nothing. `earlier` is what is to be known of runs before it.
+fn records_of(run: Run, only: Only<'_>, earlier: &[Record], exit: Exit) -> Vec<Record> {
     let time = run.time;
-    let held = run.transaction.held.clone();
+    let transaction = run.transaction.clone();
     let mut records = vec![Record::Run(Box::new(run))];
-    match only {
-        Only::Listed => {}
-        Only::NothingToDo => records.extend(held.into_iter().map(|held| {
-            let because = held.because.into_iter().next();
-            let because = because.unwrap_or_else(|| Because {
-                rule: "held".to_owned(),
-                why: "it was not planned".to_owned(),
-            });
-            Record::Item {
-                owner: held.owner,
-                outcome: Outcome::Deferred(because),
-            }
-        })),
-        Only::Refused(why) => records.push(Record::Note(format!("nothing is restarted: {why}"))),
+    records.extend(earlier.iter().cloned());
+    let deferred = |owner, because| Record::Item {
+        owner,
+        outcome: Outcome::Deferred(because),
+    };
+    if let Only::Refused(why) = only {
+        let owners: BTreeSet<Owner> = transaction
+            .steps
+            .into_iter()
+            .flat_map(|step| step.owners)
+            .collect();
+        let because = Because {
+            rule: "refused".to_owned(),
+            why: why.to_owned(),
+        };
+        let items = owners.into_iter();
+        records.extend(items.map(|owner| deferred(owner, because.clone())));
+        records.push(Record::Note(format!("nothing is restarted: {why}")));
+    }
+    for held in transaction.held {
+        // What nobody asked for was not put off.
+        match held.because.into_iter().next() {
+            Some(because) if !because.is_not_asked() => records.push(deferred(held.owner, because)),
+            _ => {}
+        }
     }
     let exit = exit as u8;
     records.push(Record::Finish { time, exit });
@@ -72,6 +84,8 @@ pub(super) struct Show {
     /// This very process acts: nobody is waited for while services are between two steps, and the lock is held.
     hurried: bool,
     records: Vec<Record>,
+    /// Of earlier runs, for programs: a journal has them among its records.
+    earlier: Vec<Record>,
 }
 
 impl Show {
@@ -85,6 +99,7 @@ impl Show {
             deaf: false,
             hurried: false,
             records: Vec::new(),
+            earlier: Vec::new(),
         }
     }
 
@@ -107,7 +122,7 @@ impl Show {
                 mode,
                 transaction: transaction.clone(),
             };
-            let records = records_of(run, only, exit);
+            let records = records_of(run, only, &self.earlier, exit);
             return print(self.color, true, |out| {
                 let mut records = records.iter();
                 records.try_for_each(|record| writeln!(out, "{}", record::line(record)))
@@ -131,7 +146,7 @@ impl Show {
         if !self.json {
             return Ok(());
         }
-        let records = records_of(run, Only::Refused(why), exit);
+        let records = records_of(run, Only::Refused(why), &self.earlier, exit);
         print(self.color, true, |out| {
             let mut records = records.iter();
             records.try_for_each(|record| writeln!(out, "{}", record::line(record)))
@@ -161,6 +176,7 @@ impl Show {
 
     /// An earlier run that was broken off. Programs get notes.
     pub(super) fn broken_off(&mut self, records: &[Record]) -> Result<(), Error> {
+        self.earlier.extend(broken::note(records));
         if self.json || self.deaf {
             return Ok(());
         }
@@ -173,6 +189,12 @@ impl Show {
     /// A word to the person.
     pub(super) fn talk(&self, line: &str) {
         talk(line);
+    }
+
+    /// Whether any step was begun, or passed over.
+    pub(super) fn has_begun(&self) -> bool {
+        let mut records = self.records.iter();
+        records.any(|record| matches!(record, Record::Begin { .. } | Record::End { .. }))
     }
 
     /// One more record.
@@ -267,6 +289,68 @@ mod tests {
     use std::io::Read as _;
 
     use super::*;
+    use crate::model::{Class, Deed, Held, OwnerKind, Scope, Stage, Step, Timestamp};
+
+    #[test]
+    fn each_way_ends_with_its_status() {
+        let owner = |name: &str| Owner::new(OwnerKind::Unit, name, Scope::System);
+        let held = |name: &str, rule: &str| Held {
+            owner: owner(name),
+            because: vec![Because {
+                rule: rule.to_owned(),
+                why: String::new(),
+            }],
+        };
+        let step = Step {
+            number: 1,
+            deed: Deed::Reload(Scope::System),
+            class: Class::ServiceManager,
+            stage: Stage::Manager,
+            owners: vec![owner("a"), owner("b")],
+            pulled: Vec::new(),
+            because: Vec::new(),
+            invocation: String::new(),
+            wait_us: 0,
+            settle_us: 0,
+            limit_us: 0,
+        };
+        let run = Run {
+            id: "1".to_owned(),
+            time: Timestamp { secs: 7, nanos: 0 },
+            version: "1".to_owned(),
+            boot_id: "b".to_owned(),
+            mode: Mode::Auto,
+            transaction: Transaction {
+                steps: vec![step],
+                held: vec![held("c", "policy.x"), held("d", "not-asked")],
+            },
+        };
+        let check = |only: Only<'_>, expected: &[&str]| {
+            let earlier = [Record::Note("earlier".to_owned())];
+            let records = records_of(run.clone(), only, &earlier, Exit::Incomplete);
+            let words: Vec<String> = records
+                .iter()
+                .map(|record| match record {
+                    Record::Run(run) => format!("run {}", run.id),
+                    Record::Note(note) => note.clone(),
+                    Record::Item {
+                        owner,
+                        outcome: Outcome::Deferred(because),
+                    } => format!("{} {}", owner.name.escaped(), because.rule),
+                    Record::Finish { exit, .. } => format!("finish {exit}"),
+                    other => format!("{other:?}"),
+                })
+                .collect();
+            assert_eq!(words, expected);
+        };
+        let seen = ["run 1", "earlier", "c policy.x", "finish 3"];
+        check(Only::Listed, &seen);
+        check(Only::NothingToDo, &seen);
+        let (a, b) = ("a refused", "b refused");
+        let why = "nothing is restarted: busy";
+        let refused = ["run 1", "earlier", a, b, why, "c policy.x", "finish 3"];
+        check(Only::Refused("busy"), &refused);
+    }
 
     #[test]
     fn t11_06_nobody_is_waited_for_who_does_not_read() {

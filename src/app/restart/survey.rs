@@ -12,7 +12,7 @@ use crate::bundle::Bundle;
 use crate::cli::{MappingSource, SourceFlags};
 use crate::config::{Settings, Sources};
 use crate::error::Error;
-use crate::model::{LastRun, Scope, Units};
+use crate::model::{LastRun, Mode, Scope, Units};
 use crate::report::Assessment;
 
 /// Units that an administrator restarts in another way.
@@ -59,13 +59,15 @@ impl Survey {
         })
     }
 
-    /// Keeps what was seen of the whole machine, where others look it up.
-    pub(super) fn keep(&self, assessment: &Assessment<'_>, run: Option<LastRun>) {
+    /// Keeps what was seen of the whole machine, where others look it up. `decided` is whether it was decided about all of it
+    /// what to do: where that is left to the hook, the stamp by which it knows of changes is taken away by nothing less.
+    pub(super) fn keep(&self, assessment: &Assessment<'_>, run: Option<LastRun>, decided: bool) {
         if self.euid != 0 {
             return;
         }
         let root = Path::new(super::ROOT);
-        if state::keep(root, assessment, run) {
+        let is_hooks = self.settings.hook.mode == Mode::Auto && !decided;
+        if state::keep(root, assessment, run) && !is_hooks {
             forget(root, self.news.as_ref());
         }
         reboot_hint::update_flags(assessment, &self.settings.reboot);

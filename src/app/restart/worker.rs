@@ -19,7 +19,7 @@ use crate::app::exit::Exit;
 use crate::app::{now, sessions};
 use crate::cli::RestartWorkerFlags;
 use crate::error::Error;
-use crate::model::{Failure, Record, Run, Scope, StepResult, Timestamp};
+use crate::model::{Because, Failure, Mode, Record, Run, Scope, StepResult, Timestamp};
 use crate::report::json::record;
 
 /// Begins the journal of a run, with what is known of those before it that were broken off.
@@ -92,7 +92,8 @@ pub(super) fn here(
                 .for_each(|record| show.record(record));
         }
     }
-    let exit = Worker::new(runs, journal, run, Some(show))?.work(lock, plugin_dir)?;
+    let exit = Worker::new(runs, journal, run, Some(&mut *show))?.work(lock, plugin_dir)?;
+    show.take_time();
     show.end()?;
     Ok(exit)
 }
@@ -197,7 +198,10 @@ impl<'a> Worker<'a> {
         if survey.euid == 0 {
             let time = self.now();
             let last = proof.last_run(&self.run.id, time, exit as u8);
-            survey.keep(&assessment, Some(last));
+            let mut held = self.run.transaction.held.iter();
+            let chosen = held.any(|held| held.because.iter().any(Because::is_not_asked));
+            let decided = self.run.mode == Mode::Auto && !chosen;
+            survey.keep(&assessment, Some(last), decided);
             for told in sessions::tell(&assessment, &survey.settings, self.runs) {
                 self.record(told)?;
             }
