@@ -63,10 +63,10 @@ fn line(start: &OwnStart) -> String {
 /// `1763758800000000 system nginx.service`, a line each; others are passed over.
 fn parse_starts(text: &[u8]) -> Vec<OwnStart> {
     let text = String::from_utf8_lossy(text);
-    text.lines().filter_map(parse_words).collect()
+    text.lines().filter_map(of_line).collect()
 }
 
-fn parse_words(line: &str) -> Option<OwnStart> {
+fn of_line(line: &str) -> Option<OwnStart> {
     let mut words = line.splitn(3, ' ');
     let time_us = words.next()?.parse().ok()?;
     let scope = match words.next()? {

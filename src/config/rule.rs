@@ -119,14 +119,14 @@ impl RuleJudge<'_> {
     fn fragment(&self, rule: RuleText) -> Result<RuleFragment, FormError> {
         let fragment = RuleFragment {
             place: rule.name.span(),
-            name: self.of(&rule.name, |name| parse_name(name))?,
+            name: self.of(&rule.name, |name| checked_name(name))?,
             enabled: rule.enabled,
             action: self.option(rule.action.as_ref(), |word| action(word))?,
             reason: self.option(rule.reason.as_ref(), |text| reason(text))?,
             level: self.option(rule.level.as_ref(), |word| level(word))?,
             until: self.option(rule.until.as_ref(), timestamp)?,
-            older_than_secs: self.option(rule.older_than.as_ref(), |text| parse_age(text))?,
-            younger_than_secs: self.option(rule.younger_than.as_ref(), |text| parse_age(text))?,
+            older_than_secs: self.option(rule.older_than.as_ref(), |text| seconds_of(text))?,
+            younger_than_secs: self.option(rule.younger_than.as_ref(), |text| seconds_of(text))?,
             units: self.patterns(rule.units, rule.remove_units)?,
             users: self.users(rule.users, rule.remove_users)?,
             cgroups: self.patterns(rule.cgroups, rule.remove_cgroups)?,
@@ -207,7 +207,7 @@ impl RuleJudge<'_> {
 }
 
 /// A name can be written into reasons (`policy.NAME`), and searched for.
-fn parse_name(name: &str) -> Result<String, String> {
+fn checked_name(name: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
     let fits = (1..=NAME_CAP).contains(&name.len())
         && name.starts_with(|first: char| first.is_ascii_alphanumeric())
@@ -262,7 +262,7 @@ fn uid(user: &User, uid_of: UidOf<'_>) -> Result<u32, String> {
 }
 
 /// An age: a number, and a letter for its unit.
-fn parse_age(text: &str) -> Result<u64, String> {
+fn seconds_of(text: &str) -> Result<u64, String> {
     let wrong = || format!("`{text}` is no age: write a number and s, m, h, d or w, as in \"10m\"");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let secs = match unit {

@@ -68,7 +68,12 @@ const UNSAFE: [&str; 11] = [
 ];
 
 /// Where a program may be started: ourselves, as a plugin's worker; and the programs of others, when the machine is changed.
-const STARTERS: [&str; 2] = ["src/plugins/start.rs", "src/act/spawn.rs"];
+const STARTERS: [&str; 3] = [
+    "src/plugins/start.rs",
+    "src/act/spawn.rs",
+    // What is set back in the child before it becomes that program.
+    "src/act/spawn/reset.rs",
+];
 
 /// Rooms that open no file: they work on what others read.
 const PURE: [&str; 4] = ["decide", "detect", "attribute", "report"];

@@ -153,7 +153,7 @@ pub fn parse(text: &[u8]) -> Result<State, String> {
     let causes = document.reboot.causes.into_iter().map(cause);
     Ok(State {
         version: document.version,
-        time: parse_time(&document.time)?,
+        time: time_of(&document.time)?,
         uptime_secs: document.uptime_secs,
         boot_id: document.boot_id,
         problems: document.problems,
@@ -355,7 +355,7 @@ fn cause(form: CauseForm) -> Result<StateCause, String> {
 
 fn run(form: RunForm) -> Result<LastRun, String> {
     Ok(LastRun {
-        time: parse_time(&form.time)?,
+        time: time_of(&form.time)?,
         id: form.id,
         exit: form.exit,
         clean: form.clean,
@@ -383,7 +383,7 @@ fn time_text(time: Timestamp) -> String {
         .to_string()
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
+fn time_of(text: &str) -> Result<Timestamp, String> {
     let time: jiff::Timestamp = text
         .parse()
         .map_err(|error: jiff::Error| error.to_string())?;
