@@ -36,12 +36,13 @@ pub(super) enum Only<'a> {
     Refused(&'a str),
 }
 
-/// What programs read of it: as of a run that did nothing. `earlier` is what is to be known of runs before it.
-fn records_of(run: Run, only: Only<'_>, earlier: &[Record], exit: Exit) -> Vec<Record> {
+/// What programs read of it: as of a run that did nothing. `notes` are on earlier
+/// runs, and on what could not be looked at.
+fn records_of(run: Run, only: Only<'_>, notes: &[Record], exit: Exit) -> Vec<Record> {
     let time = run.time;
     let transaction = run.transaction.clone();
     let mut records = vec![Record::Run(Box::new(run))];
-    records.extend(earlier.iter().cloned());
+    records.extend(notes.iter().cloned());
     let deferred = |owner, because| Record::Item {
         owner,
         outcome: Outcome::Deferred(because),
@@ -122,7 +123,10 @@ impl Show {
                 mode,
                 transaction: transaction.clone(),
             };
-            let records = records_of(run, only, &self.earlier, exit);
+            let problems = assessment.problems.iter();
+            let notes = problems.map(|problem| Record::Note(problem.to_string()));
+            let notes: Vec<Record> = self.earlier.iter().cloned().chain(notes).collect();
+            let records = records_of(run, only, &notes, exit);
             return print(self.color, true, |out| {
                 let mut records = records.iter();
                 records.try_for_each(|record| writeln!(out, "{}", record::line(record)))
