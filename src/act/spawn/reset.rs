@@ -127,7 +127,7 @@ fn reset_limit(resource: Resource, wanted: Option<u64>) -> io::Result<()> {
 }
 
 /// The keys of our session (kernel keyrings, session-keyring(7)) stay ours.
-fn leave_keys() -> io::Result<()> {
+pub(super) fn leave_keys() -> io::Result<()> {
     // SAFETY: no memory is handed over: no name is an anonymous keyring.
     let result = unsafe {
         libc::syscall(
