@@ -155,7 +155,7 @@ pub struct RecordFlags {
 #[derive(Debug, Clone, Args)]
 #[command(
     after_help = "A NAME that is given lifts what a rule of the policy defers, and nothing else: what a rule leaves alone, what refuses \
-to be restarted and what runs this command stay as they are.\n\nExit status: 0 all that was to be done is done, and a look afterwards \
+to be restarted and what runs this command stay as they are. That of a package lifts nothing.\n\nExit status: 0 all that was to be done is done, and a look afterwards \
 proves it (what is deferred does not count); 1 something failed, or is still stale after its restart; 2 wrong usage; 3 not everything \
 could be looked at or proven, or nothing may be restarted here; 4 another restart goes on. With --mode list and --dry-run as of check: 0 or 3."
 )]

@@ -338,10 +338,16 @@ fn with_reloads(steps: Vec<Step>, graphs: &Graphs<'_>) -> Vec<Step> {
     });
     let mut all: Vec<Step> = reloads.collect();
     all.extend(steps);
-    // Stable: within a stage the order stays. PID 1 comes before the managers that it started.
+    // Stable: within a stage the order stays. All that is the system's comes before anything that users' managers are asked for:
+    // they take the time that they like.
     all.sort_by_key(|step| match &step.deed {
-        Deed::Reload(scope) | Deed::Reexec(scope) => (Stage::Manager, Some(*scope)),
-        _ => (step.stage, None),
+        Deed::Reload(scope) | Deed::Reexec(scope) => {
+            (*scope != Scope::System, Stage::Manager, Some(*scope))
+        }
+        Deed::TryRestart { scope, .. } => (*scope != Scope::System, step.stage, None),
+        Deed::RestartService { .. } | Deed::Override { .. } | Deed::Command { .. } => {
+            (false, step.stage, None)
+        }
     });
     all
 }

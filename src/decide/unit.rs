@@ -220,15 +220,28 @@ pub(super) fn natural(owner: &Owner, units: Option<&Units>) -> (Action, Because)
             "virtual-machine",
             "the guest has to be powered off and on, or migrated: a reboot inside keeps the old emulator",
         ),
-        OwnerKind::OtherService => because(
-            Action::Restart,
-            "service",
-            "its service manager can restart it",
-        ),
+        OwnerKind::OtherService => other_service(owner.scope),
         OwnerKind::Process => because(
             Action::Defer,
             "process",
             "no service manager knows it: end it and start it again the way it was started",
+        ),
+    }
+}
+
+/// A supervisor that a user started keeps what that user calls by any name, such as that of a service of the system's: the
+/// system's manager must never be asked for it.
+fn other_service(scope: Scope) -> (Action, Because) {
+    match scope {
+        Scope::System => because(
+            Action::Restart,
+            "service",
+            "its service manager can restart it",
+        ),
+        Scope::User(_) => because(
+            Action::Defer,
+            "no-manager",
+            "a supervisor that its user started keeps it, and is asked by that user alone",
         ),
     }
 }

@@ -119,7 +119,7 @@ impl Sources {
 /// Why a setting is left out on purpose, if it is.
 fn left_out(key: &str) -> Option<&'static str> {
     Some(match key {
-        "verbosity" => "how much is said is chosen with --quiet and --verbose",
+        "verbosity" => "how much is said is chosen with --verbose",
         "ui" | "ui_mode" | "exitWhenNoneSelected" => "there is one way of asking here",
         "systemctl_combine" => "units are always restarted in one transaction",
         "perlcache" => "nothing is kept of what scripts load",

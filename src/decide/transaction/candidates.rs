@@ -219,6 +219,8 @@ fn target(item: &Item, graphs: &Graphs<'_>) -> Result<Target, Option<Because>> {
     match owner.kind {
         OwnerKind::ServiceManager => Ok(Target::Manager(Scope::System)),
         OwnerKind::UserManager => Ok(Target::Manager(owner.scope)),
+        // Its name is that user's to choose, and means nothing to the system's manager.
+        OwnerKind::OtherService if owner.scope != Scope::System => Err(None),
         OwnerKind::OtherService => match std::str::from_utf8(owner.name.as_slice()) {
             Ok(name) => Ok(Target::OtherService(name.to_owned())),
             Err(_) => no_command("its name is no text"),
@@ -349,11 +351,11 @@ pub(super) fn class_of(owner: &Owner) -> Option<Class> {
     match (owner.kind, owner.scope) {
         (OwnerKind::ServiceManager, _) => Some(Class::ServiceManager),
         (OwnerKind::UserManager, _) => Some(Class::UserManager),
-        (OwnerKind::Unit, Scope::User(_)) => Some(Class::UserService),
+        (OwnerKind::Unit | OwnerKind::OtherService, Scope::User(_)) => Some(Class::UserService),
         (OwnerKind::Unit, Scope::System) if owner.nspawn_machine().is_some() => {
             Some(Class::Container)
         }
-        (OwnerKind::Unit, Scope::System) | (OwnerKind::OtherService, _) => Some(Class::Service),
+        (OwnerKind::Unit | OwnerKind::OtherService, Scope::System) => Some(Class::Service),
         (OwnerKind::Container(_), _) => Some(Class::Container),
         (OwnerKind::VirtualMachine(_), _) => Some(Class::VirtualMachine),
         (OwnerKind::Session | OwnerKind::App | OwnerKind::Process, _) => None,

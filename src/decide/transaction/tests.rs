@@ -509,6 +509,49 @@ fn what_a_person_chose_lifts_what_waits_for_a_moment_alone() {
 }
 
 #[test]
+fn t11_05_what_is_the_systems_comes_before_what_is_of_users() {
+    let user = Scope::User(7);
+    let mut scene = Scene::of(
+        vec![up("ssh.service", 10), up("a.service", 11)],
+        &["ssh.service", "a.service"],
+    );
+    let changed = with(up("u.service", 20), |unit| unit.need_daemon_reload = true);
+    scene.units.managers.push(managed(user, vec![changed]));
+    scene
+        .owners
+        .push(Owner::new(OwnerKind::Unit, "u.service", user));
+    scene
+        .owners
+        .push(Owner::new(OwnerKind::ServiceManager, "init.scope", SYSTEM));
+    let steps = ["reexec", "a.service", "ssh.service", "reload", "u.service"];
+    scene.check(&steps, &[]);
+    let numbers: Vec<u32> = scene.run().steps.iter().map(|step| step.number).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn t11_06_a_users_own_supervisor_never_makes_root_restart_a_service() {
+    let sshd = |scope| Owner::new(OwnerKind::OtherService, "sshd", scope);
+    for uid in [7, 1000] {
+        let mut scene = Scene::of(Vec::new(), &[]);
+        scene.owners.push(sshd(Scope::User(uid)));
+        scene.overrides.insert("sshd".to_owned());
+        scene.check(&[], &["sshd no-manager"]);
+        // Neither by a rule nor by a wish.
+        scene
+            .policy
+            .rules
+            .insert(0, rule("mine", "sshd.service", RuleAction::Restart));
+        assert_eq!(scene.run().steps, []);
+        scene.selected = Some(Wish::from_iter([sshd(Scope::User(uid))]));
+        assert_eq!(scene.run().steps, []);
+    }
+    let mut scene = Scene::of(Vec::new(), &[]);
+    scene.owners.push(sshd(SYSTEM));
+    scene.check(&["service sshd"], &[]);
+}
+
+#[test]
 fn a_package_restricts_a_run_and_lifts_nothing() {
     let states = || {
         vec![
