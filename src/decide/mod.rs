@@ -149,6 +149,11 @@ fn decide(
             "user-manager.sd-pam",
             "only its (sd-pam) helper is old: it ends with the user's last session, or, where the user lingers, when the manager is stopped",
         ),
+        None if owner.kind == OwnerKind::ServiceManager && !case.facts.host.systemd => because(
+            Action::Defer,
+            "service-manager.no-reexec",
+            "only systemd is re-executed from here: another first process is renewed by a reboot, that of sysvinit also by telinit u",
+        ),
         None => unit::natural(owner, case.units),
     };
     match rule {

@@ -153,6 +153,27 @@ fn a_users_bus_is_renewed_with_the_users_sessions() {
 }
 
 #[test]
+fn t7_40_a_first_process_that_is_not_systemd_is_not_re_executed() {
+    #[track_caller]
+    fn check(systemd: bool, action: Action, rule: &str) {
+        let owner = Owner::new(OwnerKind::ServiceManager, "/usr/sbin/runit", SYSTEM);
+        let mut facts = policy::tests::facts(Vec::new(), Vec::new());
+        facts.host.systemd = systemd;
+        let case = Case {
+            facts: &facts,
+            policy: &crate::config::shipped(),
+            units: None,
+            now: Timestamp { secs: 0, nanos: 0 },
+        };
+        let plan = plan(vec![stale(1, &owner)], &case);
+        let item = &plan.items[0];
+        assert_eq!((item.action, item.because[0].rule.as_str()), (action, rule));
+    }
+    check(true, Action::Reexec, "service-manager");
+    check(false, Action::Defer, "service-manager.no-reexec");
+}
+
+#[test]
 fn units_by_name_where_no_manager_answers() {
     let unit = |name, action, rule| check(OwnerKind::Unit, name, SYSTEM, action, rule);
     unit("nginx.service", Action::Restart, "unit");
