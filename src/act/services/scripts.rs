@@ -13,6 +13,8 @@ use crate::model::{ManagerState, Scope, UnitState};
 const STATUS_LIMIT: Duration = Duration::from_secs(10);
 const OUTPUT_CAP: usize = 64 * 1024;
 const NAME_CAP: usize = 64;
+/// Services are up in seconds, or their `check` never succeeds: that of Debian's `default-syslog` fails where no socklog is.
+const RUNIT_LIMIT: Duration = Duration::from_secs(61);
 /// Where services of runit are linked to run: Debian's place, and Void's.
 const RUNIT_PLACES: [&str; 3] = ["/etc/service", "/var/service", "/service"];
 
@@ -37,6 +39,11 @@ trait Scripts: std::fmt::Debug {
 
     /// The program, and its words for an action.
     fn command(&self, action: Action, name: &str, limit: Duration) -> (Tool, Vec<String>);
+
+    /// What belongs to a service and is restarted by itself.
+    fn beside(&self, _name: &str) -> Option<String> {
+        None
+    }
 
     /// For people.
     fn look(&self, name: &str) -> String;
@@ -88,9 +95,16 @@ impl Scripts for Runit {
             Action::Clear | Action::Start => "start",
         };
         // It waits for seven seconds otherwise. A little less than we do: then it says what is wrong.
-        let secs = limit.as_secs().saturating_sub(1).max(1).to_string();
+        let secs = limit.min(RUNIT_LIMIT).as_secs().saturating_sub(1).max(1);
+        let secs = secs.to_string();
         let place = runit_place(name).unwrap_or_else(|| name.to_owned());
         (Tool::Sv, owned(&["-w", &secs, verb, &place]))
+    }
+
+    /// Its log's service (runsv(8)): the pipe between them is kept meanwhile.
+    fn beside(&self, name: &str) -> Option<String> {
+        let log = format!("{name}/log");
+        runit_place(&log).map(|_| log)
     }
 
     fn look(&self, name: &str) -> String {
@@ -223,7 +237,17 @@ impl<M: Scripts> ServiceManager for M {
         if self.unit(scope, name)?.active != "active" {
             return Ok(());
         }
-        act(self, Action::Restart, name, limit)
+        let end = Instant::now() + limit;
+        act(self, Action::Restart, name, limit)?;
+        match self.beside(name) {
+            Some(beside) => act(
+                self,
+                Action::Restart,
+                &beside,
+                end.saturating_duration_since(Instant::now()),
+            ),
+            None => Ok(()),
+        }
     }
 
     fn start_cleared(&mut self, scope: Scope, name: &str, limit: Duration) -> Result<(), String> {

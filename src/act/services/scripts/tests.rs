@@ -69,3 +69,16 @@ fn does_nothing_to_what_is_not_there() {
         );
     }
 }
+
+#[test]
+fn t7_40_runit_waits_no_longer_than_services_take_to_start() {
+    #[track_caller]
+    fn check(secs: u64, waits: &str) {
+        let limit = Duration::from_secs(secs);
+        let (_, said) = Runit.command(Action::Restart, "cron", limit);
+        assert_eq!(said[1], waits);
+    }
+    check(0, "1");
+    check(30, "29");
+    check(600, "60");
+}
