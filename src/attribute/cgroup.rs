@@ -199,7 +199,8 @@ fn other_service(service: &[u8]) -> Option<Owner> {
 
 /// No unit and no container: a service of a manager that is told by its supervisor, or nobody's.
 fn bare(scope: Scope, hints: &Hints<'_>) -> Owner {
-    let supervised = program::supervised(hints).filter(|_| scope == Scope::System);
+    let supervised = program::supervised(hints).or_else(|| program::supervisor(hints));
+    let supervised = supervised.filter(|_| scope == Scope::System);
     supervised.unwrap_or_else(|| {
         let name = hints.exe.cloned().unwrap_or_default();
         Owner::new(OwnerKind::Process, name, scope)

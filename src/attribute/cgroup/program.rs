@@ -94,6 +94,20 @@ pub(super) fn supervised(hints: &Hints<'_>) -> Option<Owner> {
     if !SUPERVISORS.contains(&program) {
         return None;
     }
+    service_kept_by(argv, uid)
+}
+
+/// The service of a supervise-daemon(8): a restart of the service ends that supervisor and starts another. Those of other
+/// managers outlive their service's restarts.
+pub(super) fn supervisor(hints: &Hints<'_>) -> Option<Owner> {
+    let is_renewed = !hints.other_pid_ns && program(hints)? == b"supervise-daemon";
+    is_renewed
+        .then(|| service_kept_by(hints.argv, hints.uid))
+        .flatten()
+}
+
+/// By the arguments of the supervisor.
+fn service_kept_by(argv: &[Bytes], uid: u32) -> Option<Owner> {
     let service = argv.get(1)?.as_slice();
     let service = service.strip_suffix(b"/").unwrap_or(service);
     let service = match service.strip_prefix(b"/") {

@@ -331,6 +331,33 @@ fn t7_40_supervisors() {
         "process /usr/sbin/sshd",
     );
     check_program("/", "/usr/sbin/sshd", "sshd", "process /usr/sbin/sshd");
+    // A restart renews this supervisor, and no other.
+    let itself = |exe, argv, owner| {
+        let (exe, argv) = (Bytes::from(exe), words(argv));
+        let hints = Hints {
+            uid: 0,
+            exe: Some(&exe),
+            argv: &argv,
+            ..PLAIN
+        };
+        check_lines("0::/\n", &hints, owner);
+    };
+    itself(
+        "/usr/sbin/supervise-daemon (deleted)",
+        "supervise-daemon cron --start --pidfile /run/c.pid /usr/sbin/cron -- -f",
+        "other service cron",
+    );
+    itself(
+        "/usr/sbin/supervise-daemon",
+        "supervise-daemon --start",
+        "process /usr/sbin/supervise-daemon",
+    );
+    itself(
+        "/usr/bin/sudo",
+        "supervise-daemon cron",
+        "process /usr/bin/sudo",
+    );
+    itself("/usr/bin/runsv", "runsv ssh", "process /usr/bin/runsv");
     // The pid namespace of a container has supervisors of its own.
     let runsv = Bytes::from("/usr/bin/runsv");
     let argv = words("runsv sshd");
