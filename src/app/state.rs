@@ -106,6 +106,11 @@ fn kept(assessment: &Assessment<'_>, item: &Item, since: impl Fn(ProcessKey) -> 
         kept.because.clear();
         kept.packages.clear();
     }
+    // Everybody sees who is logged in (utmp(5)), and not what runs there.
+    let is_login = matches!(item.owner.kind, OwnerKind::Session | OwnerKind::UserManager);
+    if is_login && !is_roots(assessment, item) {
+        kept.packages.clear();
+    }
     kept
 }
 
@@ -114,12 +119,14 @@ fn is_private(assessment: &Assessment<'_>, item: &Item) -> bool {
     match (item.owner.kind, item.owner.scope) {
         (OwnerKind::Session | OwnerKind::UserManager, _) => false,
         (_, Scope::User(uid)) => uid != 0,
-        (OwnerKind::Process | OwnerKind::App, Scope::System) => {
-            let roots = |one: &crate::model::StaleProcess| uid(assessment, one.key) == Some(0);
-            !item.processes.iter().all(roots)
-        }
+        (OwnerKind::Process | OwnerKind::App, Scope::System) => !is_roots(assessment, item),
         _ => false,
     }
+}
+
+fn is_roots(assessment: &Assessment<'_>, item: &Item) -> bool {
+    let mut processes = item.processes.iter();
+    processes.all(|one| uid(assessment, one.key) == Some(0))
 }
 
 fn uid(assessment: &Assessment<'_>, key: ProcessKey) -> Option<u32> {

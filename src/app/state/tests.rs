@@ -42,7 +42,9 @@ fn what_everybody_may_know() {
     let redis = item(&state, OwnerKind::Unit, "redis-server.service");
     assert!(!redis.packages.is_empty() && !redis.because.is_empty());
     assert!(redis.packages.iter().all(|one| one.old != one.new));
-    item(&state, OwnerKind::UserManager, "user@1000.service");
+    // That a user is logged in, and not what runs there.
+    let manager = item(&state, OwnerKind::UserManager, "user@1000.service");
+    assert!(manager.packages.is_empty() && !manager.processes.is_empty());
     // A user's own unit: that there is one, and no more.
     let text = String::from_utf8(json::state::text(&state)).unwrap();
     assert!(!text.contains("lab-user"), "{text}");
