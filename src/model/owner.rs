@@ -106,6 +106,24 @@ pub enum Runtime {
     Unknown,
 }
 
+impl Runtime {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Docker,
+        Self::Podman,
+        Self::Containerd,
+        Self::CriO,
+        Self::Kubernetes,
+        Self::Lxc,
+        Self::Machine,
+        Self::Libvirt,
+        Self::Qemu,
+        Self::BuildKit,
+        Self::Ecs,
+        Self::Unknown,
+    ];
+}
+
 /// Whose manager an owner belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Scope {

@@ -5,6 +5,7 @@
 //! holds the bytes. Without such a sibling the text is exact. What a terminal would obey, or a person not see, is
 //! printed as `\uXXXX`: JSON asks for that below U+0020 alone.
 
+mod moment;
 mod reboot;
 pub mod record;
 pub mod state;

@@ -9,7 +9,7 @@ mod step;
 
 use serde::{Deserialize, Serialize};
 
-use super::write_tame;
+use super::{moment, write_tame};
 use crate::model::{
     Because, Escaped, Failure, Held, Mode, Outcome, Record, Run, StepResult, Timestamp, Transaction,
 };
@@ -89,15 +89,15 @@ impl RecordForm {
             Record::Run(run) => Self::Run(RunForm::of(run)),
             Record::Begin { step, time } => Self::Begin {
                 step: *step,
-                time: time_form(*time),
+                time: moment::text(*time),
             },
             Record::End { step, time, result } => Self::End {
                 step: *step,
-                time: time_form(*time),
+                time: moment::text(*time),
                 result: ResultForm::of(result),
             },
             Record::Rescan { time } => Self::Rescan {
-                time: time_form(*time),
+                time: moment::text(*time),
             },
             Record::Item { owner, outcome } => Self::Item {
                 owner: OwnerForm::of(owner),
@@ -114,7 +114,7 @@ impl RecordForm {
             },
             Record::Note(note) => Self::Note { note: note.clone() },
             Record::Finish { time, exit } => Self::Finish {
-                time: time_form(*time),
+                time: moment::text(*time),
                 exit: *exit,
             },
         }
@@ -125,15 +125,15 @@ impl RecordForm {
             Self::Run(run) => Record::Run(Box::new(run.read()?)),
             Self::Begin { step, time } => Record::Begin {
                 step,
-                time: timestamp(&time)?,
+                time: moment::of_text(&time)?,
             },
             Self::End { step, time, result } => Record::End {
                 step,
-                time: timestamp(&time)?,
+                time: moment::of_text(&time)?,
                 result: result.read(),
             },
             Self::Rescan { time } => Record::Rescan {
-                time: timestamp(&time)?,
+                time: moment::of_text(&time)?,
             },
             Self::Item { owner, outcome } => Record::Item {
                 owner: owner.read()?,
@@ -150,7 +150,7 @@ impl RecordForm {
             },
             Self::Note { note } => Record::Note(note),
             Self::Finish { time, exit } => Record::Finish {
-                time: timestamp(&time)?,
+                time: moment::of_text(&time)?,
                 exit,
             },
         })
@@ -174,7 +174,7 @@ impl RunForm {
         Self {
             schema: SCHEMA,
             id: run.id.clone(),
-            time: time_form(run.time),
+            time: moment::text(run.time),
             version: run.version.clone(),
             boot_id: run.boot_id.clone(),
             mode: run.mode.word().to_owned(),
@@ -191,7 +191,7 @@ impl RunForm {
         let held = self.held.into_iter().map(HeldForm::read);
         Ok(Run {
             id: self.id,
-            time: timestamp(&self.time)?,
+            time: moment::of_text(&self.time)?,
             version: self.version,
             boot_id: self.boot_id,
             mode: Mode::of_word(&self.mode).ok_or("its mode is not known")?,
@@ -334,29 +334,6 @@ impl BecauseForm {
             why: self.why,
         }
     }
-}
-
-/// RFC 3339 with nanoseconds, in UTC. A time outside of the years −9999 to 9999 is no clock's: it becomes the nearest inside.
-fn time_form(time: Timestamp) -> String {
-    let nanos = i32::try_from(time.nanos).unwrap_or_default();
-    let nearest = if time.secs < 0 {
-        jiff::Timestamp::MIN
-    } else {
-        jiff::Timestamp::MAX
-    };
-    let time = jiff::Timestamp::new(time.secs, nanos).unwrap_or(nearest);
-    format!("{time:.9}")
-}
-
-fn timestamp(text: &str) -> Result<Timestamp, String> {
-    let time: jiff::Timestamp = text.parse().map_err(|_| "a time is not RFC 3339")?;
-    // Times before 1970 have a negative fraction in jiff, and none in the model.
-    let second = time.as_second() - i64::from(time.subsec_nanosecond() < 0);
-    let nanos = time.subsec_nanosecond().rem_euclid(1_000_000_000);
-    Ok(Timestamp {
-        secs: second,
-        nanos: nanos.unsigned_abs(),
-    })
 }
 
 #[cfg(test)]

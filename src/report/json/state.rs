@@ -7,7 +7,7 @@ use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{action, kind_of_owner, runtime_name, write_tame};
+use super::{action, kind_of_owner, moment, runtime_name, write_tame};
 use crate::model::{
     Action, Because, Bytes, LastRun, Level, Owner, OwnerKind, ProcessKey, Runtime, Scope,
     StartTicks, State, StateCause, StateItem, Timestamp, Upgrade,
@@ -26,20 +26,6 @@ const ACTIONS: [Action; 7] = [
     Action::RestartVm,
     Action::Defer,
     Action::Leave,
-];
-const RUNTIMES: [Runtime; 12] = [
-    Runtime::Docker,
-    Runtime::Podman,
-    Runtime::Containerd,
-    Runtime::CriO,
-    Runtime::Kubernetes,
-    Runtime::Lxc,
-    Runtime::Machine,
-    Runtime::Libvirt,
-    Runtime::Qemu,
-    Runtime::BuildKit,
-    Runtime::Ecs,
-    Runtime::Unknown,
 ];
 
 #[derive(Serialize, Deserialize)]
@@ -153,7 +139,7 @@ pub fn parse(text: &[u8]) -> Result<State, String> {
     let causes = document.reboot.causes.into_iter().map(cause);
     Ok(State {
         version: document.version,
-        time: time_of(&document.time)?,
+        time: moment::of_text(&document.time)?,
         uptime_secs: document.uptime_secs,
         boot_id: document.boot_id,
         problems: document.problems,
@@ -200,7 +186,7 @@ fn value(state: &State) -> Value {
     let document = Document {
         schema: SCHEMA,
         version: state.version.clone(),
-        time: time_text(state.time),
+        time: moment::text(state.time),
         uptime_secs: state.uptime_secs,
         boot_id: state.boot_id.clone(),
         complete: state.is_complete(),
@@ -271,7 +257,7 @@ fn owner_form(owner: &Owner) -> OwnerForm {
 fn run_form(run: &LastRun) -> RunForm {
     RunForm {
         id: run.id.clone(),
-        time: time_text(run.time),
+        time: moment::text(run.time),
         exit: run.exit,
         clean: run.clean,
         still_stale: run.still_stale,
@@ -318,7 +304,7 @@ fn owner(form: OwnerForm) -> Result<Owner, String> {
         _ => return Err(unknown("scope", &form.scope)),
     };
     let runtime = form.runtime.as_deref().unwrap_or("unknown");
-    let runtime = RUNTIMES
+    let runtime = Runtime::ALL
         .into_iter()
         .find(|known| runtime_name(*known) == runtime)
         .ok_or_else(|| unknown("runtime", runtime))?;
@@ -355,7 +341,7 @@ fn cause(form: CauseForm) -> Result<StateCause, String> {
 
 fn run(form: RunForm) -> Result<LastRun, String> {
     Ok(LastRun {
-        time: time_of(&form.time)?,
+        time: moment::of_text(&form.time)?,
         id: form.id,
         exit: form.exit,
         clean: form.clean,
@@ -373,24 +359,6 @@ fn level(word: &str) -> Result<Level, String> {
 
 fn unknown(what: &str, word: &str) -> String {
     format!("no {what} is called {word:?}")
-}
-
-/// RFC 3339, in UTC.
-fn time_text(time: Timestamp) -> String {
-    let nanos = i32::try_from(time.nanos).unwrap_or_default();
-    jiff::Timestamp::new(time.secs, nanos)
-        .unwrap_or_default()
-        .to_string()
-}
-
-fn time_of(text: &str) -> Result<Timestamp, String> {
-    let time: jiff::Timestamp = text
-        .parse()
-        .map_err(|error: jiff::Error| error.to_string())?;
-    Ok(Timestamp {
-        secs: time.as_second(),
-        nanos: u32::try_from(time.subsec_nanosecond()).unwrap_or_default(),
-    })
 }
 
 #[cfg(test)]

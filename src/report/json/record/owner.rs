@@ -71,7 +71,7 @@ impl OwnerForm {
 
 fn kind_from(kind: &str, runtime: Option<&str>) -> Result<OwnerKind, String> {
     let runtime = || {
-        let found = RUNTIMES
+        let found = Runtime::ALL
             .into_iter()
             .find(|&one| Some(json::runtime_name(one)) == runtime);
         found.ok_or_else(|| "the runtime of an owner is not known".to_owned())
@@ -89,21 +89,6 @@ fn kind_from(kind: &str, runtime: Option<&str>) -> Result<OwnerKind, String> {
         _ => return Err("the kind of an owner is not known".to_owned()),
     })
 }
-
-pub(super) const RUNTIMES: [Runtime; 12] = [
-    Runtime::Docker,
-    Runtime::Podman,
-    Runtime::Containerd,
-    Runtime::CriO,
-    Runtime::Kubernetes,
-    Runtime::Lxc,
-    Runtime::Machine,
-    Runtime::Libvirt,
-    Runtime::Qemu,
-    Runtime::BuildKit,
-    Runtime::Ecs,
-    Runtime::Unknown,
-];
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct ScopeForm {

@@ -1,6 +1,5 @@
 use proptest::prelude::*;
 
-use super::owner::RUNTIMES;
 use super::*;
 use crate::model::{Bytes, Class, Deed, Owner, OwnerKind, Runtime, Scope, Stage, Step};
 
@@ -189,8 +188,8 @@ fn times() {
     #[track_caller]
     fn check(secs: i64, nanos: u32, written: &str) {
         let time = Timestamp { secs, nanos };
-        assert_eq!(time_form(time), written);
-        assert_eq!(timestamp(written), Ok(time));
+        assert_eq!(moment::text(time), written);
+        assert_eq!(moment::of_text(written), Ok(time));
     }
     check(0, 0, "1970-01-01T00:00:00.000000000Z");
     check(-1, 999_999_999, "1969-12-31T23:59:59.999999999Z");
@@ -199,8 +198,8 @@ fn times() {
         secs: i64::MAX,
         nanos: 0,
     };
-    assert!(time_form(far).starts_with("9999-"));
-    assert!(timestamp("2026-11-21").is_err());
+    assert!(moment::text(far).starts_with("9999-"));
+    assert!(moment::of_text("2026-11-21").is_err());
 }
 
 #[test]
@@ -265,8 +264,8 @@ fn any_owner() -> impl Strategy<Value = Owner> {
         OwnerKind::Process,
     ]
     .into_iter()
-    .chain(RUNTIMES.map(OwnerKind::Container))
-    .chain(RUNTIMES.map(OwnerKind::VirtualMachine))
+    .chain(Runtime::ALL.map(OwnerKind::Container))
+    .chain(Runtime::ALL.map(OwnerKind::VirtualMachine))
     .collect();
     let name = || proptest::option::of(any_bytes());
     let parts = (

@@ -85,7 +85,7 @@ fn what_is_written_is_read() {
             )]));
         }
     }
-    for runtime in RUNTIMES {
+    for runtime in Runtime::ALL {
         for kind in [
             OwnerKind::Container(runtime),
             OwnerKind::VirtualMachine(runtime),
@@ -136,7 +136,7 @@ fn what_is_no_state_is_refused() {
         assert!(error.contains(why), "{error}");
     }
     check(|it| it["schema"] = json!(2), "schema 2");
-    check(|it| it["time"] = json!("yesterday"), "failed to parse");
+    check(|it| it["time"] = json!("yesterday"), "a time");
     check(|it| it["reboot"]["level"] = json!("some"), "no level");
     check(
         |it| it["items"][0]["verdict"] = json!("explode"),
