@@ -292,7 +292,7 @@ fn any_time() -> impl Strategy<Value = Timestamp> {
 }
 
 fn any_because() -> impl Strategy<Value = Because> {
-    (any::<String>(), any::<String>()).prop_map(|(rule, why)| Because { rule, why })
+    ("\\PC+", any::<String>()).prop_map(|(rule, why)| Because { rule, why })
 }
 
 fn few<T: Strategy>(one: T) -> impl Strategy<Value = Vec<T::Value>>
