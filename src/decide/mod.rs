@@ -199,6 +199,7 @@ fn level_of(action: Action, because: &[Because], policy: &Policy, scope: Scope) 
     let rule = because.first().map_or("", |because| because.rule.as_str());
     match (action, rule) {
         (Action::Leave, _) => Level::None,
+        (_, "service-manager.no-reexec") => Level::Reboot,
         // No restart of a service renews these: whoever works with them has to end them.
         (Action::Relogin, _) | (_, "user-manager.sd-pam" | "app" | "leftover") => Level::Session,
         (Action::Defer, rule) => rule

@@ -168,6 +168,8 @@ fn t7_40_a_first_process_that_is_not_systemd_is_not_re_executed() {
         let plan = plan(vec![stale(1, &owner)], &case);
         let item = &plan.items[0];
         assert_eq!((item.action, item.because[0].rule.as_str()), (action, rule));
+        let is_reboot = item.level == Level::Reboot;
+        assert_eq!(is_reboot, !systemd);
     }
     check(true, Action::Reexec, "service-manager");
     check(false, Action::Defer, "service-manager.no-reexec");
