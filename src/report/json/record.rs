@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{moment, write_tame};
 use crate::model::{
-    Because, Escaped, Failure, Held, Mode, Outcome, Record, Run, StepResult, Timestamp, Transaction,
+    Because, Escaped, Failure, Held, Mode, Outcome, Record, Run, StepResult, Transaction,
 };
 use owner::OwnerForm;
 use step::StepForm;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{action, kind_of_owner, moment, runtime_name, write_tame};
 use crate::model::{
     Action, Because, Bytes, LastRun, Level, Owner, OwnerKind, ProcessKey, Runtime, Scope,
-    StartTicks, State, StateCause, StateItem, Timestamp, Upgrade,
+    StartTicks, State, StateCause, StateItem, Upgrade,
 };
 use crate::report::status::Status;
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Timestamp;
 
 fn owner(kind: OwnerKind, name: &[u8], scope: Scope) -> Owner {
     Owner::new(kind, name, scope)
