@@ -321,6 +321,15 @@ impl<'a> Carrier<'a> {
             return Some(StepResult::Skipped(why));
         }
         let pulled = self.pulled(step, scope);
+        let stays_down = pulled.iter().find_map(|(name, state)| {
+            let why = would_stay_down(state)?;
+            Some(format!(
+                "{name} would go down with it, and not come back: {why}"
+            ))
+        });
+        if let Some(why) = stays_down {
+            return Some(StepResult::Skipped(why));
+        }
         let said = match step.deed {
             Deed::Override { .. } => self.outside.run_override(unit, limit),
             _ => self.manager.try_restart(scope, unit, limit),
@@ -364,6 +373,7 @@ fn failure(manager: &mut dyn ServiceManager, scope: Scope, unit: &str, why: Stri
 }
 
 const NOT_RUNNING: &str = "it does not run any more";
+const MASKED: &str = "it is masked now";
 const TOLD_TO_END: &str = "the run was told to end before it";
 
 /// The service of the system whose restart the administrator's policy is asked for.
@@ -379,18 +389,43 @@ fn service_of(deed: &Deed) -> Option<&str> {
     }
 }
 
-/// Why nothing is to be done to a unit any more.
+/// Why nothing is to be done to a unit any more. It is looked at after its manager read its files anew, where it had to: what is
+/// the case by those was not known when the run was planned.
 fn too_late(now: &UnitState, step: &Step) -> Option<String> {
-    let why = match now.load.as_str() {
-        "masked" => "it is masked now",
-        _ if now.has_job => "its manager has another job for it",
-        _ if !now.is_up() => NOT_RUNNING,
-        _ if !step.invocation.is_empty() && step.invocation != now.invocation => {
-            "it was restarted meanwhile"
-        }
-        _ => return None,
+    // The administrator's own way need not ask the manager.
+    let asks = !matches!(step.deed, Deed::Override { .. });
+    let why = if now.load == "masked" {
+        MASKED
+    } else if now.has_job {
+        "its manager has another job for it"
+    } else if !now.is_up() {
+        NOT_RUNNING
+    } else if !step.invocation.is_empty() && step.invocation != now.invocation {
+        "it was restarted meanwhile"
+    } else if asks && now.refuse_manual_stop {
+        "it refuses to be stopped by hand now"
+    } else if asks && now.refuse_manual_start {
+        "it refuses to be started by hand now"
+    } else {
+        return would_stay_down(now).map(|why| format!("it would not come back: {why}"));
     };
     Some(why.to_owned())
+}
+
+/// Why a unit that is up would not come up again, once it is down.
+fn would_stay_down(now: &UnitState) -> Option<String> {
+    match now.load.as_str() {
+        "not-found" => return Some("its manager does not know it any more".to_owned()),
+        "bad-setting" | "error" => {
+            return Some("its unit file cannot be loaded any more".to_owned());
+        }
+        load if load == "masked" || now.file_state.starts_with("masked") => {
+            return Some(MASKED.to_owned());
+        }
+        _ => {}
+    }
+    let missing = now.missing.first()?;
+    Some(format!("{missing} is not there any more"))
 }
 
 fn plain(result: Result<(), String>) -> StepResult {

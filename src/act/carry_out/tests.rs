@@ -410,6 +410,9 @@ fn t10_09_what_is_pulled_along_has_to_come_back() {
     // It was down before, and may stay so.
     let down = |state: &mut UnitState| state.active = "inactive".to_owned();
     check_pulled(Way::FailsForEver, down, "done", &["restart a"]);
+    let gone = |state: &mut UnitState| state.missing = vec!["/x".to_owned()];
+    let why = "skipped: b would go down with it, and not come back: /x is not there any more";
+    check_pulled(Way::Good, gone, why, &[]);
 }
 
 #[test]
@@ -438,7 +441,7 @@ fn t10_13_what_ends_while_others_settle_has_failed() {
 #[test]
 fn t10_19_what_changed_since_the_plan_is_let_be() {
     type Change = fn(&mut UnitState);
-    let rows: [(Change, &str); 6] = [
+    let rows: [(Change, &str); 12] = [
         (|s| s.active = "inactive".to_owned(), NOT_RUNNING),
         (|s| s.active = "failed".to_owned(), NOT_RUNNING),
         (|s| s.active = "deactivating".to_owned(), NOT_RUNNING),
@@ -447,6 +450,30 @@ fn t10_19_what_changed_since_the_plan_is_let_be() {
         (
             |s| s.invocation = "other".to_owned(),
             "it was restarted meanwhile",
+        ),
+        (
+            |s| s.file_state = "masked-runtime".to_owned(),
+            "it would not come back: it is masked now",
+        ),
+        (
+            |s| s.load = "not-found".to_owned(),
+            "it would not come back: its manager does not know it any more",
+        ),
+        (
+            |s| s.load = "bad-setting".to_owned(),
+            "it would not come back: its unit file cannot be loaded any more",
+        ),
+        (
+            |s| s.refuse_manual_stop = true,
+            "it refuses to be stopped by hand now",
+        ),
+        (
+            |s| s.refuse_manual_start = true,
+            "it refuses to be started by hand now",
+        ),
+        (
+            |s| s.missing = vec!["/usr/sbin/a".to_owned()],
+            "it would not come back: /usr/sbin/a is not there any more",
         ),
     ];
     for (change, why) in rows {
