@@ -6,8 +6,8 @@ use crate::act::carry_out::Results;
 use crate::app::assess;
 use crate::app::exit::Exit;
 use crate::model::{
-    Action, Because, Bytes, Item, LastRun, Outcome, Owner, OwnerKind, Run, Scope, StaleProcess,
-    StepResult, Timestamp, Verdict, WhyNot,
+    Action, Because, Bytes, Held, Item, LastRun, Outcome, Owner, OwnerKind, Run, Scope,
+    StaleProcess, StepResult, Timestamp, Verdict, WhyNot,
 };
 use crate::report::Assessment;
 
@@ -17,6 +17,8 @@ const NAMED: usize = 5;
 const LEFTOVER: &str = "leftover";
 /// What was planned, and turned out not to be possible.
 const SKIPPED: &str = "skipped";
+/// What may not even be stale.
+const UNCERTAIN: [&str; 2] = ["possible", "alternative"];
 
 /// How it ended, for each owner.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -61,7 +63,9 @@ pub(super) fn prove(
         proof.outcomes.push((owner.clone(), outcome));
         proof.notes.extend(leftovers.iter().map(|item| note(item)));
     }
-    proof.add_held(run);
+    let left = after.plan.items.iter();
+    let left: Vec<&Item> = left.filter(|item| item.action == Action::Leave).collect();
+    proof.add_held(run, &left);
     proof
 }
 
@@ -82,7 +86,7 @@ pub(super) fn without_look(run: &Run, results: &Results, why: &str) -> Proof {
         };
         proof.outcomes.push((owner.clone(), outcome));
     }
-    proof.add_held(run);
+    proof.add_held(run, &[]);
     proof
 }
 
@@ -125,13 +129,18 @@ impl Proof {
         }
     }
 
-    fn add_held(&mut self, run: &Run) {
+    /// What was held back is deferred: some day it has to be done. Not so what was not asked for, and what policy, or doubt,
+    /// leaves as it is.
+    fn add_held(&mut self, run: &Run, left: &[&Item]) {
         let mut known: BTreeSet<Owner> = self
             .outcomes
             .iter()
             .map(|(owner, _)| owner.clone())
             .collect();
         for held in &run.transaction.held {
+            if is_none_of_this_run(held, left) {
+                continue;
+            }
             // What is left over of something that was restarted is a note to that.
             if known.insert(held.owner.clone()) {
                 let because = held.because.first().cloned().unwrap_or_else(|| Because {
@@ -208,6 +217,14 @@ fn is_private(owner: &Owner) -> bool {
 fn is_leftover(item: &Item) -> bool {
     let first = item.because.first();
     first.is_some_and(|because| because.rule == LEFTOVER)
+}
+
+fn is_none_of_this_run(held: &Held, left: &[&Item]) -> bool {
+    let Some(first) = held.because.first() else {
+        return false;
+    };
+    let same = |item: &&Item| item.owner == held.owner && item.because.first() == Some(first);
+    first.is_not_asked() || UNCERTAIN.contains(&first.rule.as_str()) || left.iter().any(same)
 }
 
 fn note(item: &Item) -> String {

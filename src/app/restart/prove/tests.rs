@@ -311,3 +311,30 @@ fn t7_16_what_a_user_started_is_not_named_to_others() {
     let last = proof.last_run("9", TIME, 1);
     assert_eq!((last.still_stale, last.names), (2, vec!["a".to_owned()]));
 }
+
+#[test]
+fn t10_13_what_is_no_concern_of_a_run_is_no_outcome() {
+    #[track_caller]
+    fn check(rule: &str, left: bool, expected: u32) {
+        let mut run = run(Vec::new(), &["a"]);
+        run.transaction.held[0].because[0].rule = rule.to_owned();
+        let item = Item {
+            action: Action::Leave,
+            level: crate::model::Level::None,
+            owner: owner("a"),
+            because: run.transaction.held[0].because.clone(),
+            processes: Vec::new(),
+        };
+        let left: &[&Item] = if left { &[&item] } else { &[] };
+        let mut proof = Proof::default();
+        proof.add_held(&run, left);
+        assert_eq!(u32::try_from(proof.outcomes.len()), Ok(expected), "{rule}");
+        assert_eq!(proof.last_run("9", TIME, 0).deferred, expected);
+    }
+    check("policy.x", false, 1);
+    check("policy.x", true, 0);
+    check("not-asked", false, 0);
+    check("possible", false, 0);
+    check("alternative", false, 0);
+    check("unit.masked", false, 1);
+}
