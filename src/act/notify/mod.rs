@@ -15,8 +15,9 @@ use std::time::Duration;
 pub use memory::Memory;
 
 use super::runtime_dir::{self, RuntimeDir};
+use super::services::{ServiceManager as _, Systemd};
 use super::spawn::{self, Ended, How, Order, Program, Tool};
-use crate::model::{Account, Device};
+use crate::model::{Account, Device, Scope};
 
 /// No way takes longer.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -110,6 +111,9 @@ fn tell_desktop(message: &Message) -> Result<bool, String> {
     if !RuntimeDir::open(message.uid).is_some_and(|dir| dir.has_socket("bus")) {
         return Ok(false);
     }
+    if !has_bus(message.uid) {
+        return Ok(false);
+    }
     let runtime = runtime_dir::path(message.uid).into_os_string();
     let mut bus = OsString::from("unix:path=");
     bus.push(&runtime);
@@ -156,12 +160,20 @@ fn tell_desktop(message: &Message) -> Result<bool, String> {
     }
 }
 
+/// Whether a bus of the user's runs. Its socket is there before it does, and whoever connects would start it: then nobody
+/// is at a desktop.
+fn has_bus(uid: u32) -> bool {
+    let bus = Systemd.unit(Scope::User(uid), "dbus.service");
+    bus.is_ok_and(|bus| bus.active == "active")
+}
+
 /// What busctl(1) says if nobody has the name and nobody may be started for it.
 fn is_nobody(stderr: &[u8]) -> bool {
     let said = String::from_utf8_lossy(stderr);
     [
         "not activatable",
         "was not provided",
+        "does not exist",
         "NameHasNoOwner",
         "not have owner",
         "Connection refused",

@@ -56,7 +56,9 @@ pub(super) fn forbidden(
 ) -> Transaction {
     let mut steps = Vec::new();
     for step in std::mem::take(&mut transaction.steps) {
-        let refused = services_of(&step).find_map(|service| may_restart(service).err());
+        let refused = services_of(&step)
+            .iter()
+            .find_map(|service| may_restart(service).err());
         let Some(why) = refused else {
             steps.push(step);
             continue;
@@ -74,19 +76,20 @@ pub(super) fn forbidden(
     transaction
 }
 
-/// The services of the system that go down with a step: what policy-rc.d is asked about.
-fn services_of(step: &Step) -> impl Iterator<Item = &str> {
+/// What policy-rc.d is asked about: all that goes down with a step, users' services too, for where nothing is to be
+/// started (an image that is built, say), nobody's is. A manager is asked about by the name of its own service.
+fn services_of(step: &Step) -> Vec<String> {
     let own = match &step.deed {
-        Deed::TryRestart {
-            scope: Scope::System,
-            unit: name,
-        }
+        Deed::TryRestart { unit: name, .. }
         | Deed::RestartService { name }
-        | Deed::Override { name } => Some(name),
-        Deed::TryRestart { .. } | Deed::Reload(_) | Deed::Reexec(_) | Deed::Command { .. } => None,
+        | Deed::Override { name } => name.clone(),
+        Deed::Reload(Scope::System) | Deed::Reexec(Scope::System) => "systemd".to_owned(),
+        Deed::Reload(Scope::User(uid)) | Deed::Reexec(Scope::User(uid)) => {
+            format!("user@{uid}.service")
+        }
+        Deed::Command { .. } => return Vec::new(),
     };
-    let pulled = own.into_iter().flat_map(|_| &step.pulled);
-    own.into_iter().chain(pulled).map(String::as_str)
+    std::iter::once(own).chain(step.pulled.clone()).collect()
 }
 
 fn is_own(deed: &Deed, euid: u32) -> bool {
@@ -131,7 +134,6 @@ mod tests {
             restart(1, Scope::System, "a.service", &[]),
             restart(2, Scope::System, "bad.service", &[]),
             restart(3, Scope::System, "b.service", &["bad.service"]),
-            // Users' units are not the policy's.
             restart(4, Scope::User(7), "bad.service", &["bad.service"]),
             step(5, Deed::Reload(Scope::System), &[]),
         ];
@@ -139,18 +141,27 @@ mod tests {
             steps,
             held: Vec::new(),
         };
+        let nothing = forbidden(transaction.clone(), |_| Err("no".to_owned()));
+        assert_eq!(nothing.steps, []);
         let left = forbidden(transaction, |name| match name {
             "bad.service" => Err("no".to_owned()),
             _ => Ok(()),
         });
         let steps: Vec<u32> = left.steps.iter().map(|step| step.number).collect();
-        assert_eq!(steps, [1, 4, 5]);
+        assert_eq!(steps, [1, 5]);
         let held: Vec<String> = left
             .held
             .iter()
             .map(|held| format!("{} {}", held.owner.name.escaped(), held.because[0].rule))
             .collect();
-        assert_eq!(held, ["owner2 policy-rc.d", "owner3 policy-rc.d"]);
+        assert_eq!(
+            held,
+            [
+                "owner2 policy-rc.d",
+                "owner3 policy-rc.d",
+                "owner4 policy-rc.d"
+            ]
+        );
     }
 
     #[test]
