@@ -78,6 +78,8 @@ struct StillUp {
     scope: Scope,
     unit: String,
     restarts: u64,
+    /// When its restart began, by the time of day.
+    since: Timestamp,
 }
 
 /// Looks once more at all that was up: what ends later than others settle has failed too.
@@ -98,7 +100,7 @@ pub fn look_back(
         };
         let why = format!("{}: it was up after its restart, and then {why}", one.unit);
         outside.record(Record::Note(why.clone()))?;
-        let failure = failure(manager, one.scope, &one.unit, why);
+        let failure = failure(manager, one.scope, &one.unit, why, one.since);
         let mut results = carried.results.iter_mut();
         if let Some((_, result)) = results.find(|(number, _)| *number == one.step)
             && !matches!(result, StepResult::Failed(_))
@@ -295,11 +297,12 @@ impl<'a> Carrier<'a> {
         {
             return StepResult::Skipped(NOT_RUNNING.to_owned());
         }
+        let since = self.outside.now();
         let said = self.manager.try_restart(scope, name, limit);
         self.outside.started(scope, &[name]);
         match said {
             Ok(()) => StepResult::Done,
-            Err(why) => self.failure(scope, name, why),
+            Err(why) => self.failure(scope, name, why, since),
         }
     }
 
@@ -310,11 +313,12 @@ impl<'a> Carrier<'a> {
         unit: &'a str,
         limit: Duration,
     ) -> Option<StepResult> {
+        let since = self.outside.now();
         let before = match self.manager.unit(scope, unit) {
             Ok(state) => state,
             Err(why) => {
                 self.failed.silent(scope);
-                return Some(self.failure(scope, unit, why));
+                return Some(self.failure(scope, unit, why, since));
             }
         };
         if let Some(why) = too_late(&before, step) {
@@ -337,7 +341,7 @@ impl<'a> Carrier<'a> {
         let mut started = vec![unit];
         started.extend(step.pulled.iter().map(String::as_str));
         self.outside.started(scope, &started);
-        self.settle(step, scope, (unit, before, said), pulled);
+        self.settle(step, since, scope, (unit, before, said), pulled);
         None
     }
 
@@ -356,18 +360,21 @@ impl<'a> Carrier<'a> {
         up
     }
 
-    fn failure(&mut self, scope: Scope, unit: &str, why: String) -> StepResult {
-        failure(self.manager, scope, unit, why)
+    fn failure(&mut self, scope: Scope, unit: &str, why: String, since: Timestamp) -> StepResult {
+        failure(self.manager, scope, unit, why, since)
     }
 }
 
-fn failure(manager: &mut dyn ServiceManager, scope: Scope, unit: &str, why: String) -> StepResult {
-    let state = manager.unit(scope, unit).ok();
-    let invocation = state.map(|state| state.invocation);
-    let invocation = invocation.filter(|invocation| !invocation.is_empty());
+fn failure(
+    manager: &mut dyn ServiceManager,
+    scope: Scope,
+    unit: &str,
+    why: String,
+    since: Timestamp,
+) -> StepResult {
     StepResult::Failed(Failure {
         why,
-        log: manager.log(scope, unit, invocation.as_deref()),
+        log: manager.log(scope, unit, since),
         look: manager.look_command(scope, unit),
     })
 }

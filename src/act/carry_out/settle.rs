@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Carrier, POLL, StillUp, micros};
-use crate::model::{Deed, Record, Scope, Step, StepResult, UnitState};
+use crate::model::{Deed, Record, Scope, Step, StepResult, Timestamp, UnitState};
 
 /// A unit that its manager starts again and again is not waited for longer than this.
 const RESTART_LIMIT: Duration = Duration::from_secs(30);
@@ -20,6 +20,8 @@ pub(super) struct Settling<'a> {
     /// Whether it only went down with the step's own unit.
     is_pulled: bool,
     before: UnitState,
+    /// When its restart began, by the time of day.
+    since: Timestamp,
     /// What its restart said.
     said: Result<(), String>,
     /// How the first start failed, if this is the second.
@@ -65,6 +67,7 @@ impl<'a> Carrier<'a> {
     pub(super) fn settle(
         &mut self,
         step: &'a Step,
+        since: Timestamp,
         scope: Scope,
         own: (&'a str, UnitState, Result<(), String>),
         pulled: Vec<(&'a str, UnitState)>,
@@ -83,6 +86,7 @@ impl<'a> Carrier<'a> {
             is_pulled,
             end: now + longest(step, &before),
             before,
+            since,
             said,
             failed: None,
             up_since: None,
@@ -103,6 +107,7 @@ impl<'a> Carrier<'a> {
                 scope: one.scope,
                 unit: one.unit.to_owned(),
                 restarts: up.map_or(one.before.restarts, |(state, _)| state.restarts),
+                since: one.since,
             });
         }
         let number = one.step.number;
@@ -209,7 +214,7 @@ impl<'a> Carrier<'a> {
                 "its manager says that it was restarted, and it was not".to_owned()
             }
         };
-        Some(self.failure(one.scope, one.unit, one.named(why)))
+        Some(self.failure(one.scope, one.unit, one.named(why), one.since))
     }
 
     /// It was up before we came: one more try, and then a person has to look.
@@ -218,7 +223,7 @@ impl<'a> Carrier<'a> {
         let what = "its failure is cleared, and it is started once more";
         self.write(Record::Note(format!("{unit}: {why}; {what}")));
         // The log of the start that failed: the next one has its own.
-        one.failed = Some(self.failure(scope, unit, one.named(why.to_owned())));
+        one.failed = Some(self.failure(scope, unit, one.named(why.to_owned()), one.since));
         let limit = micros(one.step.limit_us);
         let limit = self.patience.limit(Some(scope), limit);
         let begun = self.outside.clock();

@@ -189,8 +189,10 @@ impl ServiceManager for Fake {
         Ok(())
     }
 
-    fn log(&mut self, _: Scope, name: &str, invocation: Option<&str>) -> Vec<String> {
-        vec![format!("log of {name} {}", invocation.unwrap_or_default())]
+    fn log(&mut self, _: Scope, name: &str, since: Timestamp) -> Vec<String> {
+        let unit = self.units.iter().find(|unit| unit.name == name).unwrap();
+        let now = &unit.state.invocation;
+        vec![format!("log of {name} since {}, up to {now}", since.secs)]
     }
 
     fn look_command(&self, _: Scope, name: &str) -> String {
@@ -234,7 +236,7 @@ impl Outside for World {
         }
     }
     fn now(&mut self) -> Timestamp {
-        Timestamp { secs: 0, nanos: 0 }
+        Timestamp { secs: 7, nanos: 0 }
     }
     fn clock(&mut self) -> Duration {
         self.time.get()
@@ -356,7 +358,7 @@ fn t10_10_what_was_up_is_started_once_more() {
     let failure = Failure {
         why: "it failed (exit-code)".to_owned(),
         // Of the start that failed, not of the one after it.
-        log: vec!["log of a new1".to_owned()],
+        log: vec!["log of a since 7, up to new1".to_owned()],
         look: "look a".to_owned(),
     };
     assert_eq!(*result, StepResult::Failed(failure));

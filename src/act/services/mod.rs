@@ -7,7 +7,7 @@ mod systemd;
 
 use std::time::Duration;
 
-use crate::model::{ManagerState, Scope, UnitState};
+use crate::model::{ManagerState, Scope, Timestamp, UnitState};
 pub use here::{Refusal, find, may_restart};
 pub use scripts::{OpenRc, Runit, SysV};
 pub use systemd::Systemd;
@@ -67,8 +67,9 @@ pub trait ServiceManager: std::fmt::Debug {
     /// As [`Self::try_restart`].
     fn start_cleared(&mut self, scope: Scope, name: &str, limit: Duration) -> Result<(), String>;
 
-    /// The last lines of the log of a unit, those of that invocation where one is given; the oldest first.
-    fn log(&mut self, scope: Scope, name: &str, invocation: Option<&str>) -> Vec<String>;
+    /// The last lines of the log of a unit since a time of day, or what is told of it without them; the oldest first. A
+    /// manager may have started it again since: why it ended is in the log of an invocation before the last.
+    fn log(&mut self, scope: Scope, name: &str, since: Timestamp) -> Vec<String>;
 
     /// The command by which a person looks further.
     fn look_command(&self, scope: Scope, name: &str) -> String;

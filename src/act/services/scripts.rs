@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::ServiceManager;
 use super::answer::success_of;
 use crate::act::spawn::{How, Order, Program, Tool, run};
-use crate::model::{ManagerState, Scope, UnitState};
+use crate::model::{ManagerState, Scope, Timestamp, UnitState};
 
 const STATUS_LIMIT: Duration = Duration::from_secs(10);
 const OUTPUT_CAP: usize = 64 * 1024;
@@ -263,7 +263,7 @@ impl<M: Scripts> ServiceManager for M {
     }
 
     /// They keep none.
-    fn log(&mut self, _: Scope, _: &str, _: Option<&str>) -> Vec<String> {
+    fn log(&mut self, _: Scope, _: &str, _: Timestamp) -> Vec<String> {
         Vec::new()
     }
 

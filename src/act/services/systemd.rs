@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use super::ServiceManager;
 use super::answer::{lines, output_of, success_of};
 use crate::act::spawn::{Order, Program, Tool, run};
-use crate::model::{ManagerState, Scope, UnitState};
+use crate::model::{ManagerState, Scope, Timestamp, UnitState};
 use reach::Way;
 
 /// Kinds of units that processes run in, or that are between those. Without a pattern, systemctl tells of active units alone.
@@ -235,15 +235,11 @@ impl ServiceManager for Systemd {
         )
     }
 
-    fn log(&mut self, scope: Scope, name: &str, invocation: Option<&str>) -> Vec<String> {
+    fn log(&mut self, scope: Scope, name: &str, since: Timestamp) -> Vec<String> {
         let Ok(name) = checked(name) else {
             return Vec::new();
         };
-        let order = journal(log_words(
-            scope,
-            name,
-            invocation.filter(|id| is_invocation(id)),
-        ));
+        let order = journal(log_words(scope, name, since));
         let logged = run(order).map(|ended| ended.stdout).unwrap_or_default();
         let last = |text: &[u8]| {
             let mut last: Vec<String> = lines(text).rev().take(LOG_LINES).collect();
@@ -307,39 +303,29 @@ fn journal<'a>(words: Vec<String>) -> Order<'a> {
     }
 }
 
-/// What a unit's processes said, and its manager of it: systemd.journal-fields(7).
-fn log_words(scope: Scope, name: &str, invocation: Option<&str>) -> Vec<String> {
-    let (own, of_manager) = match (scope, invocation) {
-        (Scope::System, Some(id)) => (
-            vec![format!("_SYSTEMD_INVOCATION_ID={id}")],
-            vec![format!("INVOCATION_ID={id}"), "_PID=1".to_owned()],
-        ),
-        (Scope::System, None) => (
+/// What a unit's processes said since then, and its manager of it: systemd.journal-fields(7).
+fn log_words(scope: Scope, name: &str, since: Timestamp) -> Vec<String> {
+    let (own, of_manager) = match scope {
+        Scope::System => (
             vec![format!("_SYSTEMD_UNIT={name}")],
             vec![format!("UNIT={name}"), "_PID=1".to_owned()],
         ),
-        // Processes of user units have the invocation of the whole user manager in their records.
-        (Scope::User(uid), id) => {
-            let mut of_manager = vec![format!("USER_UNIT={name}"), format!("_UID={uid}")];
-            of_manager.extend(id.map(|id| format!("USER_INVOCATION_ID={id}")));
-            let own = vec![format!("_SYSTEMD_USER_UNIT={name}"), format!("_UID={uid}")];
-            (own, of_manager)
-        }
+        Scope::User(uid) => (
+            vec![format!("_SYSTEMD_USER_UNIT={name}"), format!("_UID={uid}")],
+            vec![format!("USER_UNIT={name}"), format!("_UID={uid}")],
+        ),
     };
     let mut words = vec![
         "--boot".to_owned(),
         "--output=cat".to_owned(),
         format!("--lines={LOG_LINES}"),
+        // Seconds since the epoch: systemd.time(7).
+        format!("--since=@{}", since.secs),
     ];
     words.extend(own);
     words.push("+".to_owned());
     words.extend(of_manager);
     words
-}
-
-/// 128 bits in hexadecimal digits.
-fn is_invocation(id: &str) -> bool {
-    id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
