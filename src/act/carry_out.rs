@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use super::services::ServiceManager;
 use crate::model::{Deed, Failure, Record, Scope, Step, StepResult, Timestamp, UnitState};
-use failed::{Failed, scope_of};
+use failed::Failed;
+pub(crate) use failed::scope_of;
 use patience::Patience;
 use settle::{Ending, Settling};
 

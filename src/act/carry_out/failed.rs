@@ -62,7 +62,7 @@ fn stops(failed: Stage, step: &Step) -> bool {
     }
 }
 
-pub(super) fn scope_of(deed: &Deed) -> Option<Scope> {
+pub(crate) fn scope_of(deed: &Deed) -> Option<Scope> {
     match deed {
         Deed::Reload(scope) | Deed::Reexec(scope) | Deed::TryRestart { scope, .. } => Some(*scope),
         Deed::RestartService { .. } | Deed::Override { .. } => Some(Scope::System),

@@ -246,7 +246,7 @@ fn lock(runs: &Runs, id: &str) -> Result<Lock, RunsError> {
 }
 
 /// Has it done, by whoever outlives us, and says how it goes.
-fn act(show: &mut Show, survey: Survey, run: Run, flags: &RestartFlags) -> Result<Exit, Error> {
+fn act(show: &mut Show, survey: Survey, mut run: Run, flags: &RestartFlags) -> Result<Exit, Error> {
     let (root, euid) = (Path::new(ROOT), survey.euid);
     let runs = Runs::make(root, euid).map_err(of_runs)?;
     let lock = match lock(&runs, &run.id) {
@@ -259,7 +259,7 @@ fn act(show: &mut Show, survey: Survey, run: Run, flags: &RestartFlags) -> Resul
         lock => lock.map_err(of_runs)?,
     };
     let broken = broken::take(&runs).map_err(of_runs)?;
-    let journal = worker::begin(&runs, &run, &broken).map_err(of_runs)?;
+    let journal = worker::begin(&runs, &mut run, &broken).map_err(of_runs)?;
     drop(survey);
     let in_process = flags.foreground || euid != 0;
     if in_process {

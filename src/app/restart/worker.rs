@@ -11,7 +11,7 @@ use super::prove::{self, Proof};
 use super::show::Show;
 use super::survey::{Survey, overrides};
 use super::{BUSY_LIMIT, ROOT, broken, follow, of_runs};
-use crate::act::carry_out::{Outside, Results, carry_out, look_back};
+use crate::act::carry_out::{Outside, Results, carry_out, look_back, scope_of};
 use crate::act::journal::{Journal, Lock, Runs, RunsError};
 use crate::act::overrides::{Overrides, run_command};
 use crate::act::{at_work, hand_over, services, starts};
@@ -19,17 +19,55 @@ use crate::app::exit::Exit;
 use crate::app::{now, sessions};
 use crate::cli::RestartWorkerFlags;
 use crate::error::Error;
-use crate::model::{Because, Failure, Mode, Record, Run, Scope, StepResult, Timestamp};
+use crate::model::{
+    Because, Failure, Mode, Record, Run, Scope, StepResult, Timestamp, Transaction,
+};
 use crate::report::json::record;
 
-/// Begins the journal of a run, with what is known of those before it that were broken off.
-pub(super) fn begin(runs: &Runs, run: &Run, broken: &[Vec<Record>]) -> Result<Journal, RunsError> {
-    let first = Record::Run(Box::new(run.clone()));
-    let mut journal = runs.create(&run.id, &record::line(&first))?;
+/// Begins the journal of a run, with what is known of those before it that were broken off. Of a run that is too long to be
+/// written down, what users have of it is left out.
+pub(super) fn begin(
+    runs: &Runs,
+    run: &mut Run,
+    broken: &[Vec<Record>],
+) -> Result<Journal, RunsError> {
+    let mut notes = Vec::new();
+    let mut journal = loop {
+        let first = Record::Run(Box::new(run.clone()));
+        match runs.create(&run.id, &record::line(&first)) {
+            Err(RunsError::Full) => {
+                notes.push(shorten(&mut run.transaction).ok_or(RunsError::Full)?)
+            }
+            created => break created?,
+        }
+    };
+    for note in notes {
+        journal.write(&record::line(&Record::Note(note)))?;
+    }
     for note in broken.iter().filter_map(|records| broken::note(records)) {
         journal.write(&record::line(&note))?;
     }
     Ok(journal)
+}
+
+/// Leaves out what is held of users' services, then what would be done to them: users can have as many as they like. What
+/// was left out, if there was anything.
+fn shorten(transaction: &mut Transaction) -> Option<String> {
+    let Transaction { steps, held } = transaction;
+    let before = held.len();
+    held.retain(|held| held.owner.scope == Scope::System);
+    let left_out = before - held.len();
+    if left_out > 0 {
+        return Some(format!(
+            "{left_out} services of users that are held back are not told of: there are too many"
+        ));
+    }
+    let before = steps.len();
+    steps.retain(|step| !matches!(scope_of(&step.deed), Some(Scope::User(_))));
+    let left_out = before - steps.len();
+    (left_out > 0).then(|| {
+        format!("{left_out} steps for users' services wait for another run: there are too many")
+    })
 }
 
 /// Carries out a run that another process has planned, and that nobody has begun.
@@ -305,5 +343,47 @@ fn shortest(record: &Record) -> Option<Record> {
         Record::Finish { .. } | Record::Rescan { .. } => Some(record.clone()),
         Record::Note(_) => Some(Record::Note("there is no room to say more".to_owned())),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Class, Deed, Held, Owner, OwnerKind, Stage, Step};
+
+    #[test]
+    fn t10_20_what_users_have_is_left_out_of_a_run_that_is_too_long() {
+        let held = |scope| Held {
+            owner: Owner::new(OwnerKind::Unit, "a.service", scope),
+            because: Vec::new(),
+        };
+        let step = |number, scope| Step {
+            number,
+            deed: Deed::Reload(scope),
+            class: Class::Service,
+            stage: Stage::Services,
+            owners: Vec::new(),
+            pulled: Vec::new(),
+            because: Vec::new(),
+            invocation: String::new(),
+            wait_us: 0,
+            settle_us: 0,
+            limit_us: 0,
+        };
+        let (system, user) = (Scope::System, Scope::User(7));
+        let mut all = Transaction {
+            steps: vec![step(1, system), step(2, user)],
+            held: vec![held(user), held(system), held(user)],
+        };
+        let note = shorten(&mut all).unwrap();
+        assert!(note.starts_with("2 services of users"), "{note}");
+        assert_eq!((all.steps.len(), &all.held[..]), (2, &[held(system)][..]));
+        let note = shorten(&mut all).unwrap();
+        assert!(note.starts_with("1 steps"), "{note}");
+        assert_eq!(
+            (&all.steps[..], all.held.len()),
+            (&[step(1, system)][..], 1)
+        );
+        assert_eq!(shorten(&mut all), None);
     }
 }
