@@ -224,7 +224,12 @@ fn is_none_of_this_run(held: &Held, left: &[&Item]) -> bool {
         return false;
     };
     let same = |item: &&Item| item.owner == held.owner && item.because.first() == Some(first);
-    first.is_not_asked() || UNCERTAIN.contains(&first.rule.as_str()) || left.iter().any(same)
+    is_no_delay(first) || left.iter().any(same)
+}
+
+/// Whether what is held for that reason was not put off: nobody asked for it, or it may not even be stale.
+pub(super) fn is_no_delay(because: &Because) -> bool {
+    because.is_not_asked() || UNCERTAIN.contains(&because.rule.as_str())
 }
 
 fn note(item: &Item) -> String {

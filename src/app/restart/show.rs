@@ -9,7 +9,7 @@ use anstream::AutoStream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{ask, broken, detail};
+use super::{ask, broken, detail, prove};
 use crate::app::exit::Exit;
 use crate::app::{now, print, talk, talk_of_problems};
 use crate::cli::{Color, RestartFlags};
@@ -62,9 +62,10 @@ fn records_of(run: Run, only: Only<'_>, notes: &[Record], exit: Exit) -> Vec<Rec
         records.push(Record::Note(format!("nothing is restarted: {why}")));
     }
     for held in transaction.held {
-        // What nobody asked for was not put off.
         match held.because.into_iter().next() {
-            Some(because) if !because.is_not_asked() => records.push(deferred(held.owner, because)),
+            Some(because) if !prove::is_no_delay(&because) => {
+                records.push(deferred(held.owner, because))
+            }
             _ => {}
         }
     }

@@ -34,7 +34,11 @@ fn each_way_ends_with_its_status() {
         mode: Mode::Auto,
         transaction: Transaction {
             steps: vec![step],
-            held: vec![held("c", "policy.x"), held("d", "not-asked")],
+            held: vec![
+                held("c", "policy.x"),
+                held("d", "not-asked"),
+                held("e", "possible"),
+            ],
         },
     };
     let check = |only: Only<'_>, expected: &[&str]| {
