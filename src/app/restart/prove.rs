@@ -13,8 +13,8 @@ use crate::report::Assessment;
 
 /// So many processes are named for each owner.
 const NAMED: usize = 5;
-/// What is left of a service that was restarted, and that no restart renews.
-const LEFTOVER: &str = "leftover";
+/// The helper of a user's manager, which no re-execution renews.
+const SD_PAM: &str = "user-manager.sd-pam";
 /// What was planned, and turned out not to be possible.
 const SKIPPED: &str = "skipped";
 /// What may not even be stale.
@@ -47,7 +47,7 @@ pub(super) fn prove(
         let items = after.plan.items.iter().chain(&after.plan.hidden);
         let (leftovers, items): (Vec<&Item>, Vec<&Item>) = items
             .filter(|item| item.owner == *owner && item.action != Action::Leave)
-            .partition(|item| is_leftover(item));
+            .partition(|item| is_left(item));
         let outcome = match result {
             StepResult::Failed(failure) => Outcome::Failed(failure.clone()),
             StepResult::Skipped(why) if !items.is_empty() => Outcome::Deferred(Because {
@@ -214,9 +214,10 @@ fn is_private(owner: &Owner) -> bool {
     }
 }
 
-fn is_leftover(item: &Item) -> bool {
+/// Whether it is what is left of something that was renewed, and that is not renewed with it.
+fn is_left(item: &Item) -> bool {
     let first = item.because.first();
-    first.is_some_and(|because| because.rule == LEFTOVER)
+    item.is_leftover() || first.is_some_and(|because| because.rule == SD_PAM)
 }
 
 fn is_none_of_this_run(held: &Held, left: &[&Item]) -> bool {

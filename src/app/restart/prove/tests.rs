@@ -275,6 +275,14 @@ fn t10_22_what_is_left_over_is_a_note() {
         panic!("{:?}", proof.notes);
     };
     assert!(note.ends_with("(redis-server) left of redis-server.service: its session goes on"));
+    // No re-execution renews that helper of a user's manager.
+    check_look(
+        &redis,
+        FAR_AHEAD,
+        of_rule("user-manager.sd-pam"),
+        "clean",
+        0,
+    );
     // An administrator may call a rule what he likes.
     let rule = of_rule("policy.db-leftover");
     check_look(&redis, FAR_AHEAD, rule, "still stale", 1);
