@@ -6,9 +6,9 @@ pub mod explain;
 pub mod json;
 pub mod plugins;
 pub mod reboot;
-pub mod status;
 pub mod restart;
 pub mod sessions;
+pub mod status;
 pub mod text;
 mod words;
 

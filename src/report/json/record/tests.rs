@@ -1,9 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{
-    Bytes, Class, Deed, Owner, OwnerKind, Runtime, Scope, Stage, Step, Timestamp,
-};
+use crate::model::{Bytes, Class, Deed, Owner, OwnerKind, Runtime, Scope, Stage, Step, Timestamp};
 
 const EVENING: Timestamp = Timestamp {
     secs: 1_795_295_521,
