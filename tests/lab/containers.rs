@@ -118,8 +118,9 @@ const OUTSIDE: [Row; 8] = [
         command: None,
         host_unit: None,
     },
-    // systemd-nspawn is its unit's main process: the unit is named, and so is whatever somebody started it in by hand.
-    unit("unit systemd-nspawn@munit.service", "defer"),
+    // systemd-nspawn is its unit's main process: the unit is named, and so is whatever somebody started it in by hand. A
+    // restart of the unit is one of the machine.
+    unit("unit systemd-nspawn@munit.service", "restart-container"),
     unit("unit by-hand.service", "restart"),
     // The engines themselves, where they are of the same packages.
     unit("unit containerd.service", "defer"),
