@@ -121,7 +121,8 @@ const OUTSIDE: [Row; 8] = [
     // systemd-nspawn is its unit's main process: the unit is named, and so is whatever somebody started it in by hand. A
     // restart of the unit is one of the machine.
     unit("unit systemd-nspawn@munit.service", "restart-container"),
-    unit("unit by-hand.service", "restart"),
+    // That one is transient, as its manager says.
+    unit("unit by-hand.service", "defer"),
     // The engines themselves, where they are of the same packages.
     unit("unit containerd.service", "defer"),
     unit("unit systemd-machined.service", "defer"),
