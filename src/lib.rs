@@ -1,8 +1,8 @@
 //! Finds running programs that still use code from before an upgrade.
 //!
 //! The rooms are the way of the data, in reading order: [`snapshot`] sees who runs, [`boot`] what would run next, [`detect`]
-//! judges, [`packages`] asks the package stores, [`attribute`] tells whose it is, [`decide`] what to do, [`report`] says it, and
-//! [`act`] changes what a policy lets it change. None imports another; all share [`model`], and [`app`] leads from one to
+//! judges, [`packages`] asks the package stores, [`attribute`] tells whose it is, [`decide`] what to do, [`report`] says it, or
+//! one of [`dialects`] as another program would, and [`act`] changes what a policy lets it change. None imports another; all share [`model`], and [`app`] leads from one to
 //! the next.
 
 pub mod act;
@@ -15,6 +15,7 @@ pub mod config;
 pub mod confine;
 pub mod decide;
 pub mod detect;
+pub mod dialects;
 pub mod error;
 pub mod model;
 pub mod packages;

@@ -3,6 +3,7 @@
 mod assess;
 mod crew;
 mod detectors;
+mod dialect;
 mod exit;
 mod explain;
 mod gather;
@@ -36,6 +37,7 @@ use crate::cli::{
 };
 use crate::config::{self, Settings, Sources};
 use crate::confine;
+use crate::dialects;
 use crate::error::Error;
 use crate::model::{Escaped, Timestamp};
 use crate::report::{self, Assessment, Detail};
@@ -55,7 +57,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Where that fails, programs get what our caller gave them through us: no reason to stop.
     confine::hand_none_down().ok();
     confine::take_signals_back();
-    let flags = match Flags::try_parse_from(args) {
+    let words: Vec<OsString> = args.into_iter().collect();
+    match dialects::called(&words, std::env::var_os(dialect::PRESET).as_deref()) {
+        Ok(None) => {}
+        Ok(Some((dialect, call))) => return dialect::run(dialect, &call),
+        Err(error) => {
+            talk(&error.to_string());
+            return Exit::Usage.into();
+        }
+    }
+    let flags = match Flags::try_parse_from(words) {
         Ok(flags) => flags,
         Err(error) => {
             if !error.use_stderr() {

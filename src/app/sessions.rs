@@ -72,7 +72,7 @@ pub(super) fn tell(assessment: &Assessment<'_>, settings: &Settings, runs: &Runs
 }
 
 /// Accounts without a name here are told by fewer ways.
-fn accounts() -> Vec<Account> {
+pub(super) fn accounts() -> Vec<Account> {
     let mut text = Vec::new();
     let read = File::open(PASSWD).and_then(|file| file.take(PASSWD_CAP).read_to_end(&mut text));
     match read {

@@ -84,7 +84,9 @@ impl Assessment<'_> {
         run.map_or("unknown", |run| &run.name)
     }
 
-    fn process(&self, key: ProcessKey) -> Option<&Process> {
+    /// A process by its key.
+    #[must_use]
+    pub fn process(&self, key: ProcessKey) -> Option<&Process> {
         let processes = &self.bundle.facts.processes;
         processes
             .binary_search_by_key(&key, |process| process.key)

@@ -10,7 +10,7 @@ use crate::support::{of_repository, skip};
 const NOUNS: [&str; 3] = ["model", "problem", "error"];
 
 /// Rooms, and what else each may use of the others.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     // How files are reached, for those who look.
     ("view", &[]),
     ("snapshot", &["view"]),
@@ -21,6 +21,8 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("decide", &[]),
     // The evidence behind a verdict is shown with it: facts and answers come as a bundle, verdicts from the judge.
     ("report", &["bundle", "detect"]),
+    // The peers' settings are translated by the importer that `config import` has.
+    ("dialects", &["config"]),
     ("confine", &[]),
     // Whose word is trusted: plugins and settings pass the same gate.
     ("trust", &[]),
@@ -41,6 +43,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "attribute",
             "decide",
             "report",
+            "dialects",
             "confine",
             "bundle",
             "cli",
@@ -76,7 +79,7 @@ const STARTERS: [&str; 3] = [
 ];
 
 /// Rooms that open no file: they work on what others read.
-const PURE: [&str; 4] = ["decide", "detect", "attribute", "report"];
+const PURE: [&str; 5] = ["decide", "detect", "attribute", "report", "dialects"];
 
 /// Functions called `parse_…` that take text or a stronger type, and why.
 const NO_BYTES: [(&str, &str); 2] = [

@@ -1,0 +1,143 @@
+//! The machine as dialects see it, and how they are let speak.
+
+mod scene;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::{self, BufRead as _, BufWriter, IsTerminal as _, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::gather::Interest;
+use super::{assess, obtain};
+use crate::cli::{MappingSource, SourceFlags};
+use crate::dialects::{
+    Call, Dialect, Errand, Machine, NotRestarted, Order, Scene, Terminals, Voice, Wanted,
+};
+use crate::error::Error;
+
+/// The variable that says the generation of a dialect: `needs-restarting=dnf4`.
+pub(super) const PRESET: &str = "UNSTALE_AS";
+
+/// Files that dialects read are settings and lists.
+const FILE_CAP: u64 = 1024 * 1024;
+
+/// Lets a dialect speak.
+pub(super) fn run(dialect: &Dialect, call: &Call) -> ExitCode {
+    let mut machine = ThisMachine;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut err = io::stderr().lock();
+    let mut voice = Voice {
+        name: dialect.name,
+        out: &mut out,
+        err: &mut err,
+    };
+    let spoken = (dialect.speak)(call, &mut machine, &mut voice);
+    let flushed = out.flush();
+    match spoken.and_then(|exit| flushed.map(|()| exit)) {
+        Ok(exit) => exit.into(),
+        // Whoever reads has seen enough; what there was to say is not known to have arrived.
+        Err(error) => {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                writeln!(err, "{}: cannot print: {error}", dialect.name).ok();
+            }
+            UNPRINTED.into()
+        }
+    }
+}
+
+/// The answer could not be printed: in no dialect this is *all fine* or *reboot*.
+const UNPRINTED: u8 = 3;
+
+/// The machine that this runs on.
+struct ThisMachine;
+
+impl Machine for ThisMachine {
+    fn euid(&self) -> u32 {
+        rustix::process::geteuid().as_raw()
+    }
+
+    fn variable(&self, name: &str) -> Option<OsString> {
+        std::env::var_os(name).filter(|value| !value.is_empty())
+    }
+
+    fn terminals(&self) -> Terminals {
+        let stdout = io::stdout().is_terminal();
+        Terminals {
+            stdin: io::stdin().is_terminal(),
+            stdout,
+            stderr: io::stderr().is_terminal(),
+            width: stdout.then(|| console::Term::stdout().size().1.into()),
+        }
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.symlink_metadata().is_ok()
+    }
+
+    fn resolved(&self, path: &Path) -> Option<PathBuf> {
+        path.canonicalize().ok()
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(path)?;
+        let meta = file.metadata()?;
+        if meta.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !meta.is_file() || meta.len() > FILE_CAP {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut text = Vec::new();
+        file.take(FILE_CAP).read_to_end(&mut text)?;
+        Ok(text)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let names: Result<BTreeSet<OsString>, io::Error> = match directory.read_dir() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?.map(|entry| Ok(entry?.file_name())).collect(),
+        };
+        Ok(names?.into_iter().collect())
+    }
+
+    fn look(&mut self, wanted: &Wanted) -> Result<Scene, Vec<String>> {
+        let source = SourceFlags {
+            root: wanted.root.clone(),
+            proc: None,
+            bundle: None,
+            plugin_dir: Vec::new(),
+            mapping_source: MappingSource::Best,
+        };
+        let own_only = wanted.own_only;
+        let lines = |error: Error| {
+            error
+                .to_string()
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let (bundle, settings) = obtain(&source, &Interest::Stale { own_only }).map_err(lines)?;
+        let assessment = assess::assess(&bundle, &settings, own_only);
+        Ok(scene::of(&assessment, wanted))
+    }
+
+    fn ask(&mut self) -> io::Result<Option<String>> {
+        let mut line = String::new();
+        let read = io::stdin().lock().read_line(&mut line)?;
+        Ok((read > 0).then_some(line))
+    }
+
+    fn restart(&mut self, _: &Order<'_>) -> Result<Vec<NotRestarted>, Vec<String>> {
+        Err(vec!["not yet".to_owned()])
+    }
+
+    fn run(&mut self, _: &Errand<'_>) -> Result<i32, String> {
+        Err("not yet".to_owned())
+    }
+}

@@ -1,0 +1,161 @@
+//! What a dialect is given to talk about: one look at the machine, as nouns without any form.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Action, Because, Boot, Bytes, Core, Instance, Owner, Pid, Reboot, UnitState, WhyNot,
+};
+use crate::problem::Problem;
+
+/// What was found on a machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scene {
+    /// Effective uid of the reader.
+    pub euid: u32,
+    /// Whether systemd runs as the service manager (sd_booted(3)).
+    pub systemd: bool,
+    /// Whether `/sys/fs/cgroup` is the unified hierarchy (cgroup v2 only).
+    pub unified_cgroups: bool,
+    /// `uname -r`.
+    pub kernel_release: Bytes,
+    /// The machine's own package stores: `dpkg`, `rpm`.
+    pub stores: Vec<String>,
+    /// Processes that run old code beyond doubt, by pid; without those that a rule of the policy hides. With
+    /// [`Wanted::deleted`](super::Wanted::deleted) also those that merely hold removed files.
+    pub stale: Vec<Stale>,
+    /// What runs below the programs, and would run after a reboot; `None` if nobody looked.
+    pub boot: Option<Boot>,
+    /// What became of the packages of [`Boot::listed`].
+    pub core: Core,
+    /// Whether more than restarts is needed, and how the running kernel compares.
+    pub reboot: Reboot,
+    /// Microcode of the processor that is furthest behind; `None` where none can be renewed from here (a container, a
+    /// virtual machine, a processor without), or nobody looked.
+    pub microcode: Option<Microcode>,
+    /// The files of packages that were asked for, by package: see [`Wanted::packages`](super::Wanted::packages).
+    pub files: BTreeMap<String, Vec<Bytes>>,
+    /// What could not be looked at.
+    pub problems: Vec<Problem>,
+}
+
+/// One process with old code.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stale {
+    /// Its pid, as the reader sees it.
+    pub pid: Pid,
+    /// Its parent's.
+    pub ppid: Pid,
+    /// The command name: at most 15 bytes that the process chose itself.
+    pub comm: Bytes,
+    /// Its effective uid.
+    pub uid: u32,
+    /// The name of that account; the number, if it has none.
+    pub user: String,
+    /// Its controlling terminal: `/dev/pts/0`.
+    pub tty: Option<String>,
+    /// What `/proc/PID/exe` says, raw: with ` (deleted)` where the kernel appends that; `None` where it cannot be read.
+    pub exe: Option<Bytes>,
+    /// The path of the program in its own root, without that suffix.
+    pub program: Option<Bytes>,
+    /// Packages of the machine that own [`Self::program`], by name; empty if none does, or if it is not a file of the machine.
+    pub program_packages: Vec<String>,
+    /// The script that an interpreter runs, as far as that is told.
+    pub script: Option<Script>,
+    /// Its arguments as it holds them now.
+    pub argv: Vec<Bytes>,
+    /// `/proc/PID/cgroup`, as it is.
+    pub cgroup: Bytes,
+    /// Whether it lives in another pid namespace than the reader.
+    pub other_pid_ns: bool,
+    /// Whom it belongs to.
+    pub owner: Owner,
+    /// The container, machine or app it is part of, as a plugin names it.
+    pub instance: Option<Instance>,
+    /// What is to be done about that owner, and why: the first reason has the name of the rule.
+    pub action: Action,
+    /// See [`Self::action`].
+    pub because: Vec<Because>,
+    /// The words of the command that restarts it, where a plugin knows one.
+    pub restart: Option<Vec<String>>,
+    /// What the service manager says of its unit, if it was asked.
+    pub unit: Option<UnitState>,
+    /// Packages that own the file of that unit.
+    pub unit_packages: Vec<String>,
+    /// The init scripts that are for it, where no unit is: names below `/etc/init.d`.
+    pub init_scripts: Vec<String>,
+    /// Its old files, each once, the program first and the rest by path.
+    pub files: Vec<OldFile>,
+}
+
+/// A script that an interpreter runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script {
+    /// Its path.
+    pub path: Bytes,
+    /// Packages that own it.
+    pub packages: Vec<String>,
+}
+
+/// A file whose old content a process still uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldFile {
+    /// Its path in the root of the process, without a suffix that the kernel appended.
+    pub path: Bytes,
+    /// The kernel's own name for it; ends in ` (deleted)` where the kernel says so.
+    pub name: Bytes,
+    /// What it is to the process.
+    pub part: OldPart,
+    /// Packages that own the path now, or owned it, by name.
+    pub packages: Vec<String>,
+}
+
+/// What an old file is to a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OldPart {
+    /// The program.
+    Program,
+    /// Other code that is mapped: a library.
+    Library,
+    /// A script or module that an interpreter has read.
+    Source,
+    /// Something that is open or mapped without being code; only with [`Wanted::deleted`](super::Wanted::deleted).
+    Data,
+}
+
+/// Microcode of one kind of processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Microcode {
+    /// Whether the vendor writes revisions with 8 digits (AMD).
+    pub amd: bool,
+    /// The revision that runs; `None` if the processor does not say.
+    pub running: Option<u32>,
+    /// The best on disk for it; `None` if there is none.
+    pub available: Option<u32>,
+    /// Whether something newer is there; `None` if that cannot be told.
+    pub obsolete: Option<bool>,
+}
+
+impl Stale {
+    /// Whether the process runs old code, and does not merely hold removed files.
+    #[must_use]
+    pub fn runs_old_code(&self) -> bool {
+        self.files.iter().any(|file| file.part != OldPart::Data)
+    }
+}
+
+impl Scene {
+    /// How many processes could not be looked into for want of rights.
+    #[must_use]
+    pub fn denied(&self) -> usize {
+        let denied = |problem: &&Problem| problem.why == WhyNot::Denied;
+        let mut pids: Vec<Option<Pid>> = self
+            .problems
+            .iter()
+            .filter(denied)
+            .map(|problem| problem.pid)
+            .collect();
+        pids.sort_unstable();
+        pids.dedup();
+        pids.len()
+    }
+}
