@@ -9,7 +9,7 @@ use crate::act::at_work;
 use crate::act::stamps::{self, Seen, Stamp};
 use crate::app::exit::Exit;
 use crate::app::gather::Interest;
-use crate::app::{assess, obtain, restart, state, talk};
+use crate::app::{assess, obtain, reboot_hint, restart, state, talk};
 use crate::cli::{Color, MappingSource, RestartFlags, RestartMode, SourceFlags};
 use crate::config::{self, Hook, Sources};
 use crate::error::Error;
@@ -183,6 +183,7 @@ fn look_only() -> Result<(), Error> {
     let (bundle, settings) = obtain(&source, &Interest::Stale { own_only: false })?;
     let assessment = assess::assess(&bundle, &settings, false);
     state::keep(Path::new(ROOT), &assessment, None);
+    reboot_hint::update_flags(&assessment, &settings.reboot);
     talk(&match assessment.plan.items.len() {
         0 => "nothing runs old code".to_owned(),
         1 => "1 thing runs old code: unstale status".to_owned(),
