@@ -45,6 +45,8 @@ pub struct Stale {
     pub pid: Pid,
     /// Its parent's.
     pub ppid: Pid,
+    /// The command name of its parent, if that was seen.
+    pub parent: Option<Bytes>,
     /// The command name: at most 15 bytes that the process chose itself.
     pub comm: Bytes,
     /// Its effective uid.

@@ -169,6 +169,7 @@ pub(crate) fn service(pid: u32, unit: &str, program: &str, package: &str) -> Sta
     Stale {
         pid,
         ppid: 1,
+        parent: Some(Bytes::from("systemd")),
         comm: Bytes::from(name),
         uid: 0,
         user: "root".to_owned(),

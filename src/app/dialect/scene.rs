@@ -1,21 +1,34 @@
 //! What was judged and decided → what dialects talk about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
-use crate::app::sessions;
+use crate::app::accounts;
 use crate::detect::microcode::{self, Verdict};
 use crate::dialects::{Microcode, OldFile, OldPart, Scene, Stale, Wanted};
-use crate::model::{Action, Bytes, Item, Package, PathAnswer, Process, StaleObject, StaleProcess};
+use crate::model::{
+    Account, Action, Bytes, Details, Device, Item, Package, PathAnswer, Process, StaleObject,
+    StaleProcess,
+};
 use crate::report::Assessment;
 
-/// The scene of an assessment.
-pub(super) fn of(assessment: &Assessment<'_>, _wanted: &Wanted) -> Scene {
+/// The scene of an assessment of this machine.
+pub(super) fn of(assessment: &Assessment<'_>, wanted: &Wanted) -> Scene {
+    let root = wanted.root.as_deref().unwrap_or(Path::new("/"));
+    with_accounts(assessment, wanted, &accounts::read(root))
+}
+
+/// The scene of an assessment of a machine with these accounts.
+fn with_accounts(assessment: &Assessment<'_>, _wanted: &Wanted, accounts: &[Account]) -> Scene {
     let bundle = assessment.bundle;
     let facts = &bundle.facts;
-    let names: BTreeMap<u32, String> = sessions::accounts()
-        .into_iter()
-        .map(|account| (account.uid, account.name))
-        .collect();
+    let mut names = BTreeMap::new();
+    for account in accounts {
+        // The first of a number counts, as getpwuid(3) has it.
+        names
+            .entry(account.uid)
+            .or_insert_with(|| account.name.clone());
+    }
     let items = assessment.plan.items.iter().filter(|item| is_told(item));
     let mut stale: Vec<Stale> = items
         .flat_map(|item| item.processes.iter().map(move |one| (item, one)))
@@ -52,7 +65,7 @@ fn stale_of(
 ) -> Option<Stale> {
     let bundle = assessment.bundle;
     let process = assessment.process(one.key)?;
-    let details = process.details.clone().unwrap_or_default();
+    let details = process.details.clone().unwrap_or_else(unread);
     let program = program_of(assessment, process);
     let mut files: Vec<OldFile> = one
         .objects
@@ -60,8 +73,10 @@ fn stale_of(
         .filter(|object| object.sure)
         .map(|object| file_of(assessment, object))
         .collect();
-    files.sort_by(|a, b| (a.part, &a.path).cmp(&(b.part, &b.path)));
-    files.dedup_by(|a, b| a.path == b.path);
+    let order = |file: &OldFile| (file.part != OldPart::Program, file.path.clone(), file.part);
+    files.sort_by_cached_key(order);
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(file.path.clone()));
     if files.is_empty() {
         return None;
     }
@@ -69,10 +84,16 @@ fn stale_of(
     Some(Stale {
         pid: process.key.pid,
         ppid: process.ppid,
+        parent: bundle
+            .facts
+            .processes
+            .iter()
+            .find(|one| one.key.pid == process.ppid)
+            .map(|parent| parent.comm.clone()),
         comm: process.comm.clone(),
         uid: details.uid,
         user: user.unwrap_or_else(|| details.uid.to_string()),
-        tty: None,
+        tty: details.tty.and_then(Device::terminal),
         exe: process.exe.clone(),
         program_packages: program
             .as_ref()
@@ -82,7 +103,7 @@ fn stale_of(
         script: None,
         argv: details.argv,
         cgroup: details.cgroup,
-        other_pid_ns: details.namespaces.pid != facts_pid_ns(assessment),
+        other_pid_ns: differs(details.namespaces.pid, bundle.facts.host.reader_pid_ns),
         owner: one.owner.clone(),
         instance: one.instance.clone(),
         action: item.action,
@@ -99,8 +120,17 @@ fn stale_of(
     })
 }
 
-fn facts_pid_ns(assessment: &Assessment<'_>) -> Option<u64> {
-    assessment.bundle.facts.host.reader_pid_ns
+/// What could not be read of a process is nobody's: never root's, who has the number 0.
+fn unread() -> Details {
+    Details {
+        uid: u32::MAX,
+        ..Details::default()
+    }
+}
+
+/// A namespace that could not be read is not another one.
+fn differs(theirs: Option<u64>, ours: Option<u64>) -> bool {
+    matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours)
 }
 
 fn program_of(assessment: &Assessment<'_>, process: &Process) -> Option<Bytes> {
