@@ -4,7 +4,7 @@ mod scene;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, BufRead as _, BufWriter, IsTerminal as _, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -82,20 +82,28 @@ impl Machine for ThisMachine {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let check = |meta: &Metadata| {
+            let kind = match (meta.is_file(), meta.is_dir()) {
+                (true, _) => return Ok(()),
+                (_, true) => io::ErrorKind::IsADirectory,
+                _ => io::ErrorKind::InvalidInput,
+            };
+            Err(io::Error::from(kind))
+        };
+        // To open a device may do something.
+        check(&path.metadata()?)?;
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(path)?;
-        let meta = file.metadata()?;
-        if meta.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if !meta.is_file() || meta.len() > FILE_CAP {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
+        check(&file.metadata()?)?;
         let mut text = Vec::new();
-        file.take(FILE_CAP).read_to_end(&mut text)?;
-        Ok(text)
+        // Files of the kernel have no size before they are read.
+        let read = file.take(FILE_CAP + 1).read_to_end(&mut text)?;
+        match u64::try_from(read) {
+            Ok(0..=FILE_CAP) => Ok(text),
+            _ => Err(io::ErrorKind::FileTooLarge.into()),
+        }
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {

@@ -1,5 +1,6 @@
 //! The way of the data, from the command line to the exit status.
 
+mod accounts;
 mod assess;
 mod crew;
 mod detectors;

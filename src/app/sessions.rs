@@ -1,17 +1,14 @@
 //! Tells users that their sessions run old code: each once about the same processes.
 
-use std::fs::File;
-use std::io::Read as _;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::accounts;
 use crate::act::journal::Runs;
 use crate::act::notify::{self, Memory, Message, Ways};
 use crate::config::{Settings, Sources};
-use crate::model::{Account, Record, parse_passwd};
+use crate::model::Record;
 use crate::report::{self, Assessment};
-
-const PASSWD: &str = "/etc/passwd";
-const PASSWD_CAP: u64 = 16 * 1024 * 1024;
 
 /// All users together: whose desktop or mail does not answer keeps the others waiting, and a run from its end.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -28,7 +25,7 @@ pub(super) fn tell(assessment: &Assessment<'_>, settings: &Settings, runs: &Runs
     if words.is_empty() {
         return Vec::new();
     }
-    let accounts = accounts();
+    let accounts = accounts::read(Path::new("/"));
     let euid = rustix::process::geteuid().as_raw();
     let drop_ins = Sources::of_machine(euid).etc.join(DROP_INS);
     let ways = Ways {
@@ -69,14 +66,4 @@ pub(super) fn tell(assessment: &Assessment<'_>, settings: &Settings, runs: &Runs
         records.push(Record::Note(format!("users may be told again: {error}")));
     }
     records
-}
-
-/// Accounts without a name here are told by fewer ways.
-pub(super) fn accounts() -> Vec<Account> {
-    let mut text = Vec::new();
-    let read = File::open(PASSWD).and_then(|file| file.take(PASSWD_CAP).read_to_end(&mut text));
-    match read {
-        Ok(_) => parse_passwd(&text).collect(),
-        Err(_) => Vec::new(),
-    }
 }

@@ -18,6 +18,7 @@ mod policy;
 mod process;
 mod reboot;
 mod state;
+mod terminal;
 mod transaction;
 mod unit;
 

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use rustix::fs::{FileType, Mode, OFlags, Stat, fstat, open};
 use rustix::io::Errno;
@@ -10,11 +9,6 @@ use rustix::io::Errno;
 use super::Message;
 use crate::model::Device;
 
-/// Major numbers of terminals (Linux, Documentation/admin-guide/devices.txt).
-const CONSOLES: u32 = 4;
-const PSEUDO: std::ops::RangeInclusive<u32> = 136..=143;
-/// From this minor number on, terminals of major 4 are serial lines.
-const SERIAL: u32 = 64;
 /// What mesg(1) sets.
 const WRITABLE_BY_GROUP: u32 = 0o020;
 
@@ -36,10 +30,10 @@ pub(super) fn tell(message: &Message) -> Result<bool, String> {
 }
 
 fn tell_one(device: Device, uid: u32, text: &[u8]) -> Result<bool, String> {
-    let Some(path) = path_of(device) else {
+    let Some(path) = device.terminal() else {
         return Ok(false);
     };
-    let failed = |errno: Errno| format!("{}: {errno}", path.display());
+    let failed = |errno: Errno| format!("{path}: {errno}");
     // The first look opens no device: opening one may wait, or make it the caller's terminal.
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match open(&path, flags, Mode::empty()).and_then(fstat) {
@@ -55,12 +49,12 @@ fn tell_one(device: Device, uid: u32, text: &[u8]) -> Result<bool, String> {
         return Ok(false);
     }
     if stat.st_mode & WRITABLE_BY_GROUP == 0 {
-        return Err(format!("{}: it takes no messages (mesg n)", path.display()));
+        return Err(format!("{path}: it takes no messages (mesg n)"));
     }
     // A terminal that is held (Ctrl-S) takes what fits and no more.
     File::from(terminal)
         .write_all(text)
-        .map_err(|error| format!("{}: {error}", path.display()))?;
+        .map_err(|error| format!("{path}: {error}"))?;
     Ok(true)
 }
 
@@ -75,40 +69,9 @@ fn is_theirs(stat: &Stat, device: Device, uid: u32) -> bool {
         && stat.st_uid == uid
 }
 
-/// Where the device is.
-fn path_of(device: Device) -> Option<PathBuf> {
-    let Device { major, minor } = device;
-    if PSEUDO.contains(&major) {
-        // The first major number of those has all minor ones up to 2^20 today; the others go on at 256 each.
-        let number = (major - PSEUDO.start()) * 256 + minor;
-        return Some(format!("/dev/pts/{number}").into());
-    }
-    match (major, minor) {
-        (CONSOLES, SERIAL..) => Some(format!("/dev/ttyS{}", minor - SERIAL).into()),
-        (CONSOLES, 1..) => Some(format!("/dev/tty{minor}").into()),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_of_terminals() {
-        #[track_caller]
-        fn check(major: u32, minor: u32, path: Option<&str>) {
-            assert_eq!(path_of(Device { major, minor }), path.map(PathBuf::from));
-        }
-        check(136, 0, Some("/dev/pts/0"));
-        check(136, 300, Some("/dev/pts/300"));
-        check(137, 1, Some("/dev/pts/257"));
-        check(4, 1, Some("/dev/tty1"));
-        check(4, 64, Some("/dev/ttyS0"));
-        check(4, 0, None);
-        check(5, 0, None);
-        check(1, 3, None);
-    }
 
     #[test]
     fn no_terminal_is_nobody_told() {
