@@ -18,6 +18,8 @@ pub struct Scene {
     pub unified_cgroups: bool,
     /// `uname -r`.
     pub kernel_release: Bytes,
+    /// Names of accounts, by uid.
+    pub accounts: BTreeMap<u32, String>,
     /// The machine's own package stores: `dpkg`, `rpm`.
     pub stores: Vec<String>,
     /// Processes that run old code beyond doubt, by pid; without those that a rule of the policy hides. With

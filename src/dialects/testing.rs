@@ -146,6 +146,7 @@ pub(crate) fn nothing() -> Scene {
         systemd: true,
         unified_cgroups: true,
         kernel_release: Bytes::from("6.1.0-1-amd64"),
+        accounts: BTreeMap::from([(0, "root".to_owned()), (1000, "alice".to_owned())]),
         stores: vec!["dpkg".to_owned()],
         stale: Vec::new(),
         boot: None,

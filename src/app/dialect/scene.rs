@@ -46,6 +46,7 @@ fn with_accounts(assessment: &Assessment<'_>, _wanted: &Wanted, accounts: &[Acco
         core: bundle.answers.core.clone(),
         reboot: assessment.reboot.clone(),
         microcode: microcode_of(assessment),
+        accounts: names,
         files: bundle.answers.files.clone(),
         problems: assessment.problems.clone(),
     }
