@@ -5,7 +5,7 @@
 
 mod checkrestart;
 mod needrestart;
-mod pattern;
+pub(crate) mod pattern;
 mod perl;
 mod read;
 mod tracer;
@@ -17,6 +17,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use serde::Deserialize;
+
+pub use needrestart::Manner;
 
 use self::write::Document;
 use crate::error::Error;
@@ -74,9 +76,25 @@ pub fn import(from: Program, path: Option<&Path>) -> Result<Imported, Error> {
     Ok(draft.finished(path))
 }
 
+/// As [`import`], of needrestart's settings, for whoever stands in for it: with those that are no policy as they are, and without
+/// words for them in the TOML. With `trusted`, only files that nobody but root and this user can have written are read.
+///
+/// # Errors
+/// As [`import`]; and a file that is not trusted.
+pub fn needrestart(path: &Path, trusted: Option<u32>) -> Result<(Manner, Imported), Error> {
+    let mut draft = Draft {
+        trusted,
+        ..Draft::default()
+    };
+    let manner = needrestart::import_with_manner(path, &mut draft)?;
+    Ok((manner, draft.finished(path)))
+}
+
 /// A translation on the way.
 #[derive(Debug, Default)]
 struct Draft {
+    /// Who may own the files beside root, if that matters.
+    trusted: Option<u32>,
     document: Document,
     notes: Vec<String>,
     untranslated: Vec<(Place, String)>,
@@ -94,7 +112,7 @@ impl Draft {
 
     /// Reads a file; what is to be said of it is noted.
     fn read(&mut self, path: &Path) -> Result<String, Error> {
-        let (text, warning) = read::read_text(path)?;
+        let (text, warning) = read::read_text(path, self.trusted)?;
         if let Some(warning) = warning {
             let path = Escaped(path.as_os_str().as_bytes());
             self.notes.push(format!("{path}: {warning}"));

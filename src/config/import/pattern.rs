@@ -10,7 +10,7 @@ use std::str::Chars;
 use crate::model::Pattern;
 
 /// Translates an expression that is searched for in a name; `flags` of `msixn`.
-pub(super) fn translate(body: &str, flags: &str) -> Result<String, String> {
+pub(crate) fn translate(body: &str, flags: &str) -> Result<String, String> {
     let written = match glob(body).filter(|_| flags.is_empty()) {
         Some(glob) => glob,
         None => {
