@@ -5,6 +5,7 @@
 
 mod defaults;
 mod lists;
+mod manner;
 mod notify;
 mod overrides;
 mod state;
@@ -13,9 +14,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::perl::{self, Operation, Scalar};
+use super::read::read_names;
 use super::write::{list, quoted};
-use super::{Draft, Place, read};
+use super::{Draft, Place};
 use crate::error::Error;
+pub use manner::Manner;
 use state::State;
 
 const MAIN: &str = "needrestart.conf";
@@ -34,6 +37,40 @@ const SCRIPTS: [&str; 7] = ["java", "nodejs", "perl", "php", "python", "ruby", "
 
 /// Reads and translates all files.
 pub(super) fn import(path: &Path, draft: &mut Draft) -> Result<(), Error> {
+    let (sources, state) = read(path, draft)?;
+    for place in &state.nagios_places {
+        draft.note(
+            place,
+            "nagios-status: not translated: there is no setting for it yet",
+        );
+    }
+    translate(&state, &sources, draft);
+    match &sources.notify {
+        Some(_) if state.is_false("sendnotify") => Ok(()),
+        Some(file) => notify::import(file, draft),
+        None => Ok(()),
+    }
+}
+
+/// Reads all files, translates the policy in them, and says the rest as it is. What is in `notify.conf` is for programs that
+/// read it themselves.
+pub(super) fn import_with_manner(path: &Path, draft: &mut Draft) -> Result<Manner, Error> {
+    let (sources, mut state) = read(path, draft)?;
+    let manner = Manner::take(&mut state, draft);
+    translate(&state, &sources, draft);
+    Ok(manner)
+}
+
+fn translate(state: &State, sources: &Sources, draft: &mut Draft) {
+    for (key, (value, place)) in &state.scalars {
+        scalar(key, value, place, draft);
+    }
+    lists::translate(state, draft);
+    overrides::translate(state, sources.main.as_deref(), draft);
+}
+
+/// What is set after all files.
+fn read(path: &Path, draft: &mut Draft) -> Result<(Sources, State), Error> {
     let sources = Sources::of(path)?;
     let mut state = if sources.main.is_some() {
         State::empty()
@@ -64,16 +101,7 @@ pub(super) fn import(path: &Path, draft: &mut Draft) -> Result<(), Error> {
             "without the block at its end, needrestart itself does not read what is in conf.d; it is translated all the same",
         );
     }
-    for (key, (value, place)) in &state.scalars {
-        scalar(key, value, place, draft);
-    }
-    lists::translate(&state, draft);
-    overrides::translate(&state, sources.main.as_deref(), draft);
-    match &sources.notify {
-        Some(_) if state.is_false("sendnotify") => Ok(()),
-        Some(file) => notify::import(file, draft),
-        None => Ok(()),
-    }
+    Ok((sources, state))
 }
 
 /// Which files there are.
@@ -104,7 +132,7 @@ impl Sources {
         } else {
             path.to_owned()
         };
-        let drop_ins = read::read_names(&directory.join(DROP_INS), ".conf")?;
+        let drop_ins = read_names(&directory.join(DROP_INS), ".conf")?;
         let notify = Some(directory.join(NOTIFY)).filter(|file| file.exists());
         // Without it, there must at least be something else; if not, reading it says what is wrong.
         let is_needed = drop_ins.is_empty() || !path.is_dir();
@@ -229,3 +257,6 @@ pub(super) fn own_rows() -> impl Iterator<Item = (&'static str, &'static [&'stat
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

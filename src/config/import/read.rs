@@ -8,13 +8,18 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open, stat};
 
 use crate::error::Error;
+use crate::trust;
 
 const TEXT_CAP: u64 = 1024 * 1024;
 const FILES_CAP: usize = 1024;
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-/// The text of a file; and who else than root could have written it, which is worth a word to whoever takes it over.
-pub(super) fn read_text(path: &Path) -> Result<(String, Option<String>), Error> {
+/// The text of a file; and who else than root could have written it, which is worth a word to whoever takes it over. With
+/// `trusted`, of a file that nobody but root and this user can have written.
+pub(super) fn read_text(
+    path: &Path,
+    trusted: Option<u32>,
+) -> Result<(String, Option<String>), Error> {
     let failed = |source: io::Error| Error::File {
         operation: "read",
         file: path.to_owned(),
@@ -23,7 +28,16 @@ pub(super) fn read_text(path: &Path) -> Result<(String, Option<String>), Error> 
     // A pipe would be waited for, a device might act: neither is even opened.
     check_regular(stat(path).map_err(|errno| failed(errno.into()))?.st_mode).map_err(failed)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let fd = open(path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+    let fd = match trusted {
+        Some(euid) => {
+            let path = std::path::absolute(path).map_err(failed)?;
+            trust::open_trusted(&path, euid).map_err(|untrusted| Error::Form {
+                file: path,
+                what: format!("not trusted: {untrusted}"),
+            })?
+        }
+        None => open(path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?,
+    };
     let found = fstat(&fd).map_err(|errno| failed(errno.into()))?;
     check_regular(found.st_mode).map_err(failed)?;
     let mut bytes = Vec::new();

@@ -30,6 +30,10 @@ pub(super) struct State {
     pub(super) hashes: BTreeMap<String, BTreeMap<String, Entry>>,
     /// Rows of needrestart's own that a statement took away, and where.
     pub(super) dropped: BTreeMap<&'static str, Place>,
+    /// States of a monitor.
+    pub(super) nagios: BTreeMap<String, i64>,
+    /// Where those are set.
+    pub(super) nagios_places: Vec<Place>,
 }
 
 /// An expression, and what it says.
@@ -77,6 +81,8 @@ impl State {
             lists: BTreeMap::new(),
             hashes: BTreeMap::new(),
             dropped: BTreeMap::new(),
+            nagios: BTreeMap::new(),
+            nagios_places: Vec::new(),
         }
     }
 
@@ -119,10 +125,10 @@ impl State {
             Operation::ReadDropIns | Operation::Nothing => return,
         };
         if key == NAGIOS {
-            draft.note(
-                place,
-                "nagios-status: not translated: there is no setting for it yet",
-            );
+            self.nagios_places.push(place.clone());
+            if let Err(why) = self.apply_to_nagios(operation) {
+                draft.untranslated(place, &format!("{key}: {why}"));
+            }
             return;
         }
         let done = if LISTS.contains(&key.as_str()) {
@@ -135,6 +141,37 @@ impl State {
         if let Err(why) = done {
             draft.untranslated(place, &format!("{key}: {why}"));
         }
+    }
+
+    fn apply_to_nagios(&mut self, operation: Operation) -> Result<(), &'static str> {
+        let entries = match operation {
+            Operation::Set(_, Value::Hash { kept, entries }) => {
+                if !kept {
+                    self.nagios.clear();
+                }
+                entries
+                    .into_iter()
+                    .map(|(item, value)| (item.scalar, value))
+                    .collect()
+            }
+            Operation::SetEntry(_, name, value) => vec![(name, value)],
+            Operation::RemoveEntry(_, name) => {
+                self.nagios.remove(&name.stringified());
+                return Ok(());
+            }
+            Operation::Remove(_) => {
+                self.nagios.clear();
+                return Ok(());
+            }
+            _ => return Err("it is a hash"),
+        };
+        for (name, value) in entries {
+            let state = value.stringified().parse();
+            let state = state.ok().filter(|state| (0..=3).contains(state));
+            let state = state.ok_or("its values are 0, 1, 2 and 3")?;
+            self.nagios.insert(name.stringified(), state);
+        }
+        Ok(())
     }
 
     fn apply_to_scalar(
