@@ -9,7 +9,7 @@ trap 'rm -f "$log"' EXIT
 
 need=(rpm strace util-linux mount procps bsdutils binutils btrfs-progs libcap2-bin gcc libc6-dev mmdebstrap systemd-container
 	qemu-system-x86 e2fsprogs openssh-client nftables iproute2 createrepo-c xz-utils tzdata time g++
-	python3 python3-venv perl ruby default-jdk-headless nodejs php-cli php-fpm gawk mawk zsh ksh mksh busybox)
+	python3 python3-venv python3-prometheus-client perl ruby default-jdk-headless nodejs php-cli php-fpm gawk mawk zsh ksh mksh busybox)
 # What stands in for some of them where it is there: Node.js from its makers, another JDK.
 declare -A other=([nodejs]=/usr/bin/node [default-jdk-headless]=/usr/bin/javac)
 missing=()

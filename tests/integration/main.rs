@@ -6,8 +6,13 @@
 mod bad_input; // bundles and recorded trees that are not what they should be
 mod cli; // options, exit statuses, streams, colour
 mod confine; // what the scanner can do and cannot, and how its end is waited for
+mod dialects; // the peers' voices: what those who made a format say of it, help, wrong calls
 mod hooks; // what package managers call, and what status says
 mod man; // the manual page, against the definitions of the options
+#[path = "../metrics.rs"]
+mod metrics; // metrics, given to the parsers of those who made the formats
+#[path = "../nagios.rs"]
+mod nagios; // a plugin's output as monitoring systems read it
 mod names; // names that would steer a terminal or forge a line
 mod plugins_check;
 mod plugins_find; // which plugins there are, and how one does when it is tried

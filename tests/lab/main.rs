@@ -15,9 +15,15 @@ mod containers;
 mod debian;
 #[path = "../plugins.rs"]
 mod detectors;
+mod dialects;
 mod hooks;
 mod machine;
+#[path = "../metrics.rs"]
+mod metrics;
+#[path = "../nagios.rs"]
+mod nagios;
 mod plugins;
+mod readers;
 mod reboot;
 mod report;
 mod restart;

@@ -1,0 +1,587 @@
+//! The dialects beside the programs whose they are: the same machine in the same moment, read by the parsers that fleets have.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::compare::{Difference, assert_none};
+use crate::machine::{Clock, Ended, Image, Machine, lab_is_here, must, script};
+use crate::metrics;
+use crate::readers::{self, Facts, Reader};
+use crate::restarted::{
+    PROGRAM, SERVICES, Steps, changed, comes_and_goes, names, put, services, told,
+};
+
+/// Who calls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Root,
+    /// Somebody with processes of theirs, old ones among them.
+    Lab,
+    /// Somebody without.
+    Nobody,
+}
+
+/// One command line, and who reads what it prints.
+struct Call {
+    who: Who,
+    options: &'static str,
+    readers: &'static [(&'static str, Reader)],
+}
+
+const fn call(options: &'static str, readers: &'static [(&'static str, Reader)]) -> Call {
+    Call {
+        who: Who::Root,
+        options,
+        readers,
+    }
+}
+
+const fn as_user(
+    who: Who,
+    options: &'static str,
+    readers: &'static [(&'static str, Reader)],
+) -> Call {
+    Call {
+        who,
+        options,
+        readers,
+    }
+}
+
+/// A peer, and the dialect that stands in for it.
+struct Peer {
+    program: &'static [&'static str],
+    dialect: &'static str,
+    calls: &'static [&'static [Call]],
+}
+
+/// A difference from a peer that we know of and mean.
+struct Known {
+    /// The dialect, as a pattern.
+    dialect: &'static str,
+    /// Whose reading, as a pattern; with the options before it: `-b Rudder`.
+    reader: &'static str,
+    /// What was read, as a pattern.
+    fact: &'static str,
+    difference: Difference,
+    why: &'static str,
+}
+
+/// What stands for `*` may be anything.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(rest) = parts.next().and_then(|start| text.strip_prefix(start)) else {
+        return false;
+    };
+    let mut rest = rest;
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        match rest.split_once(part) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+#[test]
+fn a_pattern_matches_all_of_a_fact() {
+    for (pattern, text, expected) in [
+        ("a", "a", true),
+        ("a", "ab", false),
+        ("a*", "ab", true),
+        ("*b", "ab", true),
+        ("*", "", true),
+        ("a*c*e", "abcde", true),
+        ("a*c*e", "abde", false),
+        ("a*a", "aa", true),
+    ] {
+        assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+    }
+}
+
+const NEEDRESTART: &[Call] = &[
+    call(
+        "-b -r l",
+        &[
+            ("Rudder", readers::rudder),
+            ("apt-dater", readers::apt_dater),
+        ],
+    ),
+    call(
+        "-b",
+        &[
+            ("Katello", readers::katello),
+            ("textfile script", readers::textfile),
+            ("playbook", readers::playbook),
+        ],
+    ),
+    call("-p", &[("Nagios", readers::monitoring)]),
+    call("-p -k", &[("Icinga", readers::lines)]),
+    call("-p -l", &[("Icinga", readers::monitoring)]),
+    call("-bkw", &[("playbook", readers::bytes)]),
+    call("-r l", &[("person", readers::below_headings)]),
+    call("-r l -n", &[("person", readers::below_headings)]),
+    call("-q -rl", &[("script", readers::below_headings)]),
+    call("-m e", &[("person", readers::bytes)]),
+    as_user(Who::Lab, "-b", &[("playbook", readers::own_processes)]),
+    as_user(Who::Lab, "-p", &[("Nagios", readers::bytes)]),
+    as_user(Who::Nobody, "-b", &[("playbook", readers::bytes)]),
+    call("-Z -b", &[("wrapper", readers::status)]),
+    call("-r z", &[("wrapper", readers::status)]),
+    call("-m z", &[("wrapper", readers::status)]),
+    call("-b -c /nonexistent", &[("wrapper", readers::status)]),
+    call("--version", &[("wrapper", readers::status)]),
+    call("--help", &[("wrapper", readers::status)]),
+];
+
+const NEEDRESTART_3_11: &[Call] = &[
+    call("-o", &[("Prometheus", readers::samples)]),
+    as_user(Who::Lab, "-o -l", &[("Prometheus", readers::bytes)]),
+    call("-p -o", &[("wrapper", readers::status)]),
+];
+
+const NEEDRESTART_3_6: &[Call] = &[call("-o", &[("wrapper", readers::status)])];
+
+const CHECKRESTART_12: &[Call] = &[
+    call("--machine --package", &[("Salt", readers::salt)]),
+    call("-m", &[("reader", readers::counters)]),
+    call(
+        "",
+        &[("person", readers::lines), ("runner", readers::commands)],
+    ),
+    call("-t", &[("Nagios wrapper", readers::bytes)]),
+    call("-h", &[("wrapper", readers::status)]),
+    call("-Z", &[("wrapper", readers::status)]),
+    as_user(Who::Nobody, "-m", &[("reader", readers::status)]),
+];
+
+const CHECKRESTART_13: &[Call] = &[
+    call("-m", &[("reader", readers::tabs)]),
+    call(
+        "",
+        &[("person", readers::lines), ("runner", readers::commands)],
+    ),
+    call("-t", &[("Nagios wrapper", readers::bytes)]),
+    call("-m -t", &[("Nagios wrapper", readers::bytes)]),
+    call("-f", &[("person", readers::commands)]),
+    call("-m -x unit:.", &[("reader", readers::tabs)]),
+    call("-m -x package:(", &[("wrapper", readers::status)]),
+    call("-m -b /nonexistent", &[("wrapper", readers::status)]),
+    call("-h", &[("wrapper", readers::status)]),
+    call("-Z", &[("wrapper", readers::status)]),
+];
+
+const ZYPPER: &[Call] = &[
+    call("-s", &[("table", readers::table)]),
+    call("", &[("table", readers::table)]),
+    call("-sss", &[("Katello", readers::katello_zypper)]),
+    call("-Z", &[("wrapper", readers::status)]),
+];
+
+const DNF4: &[Call] = &[
+    call(
+        "",
+        &[
+            ("Katello", readers::katello_rpm),
+            ("os_patching", readers::os_patching),
+        ],
+    ),
+    call("-s", &[("smart-restart", readers::smart_restart)]),
+    call(
+        "-r",
+        &[
+            ("Uyuni", readers::is_one),
+            ("yum.sh", readers::yum_sh),
+            ("person", readers::bytes),
+        ],
+    ),
+    call("-u", &[("Katello", readers::katello_rpm)]),
+    as_user(Who::Nobody, "-u", &[("Katello", readers::lines)]),
+    call("--nonsense", &[("wrapper", readers::is_one)]),
+];
+
+const DEBIAN_12: &[Peer] = &[
+    Peer {
+        program: &["needrestart"],
+        dialect: "needrestart=3.6",
+        calls: &[NEEDRESTART, NEEDRESTART_3_6],
+    },
+    Peer {
+        program: &["checkrestart"],
+        dialect: "checkrestart=0.88.1",
+        calls: &[CHECKRESTART_12],
+    },
+    Peer {
+        program: &["zypper", "ps"],
+        dialect: "zypper-ps=1.14.42",
+        calls: &[ZYPPER],
+    },
+];
+
+const DEBIAN_13: &[Peer] = &[
+    Peer {
+        program: &["needrestart"],
+        dialect: "needrestart=3.11",
+        calls: &[NEEDRESTART, NEEDRESTART_3_11],
+    },
+    Peer {
+        program: &["checkrestart"],
+        dialect: "checkrestart=0.88.2",
+        calls: &[CHECKRESTART_13],
+    },
+    Peer {
+        program: &["zypper", "ps"],
+        dialect: "zypper-ps=1.14.89",
+        calls: &[ZYPPER],
+    },
+];
+
+const RPM: &[Peer] = &[Peer {
+    program: &["dnf", "-q", "needs-restarting"],
+    dialect: "needs-restarting=dnf4",
+    calls: &[DNF4],
+}];
+
+/// Where the peers and we differ, and why.
+const KNOWN: &[Known] = &[];
+
+fn run(machine: &Machine, who: Who, program: &[&str], options: &str) -> Ended {
+    let user = match who {
+        Who::Root => None,
+        Who::Lab => Some("lab"),
+        Who::Nobody => Some("nobody"),
+    };
+    let mut words: Vec<&str> = Vec::new();
+    if let Some(user) = user {
+        words.extend(["runuser", "-u", user, "--"]);
+    }
+    words.extend(program);
+    words.extend(options.split_whitespace());
+    machine.run(&words)
+}
+
+fn ours<'a>(dialect: &'a str) -> [&'a str; 3] {
+    [PROGRAM, "--as", dialect]
+}
+
+/// What one call gave them and us, where it is not the same to a reader.
+fn differences(peer: &Peer, call: &Call, theirs: &Ended, ours: &Ended) -> Vec<String> {
+    let mut unknown = Vec::new();
+    for (reader, read) in call.readers {
+        let (theirs, ours): (Facts, Facts) = (read(theirs), read(ours));
+        if theirs.is_empty() {
+            unknown.push(format!("{}: {reader} reads nothing", call.options));
+        }
+        let by = format!("{} {reader}", call.options);
+        let only_theirs = theirs.difference(&ours);
+        let only_ours = ours.difference(&theirs);
+        let all = only_theirs
+            .map(|fact| (fact, Difference::OnlyTheirs))
+            .chain(only_ours.map(|fact| (fact, Difference::OnlyOurs)));
+        for (fact, difference) in all {
+            let known = KNOWN.iter().find(|row| {
+                row.difference == difference
+                    && matches(row.dialect, peer.dialect)
+                    && matches(row.reader, &by)
+                    && matches(row.fact, fact)
+            });
+            let line = format!("{} {by}: {difference:?}: {fact}", peer.dialect);
+            match known {
+                Some(row) => eprintln!("known: {line}: {}", row.why),
+                None => unknown.push(line),
+            }
+        }
+    }
+    unknown
+}
+
+/// All calls of all peers, theirs and ours right after each other.
+fn compare(machine: &Machine, peers: &[Peer]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for peer in peers {
+        for call in peer.calls.iter().copied().flatten() {
+            let theirs = run(machine, call.who, peer.program, call.options);
+            let ours = run(machine, call.who, &ours(peer.dialect), call.options);
+            let found = differences(peer, call, &theirs, &ours);
+            if !found.is_empty() {
+                eprintln!(
+                    "--- {:?} {}\n{}{}--- --as {}\n{}{}---",
+                    peer.program,
+                    call.options,
+                    theirs.stdout,
+                    theirs.stderr,
+                    peer.dialect,
+                    ours.stdout,
+                    ours.stderr
+                );
+            }
+            wrong.extend(found);
+        }
+    }
+    wrong
+}
+
+/// A link named like the peer says what `--as` says.
+fn links(machine: &Machine) -> Vec<String> {
+    machine.shell(&format!(
+        "mkdir -p /opt/links; for name in needrestart checkrestart needs-restarting; do \
+         ln -sf {PROGRAM} /opt/links/$name; done"
+    ));
+    let mut wrong = Vec::new();
+    for (name, options) in [
+        ("needrestart", "-b"),
+        ("checkrestart", "-m"),
+        ("needs-restarting", "-s"),
+    ] {
+        let link = format!("/opt/links/{name}");
+        let linked = run(machine, Who::Root, &[&link], options);
+        let asked = run(machine, Who::Root, &ours(name), options);
+        if linked.code != asked.code || linked.stdout != asked.stdout {
+            wrong.push(format!(
+                "{link} {options}: {}{}",
+                linked.stdout, linked.stderr
+            ));
+        }
+    }
+    wrong
+}
+
+/// What those who made the format say of our metrics: the parsers of OpenMetrics and of Prometheus's own format, and promtool.
+fn metrics_are_taken(text: &str) -> Vec<String> {
+    assert!(
+        metrics::parsers_are_here(),
+        "python3-prometheus-client is not installed: see tests/run.sh"
+    );
+    let promtool = must(script("promtool.sh"));
+    let mut check = Command::new(promtool.trim());
+    check.args(["check", "metrics"]);
+    let said = [metrics::parse(text), metrics::filter(check, text)];
+    let wrong = said.into_iter().filter_map(Result::err);
+    wrong.map(|why| format!("metrics: {why}: {text}")).collect()
+}
+
+/// Units in the block below a heading of needrestart's list.
+fn listed(ended: &Ended, heading: &str) -> BTreeSet<String> {
+    let prefix = format!("{heading} systemctl restart ");
+    let facts = readers::below_headings(ended);
+    let commands = facts.iter().filter_map(|fact| fact.strip_prefix(&prefix));
+    commands
+        .flat_map(str::split_whitespace)
+        .map(str::to_owned)
+        .collect()
+}
+
+const TO_RESTART: &str = "Services to be restarted:";
+
+/// `-r a` restarts what needrestart would restart, once, and neither finds it again.
+fn restarts(machine: &Machine, dialect: &str) -> Vec<String> {
+    let theirs = machine.run(&["needrestart", "-r", "l"]);
+    let expected = listed(&theirs, TO_RESTART);
+    assert!(expected.len() >= 3, "little to restart: {}", theirs.stdout);
+    let before = services(machine);
+    let ended = run(machine, Who::Root, &ours(dialect), "-r a");
+    eprintln!("{}{}", ended.stdout, ended.stderr);
+    let after = services(machine);
+    let mut restarted = changed(&before, &after);
+    restarted.retain(|name| !comes_and_goes(name));
+    let mut wrong = Vec::new();
+    if ended.code != Some(0) {
+        wrong.push(format!("-r a: exit {:?}", ended.code));
+    }
+    if restarted != expected {
+        wrong.push(format!(
+            "-r a restarted {restarted:?}, needrestart would {expected:?}: {}",
+            told(&after, &restarted)
+        ));
+    }
+    for again in [
+        machine.run(&["needrestart", "-r", "l"]),
+        run(machine, Who::Root, &ours(dialect), "-r l"),
+    ] {
+        let left = listed(&again, TO_RESTART);
+        if !left.is_empty() {
+            wrong.push(format!("still there after -r a: {left:?}"));
+        }
+    }
+    wrong
+}
+
+/// apt, with needrestart's own hook, and ours in the place of the program that it calls.
+fn below_apt(machine: &Machine) -> Vec<String> {
+    let mut wrong = Vec::new();
+    machine.shell(&format!(
+        "mv /usr/sbin/needrestart /usr/sbin/needrestart.peer; ln -s {PROGRAM} /usr/sbin/needrestart
+        rm -f /usr/sbin/policy-rc.d"
+    ));
+    let tls = names(&[
+        r"lab-escaped@a\x2db.service",
+        "lab-tls@4401.service",
+        "lab-tls@4402.service",
+    ]);
+    for (version, mode, expected) in [
+        ("+lab1", "", BTreeSet::new()),
+        ("+lab2", "NEEDRESTART_MODE=a", tls.clone()),
+        ("+lab3", "NEEDRESTART_SUSPEND=1", BTreeSet::new()),
+    ] {
+        machine.script("bump-deb.sh", &["-b", "-c", "-v", version], &["openssl"]);
+        let before = services(machine);
+        let begun = Instant::now();
+        let ended = machine.run(&[
+            "sh",
+            "-c",
+            &format!("exec env {mode} apt-get -y -q install --only-upgrade openssl </dev/null"),
+        ]);
+        eprintln!("{}{}", ended.stdout, ended.stderr);
+        let mut restarted = changed(&before, &services(machine));
+        restarted.retain(|name| !comes_and_goes(name));
+        let what = format!("apt with {mode:?}");
+        if ended.code != Some(0) || begun.elapsed() > Duration::from_secs(60) {
+            wrong.push(format!(
+                "{what}: {:?} after {:?}",
+                ended.code,
+                begun.elapsed()
+            ));
+        }
+        if restarted != expected {
+            wrong.push(format!("{what}: restarted {restarted:?}, not {expected:?}"));
+        }
+        let told = match mode {
+            "" => listed(&ended, TO_RESTART),
+            "NEEDRESTART_MODE=a" => listed(&ended, "Restarting services..."),
+            _ => tls.clone(),
+        };
+        if !told.is_superset(&tls) {
+            wrong.push(format!("{what}: says {told:?}"));
+        }
+    }
+    machine.ask(&["mv", "/usr/sbin/needrestart.peer", "/usr/sbin/needrestart"]);
+    wrong
+}
+
+/// Nothing is stale: what says so without words has to be right.
+const CLEAN: &[(&str, &str)] = &[
+    ("needrestart", "-b"),
+    ("needrestart", "-p -l"),
+    ("needrestart", "-r l"),
+    ("needrestart", "-m e"),
+    ("checkrestart", ""),
+    ("checkrestart", "-m"),
+    ("checkrestart", "-t"),
+    ("zypper", "-s"),
+    ("zypper", "-sss"),
+];
+
+fn clean(machine: &Machine, peers: &[Peer]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (name, options) in CLEAN {
+        let peer = peers.iter().find(|peer| peer.program[0] == *name);
+        let peer = peer.expect("every Debian has them all");
+        let theirs = run(machine, Who::Root, peer.program, options);
+        let ours = run(machine, Who::Root, &ours(peer.dialect), options);
+        if theirs.code != ours.code || theirs.stdout != ours.stdout {
+            wrong.push(format!(
+                "clean: {name} {options}: exit {:?}\n{}--- ours: exit {:?}\n{}{}---",
+                theirs.code, theirs.stdout, ours.code, ours.stdout, ours.stderr
+            ));
+        }
+    }
+    wrong
+}
+
+fn debian(name: &str, image: Image, peers: &[Peer]) {
+    let steps = Steps::begin();
+    let machine = Machine::boot(name, image, Clock::OwnBoot);
+    machine.script(
+        "engines-install.sh",
+        &[],
+        &["debian-goodies", "lsof", "zypper"],
+    );
+    machine.shell(SERVICES);
+    steps.note("installed");
+    let mut wrong = clean(&machine, peers);
+    steps.note("clean");
+    machine.script("upgrade.sh", &[], &[]);
+    steps.note("upgraded");
+    wrong.extend(compare(&machine, peers));
+    wrong.extend(links(&machine));
+    let exported = run(&machine, Who::Root, &ours("needrestart"), "-o");
+    wrong.extend(metrics_are_taken(&exported.stdout));
+    steps.note("compared");
+    wrong.extend(restarts(&machine, peers[0].dialect));
+    steps.note("restarted");
+    wrong.extend(below_apt(&machine));
+    steps.note("below apt");
+    assert_none("read otherwise", &wrong);
+}
+
+#[test]
+fn dialects_are_read_as_the_peers_of_debian12() {
+    if lab_is_here() {
+        debian("voices12", Image::Bookworm, DEBIAN_12);
+    }
+}
+
+#[test]
+fn dialects_are_read_as_the_peers_of_debian13() {
+    if lab_is_here() {
+        debian("voices13", Image::Trixie, DEBIAN_13);
+    }
+}
+
+/// Names of packages whose update wants a reboot: one that is upgraded, one that nobody knows.
+const WANTS_REBOOT: &str = "bash\nno-such-package\n";
+
+#[test]
+fn dialects_are_read_as_the_peers_of_rpm_systems() {
+    if !lab_is_here() {
+        return;
+    }
+    let machine = Machine::boot("voicesrpm", Image::RpmWorld, Clock::OwnBoot);
+    let dnf = ["dnf", "-y", "-q", "--enablerepo=lab-updates", "upgrade"];
+    machine.ask(&dnf);
+    let mut wrong = compare(&machine, RPM);
+    put(
+        &machine,
+        "/etc/dnf/plugins/needs-restarting.d/lab.conf",
+        WANTS_REBOOT,
+    );
+    wrong.extend(compare(&machine, RPM));
+    wrong.extend(dnf5(&machine));
+    assert_none("read otherwise", &wrong);
+}
+
+/// There is no dnf5 beside an rpm database of this age: it is held against dnf4's answer to the same question.
+fn dnf5(machine: &Machine) -> Vec<String> {
+    let four = run(machine, Who::Root, &ours("needs-restarting=dnf4"), "-s");
+    let five = run(
+        machine,
+        Who::Root,
+        &ours("needs-restarting=dnf5"),
+        "-s --json",
+    );
+    let units: Vec<serde_json::Value> = match serde_json::from_str(&five.stdout) {
+        Ok(units) => units,
+        Err(why) => {
+            return vec![format!(
+                "dnf5 --json: {why}: {}{}",
+                five.stdout, five.stderr
+            )];
+        }
+    };
+    let units = units.iter().filter_map(|unit| unit["unit"].as_str());
+    let units: Facts = units.map(str::to_owned).collect();
+    let four = readers::smart_restart(&four);
+    let mut wrong = Vec::new();
+    if units != four || four.is_empty() {
+        wrong.push(format!("dnf4 -s {four:?}, dnf5 -s --json {units:?}"));
+    }
+    if five.code != Some(1) {
+        wrong.push(format!("dnf5 -s with something to say: {:?}", five.code));
+    }
+    wrong
+}
