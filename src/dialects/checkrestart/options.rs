@@ -1,0 +1,58 @@
+//! Options as Python's `getopt` reads them, and what it says of words that it does not know.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
+
+/// Parses options; both the values and where they stand.
+///
+/// # Errors
+/// What `getopt.GetoptError` says.
+pub(super) fn parse<Flags>(args: &[OsString]) -> Result<(Flags, ArgMatches), String>
+where
+    Flags: CommandFactory + FromArgMatches,
+{
+    let complain = |error: clap::Error| complaint::<Flags>(&error);
+    let matches = Flags::command()
+        .try_get_matches_from(args)
+        .map_err(complain)?;
+    let flags = Flags::from_arg_matches(&matches).map_err(complain)?;
+    Ok((flags, matches))
+}
+
+/// Where an option stands the last time, if it was given.
+pub(super) fn last_place(matches: &ArgMatches, id: &str) -> Option<usize> {
+    let given = matches.value_source(id) == Some(ValueSource::CommandLine);
+    let places = matches.indices_of(id).filter(|_| given);
+    places.into_iter().flatten().max()
+}
+
+fn complaint<Flags: CommandFactory>(error: &clap::Error) -> String {
+    let word = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(word)) => word.as_str(),
+        _ => "",
+    };
+    // Behind its name stands that of its value: `--exclude <TYPE:RE>`.
+    let option = word.split([' ', '=']).next().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::InvalidValue => format!("option {option} requires argument"),
+        ErrorKind::TooManyValues => format!("option {option} must not have an argument"),
+        _ if is_ambiguous::<Flags>(option) => format!("option {option} not a unique prefix"),
+        _ => format!("option {option} not recognized"),
+    }
+}
+
+/// Whether several long options begin so.
+fn is_ambiguous<Flags: CommandFactory>(option: &str) -> bool {
+    let command = Flags::command();
+    let Some(beginning) = option.strip_prefix("--") else {
+        return false;
+    };
+    let names = command.get_arguments().flat_map(|arg| {
+        let aliases = arg.get_all_aliases().unwrap_or_default();
+        arg.get_long().into_iter().chain(aliases)
+    });
+    names.filter(|name| name.starts_with(beginning)).count() > 1
+}
