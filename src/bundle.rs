@@ -103,6 +103,7 @@ impl Bundle {
             return Err("package stores of a view that is not in it".to_owned());
         }
         self.facts.processes.sort_by_key(|process| process.key);
+        self.facts.beside.sort_by_key(|one| one.process);
         Ok(self)
     }
 }

@@ -183,6 +183,26 @@ pub fn read(sources: &Sources) -> Result<Settings, ConfigError> {
     Settings::merged(&layers(sources)?).map(|(settings, _)| settings)
 }
 
+/// As [`read`], with settings of another program, translated to ours, instead of those of the administrator. What these say
+/// of plugins and reboots counts besides.
+///
+/// # Errors
+/// As [`read`], and the translated text.
+pub fn read_with(sources: &Sources, translated: &str) -> Result<Settings, ConfigError> {
+    let translated = Layer::translated(translated, &Users::of(&sources.passwd))?;
+    let with = |mut below: Vec<Layer>| {
+        below.push(translated.clone());
+        Settings::merged(&below).map(|(settings, _)| settings)
+    };
+    let own = with(layers(sources)?)?;
+    let standing_in = with(layer::shipped_layers(sources)?)?;
+    Ok(Settings {
+        plugins: own.plugins,
+        reboot: own.reboot,
+        ..standing_in
+    })
+}
+
 /// The policy that the package ships.
 #[must_use]
 pub fn shipped() -> Policy {

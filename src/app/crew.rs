@@ -39,11 +39,16 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    /// Looks for plugins where the configuration and the command line say.
+    /// Looks for plugins where the configuration and the command line say. Translated settings of another program stand in
+    /// for those of the administrator, as far as [`config::read_with`] says.
     ///
     /// # Errors
     /// [`Error::Config`]: there is no half of a configuration.
-    pub(super) fn muster(source: &SourceFlags, euid: u32) -> Result<Self, Error> {
+    pub(super) fn muster(
+        source: &SourceFlags,
+        euid: u32,
+        translated: Option<&str>,
+    ) -> Result<Self, Error> {
         // A recorded /proc has no files to look at.
         if source.proc.is_some() {
             return Ok(Self {
@@ -52,7 +57,11 @@ impl Crew {
                 talk: None,
             });
         }
-        let settings = config::read(&Sources::of_machine(euid))?;
+        let sources = Sources::of_machine(euid);
+        let settings = match translated {
+            Some(translated) => config::read_with(&sources, translated)?,
+            None => config::read(&sources)?,
+        };
         let places = Places {
             directories: directories(&settings.plugins, &source.plugin_dir),
             euid,

@@ -10,8 +10,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::beside::Extras;
 use super::gather::Interest;
-use super::{assess, obtain};
+use super::{assess, obtain_with};
 use crate::cli::{MappingSource, SourceFlags};
 use crate::dialects::{
     Call, Dialect, Errand, Machine, NotRestarted, Order, Scene, Terminals, Voice, Wanted,
@@ -26,7 +27,7 @@ const FILE_CAP: u64 = 1024 * 1024;
 
 /// Lets a dialect speak.
 pub(super) fn run(dialect: &Dialect, call: &Call) -> ExitCode {
-    let mut machine = ThisMachine;
+    let mut machine = ThisMachine::default();
     let mut out = BufWriter::new(io::stdout().lock());
     let mut err = io::stderr().lock();
     let mut voice = Voice {
@@ -52,7 +53,11 @@ pub(super) fn run(dialect: &Dialect, call: &Call) -> ExitCode {
 const UNPRINTED: u8 = 3;
 
 /// The machine that this runs on.
-struct ThisMachine;
+#[derive(Debug, Default)]
+struct ThisMachine {
+    /// What was wanted of the last look.
+    wanted: Option<Wanted>,
+}
 
 impl Machine for ThisMachine {
     fn euid(&self) -> u32 {
@@ -122,7 +127,13 @@ impl Machine for ThisMachine {
             plugin_dir: Vec::new(),
             mapping_source: MappingSource::Best,
         };
-        let own_only = wanted.own_only;
+        self.wanted = Some(wanted.clone());
+        let interest = Interest::Dialect(Extras {
+            own_only: wanted.own_only,
+            machine: wanted.machine,
+            packages: wanted.packages,
+            deleted: wanted.deleted,
+        });
         let lines = |error: Error| {
             error
                 .to_string()
@@ -130,8 +141,9 @@ impl Machine for ThisMachine {
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
-        let (bundle, settings) = obtain(&source, &Interest::Stale { own_only }).map_err(lines)?;
-        let assessment = assess::assess(&bundle, &settings, own_only);
+        let rules = wanted.rules.as_deref();
+        let (bundle, settings) = obtain_with(&source, &interest, rules).map_err(lines)?;
+        let assessment = assess::assess(&bundle, &settings, wanted.own_only);
         Ok(scene::of(&assessment, wanted))
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::beside::{self, Extras};
 use super::detectors::Detectors;
 use super::explain::{self, Target};
 use super::next::Looking;
@@ -28,6 +29,8 @@ pub(super) enum Interest {
         /// Whether to look at the caller's processes alone.
         own_only: bool,
     },
+    /// What is stale, and what those want to know besides who talk as other programs do.
+    Dialect(Extras),
     /// Everything, for a bundle.
     Everything,
     /// Everything about one thing.
@@ -39,8 +42,30 @@ impl Interest {
     fn is_of_machine(&self) -> bool {
         match self {
             Self::Stale { own_only } => !own_only,
+            Self::Dialect(extras) => !extras.own_only || extras.machine,
             Self::Everything => true,
             Self::Target(_) => false,
+        }
+    }
+
+    /// Whether the caller's processes alone matter.
+    fn is_own_only(&self) -> bool {
+        match self {
+            Self::Stale { own_only } => *own_only,
+            Self::Dialect(extras) => extras.own_only,
+            Self::Everything | Self::Target(_) => false,
+        }
+    }
+
+    /// Whether only what is stale matters of processes.
+    fn is_of_stale(&self) -> bool {
+        matches!(self, Self::Stale { .. } | Self::Dialect(_))
+    }
+
+    fn extras(&self) -> Extras {
+        match self {
+            Self::Dialect(extras) => *extras,
+            Self::Stale { .. } | Self::Everything | Self::Target(_) => Extras::default(),
         }
     }
 }
@@ -58,13 +83,19 @@ pub(super) fn gather(
     let looking = interest
         .is_of_machine()
         .then(|| Looking::begin(&options, scanner.clock(), root, reboot));
-    scanner.scan(matches!(interest, Interest::Stale { own_only: true }));
+    scanner.scan(interest.is_own_only());
     detectors.prepare(&mut scanner);
     settle(&mut scanner);
     detectors.look_at_all(&mut scanner);
+    let extras = interest.extras();
+    let held = match extras.deleted {
+        true => scanner.removed_files(),
+        false => beside::Held::new(),
+    };
     let wanted = scanner.with_facts(|facts| match interest {
-        Interest::Stale { .. } => {
+        Interest::Stale { .. } | Interest::Dialect(_) => {
             let mut matter = suspects(facts);
+            matter.extend(held.keys().copied());
             let touched: Vec<ObjectId> = touched(facts).into_iter().map(|(id, _)| id).collect();
             matter.extend(users_of(facts, &touched));
             let parents = parents_of(facts, &matter);
@@ -76,21 +107,31 @@ pub(super) fn gather(
     });
     scanner.add_details(&wanted);
     detectors.look_at_owned(&mut scanner);
+    let besides = beside::see(&mut scanner, extras, held, &wanted);
     let roots = scanner.roots();
     let mut facts = scanner.into_facts();
+    facts.beside = besides;
     detectors.into_runs(&mut facts);
-    if matches!(interest, Interest::Stale { .. }) {
+    if interest.is_of_stale() {
         forget_current(&mut facts);
     }
     let (matters, files_of) = match interest {
-        Interest::Stale { .. } | Interest::Everything => (matters(&facts, &[]), None),
+        Interest::Stale { .. } | Interest::Dialect(_) | Interest::Everything => {
+            (matters(&facts, &[]), None)
+        }
         Interest::Target(target) => (about(&facts, root, target), target.package()),
     };
     let mut questions = questions(&facts, &matters, |object| object.look.on_host);
     let core = looking.map(|looking| looking.end(&mut facts, &mut questions));
     questions.files_of.extend(files_of.map(str::to_owned));
+    if extras.packages {
+        beside::ask_owners(&facts, &mut questions);
+    }
     let (mut answers, problems) = packages::ask(root, &questions);
     facts.problems.extend(problems);
+    if extras.packages {
+        beside::files(root, &facts, &mut answers);
+    }
     answers.roots = roots::ask(roots, &facts, &matters);
     answers.core = core.unwrap_or_default();
     Ok(Bundle::new(facts, answers))

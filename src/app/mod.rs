@@ -2,6 +2,7 @@
 
 mod accounts;
 mod assess;
+mod beside;
 mod crew;
 mod detectors;
 mod dialect;
@@ -169,12 +170,21 @@ fn now() -> Timestamp {
 
 /// Facts and answers: of this machine, seen by the confined scanner, or from a bundle. And the settings of this machine.
 fn obtain(source: &SourceFlags, interest: &Interest) -> Result<(Bundle, Settings), Error> {
+    obtain_with(source, interest, None)
+}
+
+/// As [`obtain`], with settings of another program, translated to ours, in place of those of the administrator.
+fn obtain_with(
+    source: &SourceFlags,
+    interest: &Interest,
+    translated: Option<&str>,
+) -> Result<(Bundle, Settings), Error> {
     let euid = rustix::process::geteuid().as_raw();
     if let Some(path) = &source.bundle {
         let settings = config::read(&Sources::of_machine(euid))?;
         return Ok((bundle::read(path)?, settings));
     }
-    let crew = Crew::muster(source, euid)?;
+    let crew = Crew::muster(source, euid, translated)?;
     Ok((look(source, interest, &crew)?, crew.into_settings()))
 }
 

@@ -20,6 +20,9 @@ use crate::trust::{self, TrustedDir};
 /// The variable that says how much is done.
 pub(super) const MODE_VARIABLE: &str = "UNSTALE_MODE";
 
+/// What errors call settings of another program.
+const TRANSLATED: &str = "translated settings";
+
 const MAIN: &str = "unstale.toml";
 const DROP_INS: &str = "conf.d";
 const SUFFIX: &[u8] = b".toml";
@@ -45,6 +48,8 @@ pub enum Origin {
     File(PathBuf),
     /// `UNSTALE_MODE`.
     Environment,
+    /// Settings of another program.
+    Translated,
 }
 
 impl Origin {
@@ -54,6 +59,7 @@ impl Origin {
             Self::Shipped => SHIPPED_NAME.into(),
             Self::File(path) => path.clone(),
             Self::Environment => MODE_VARIABLE.into(),
+            Self::Translated => TRANSLATED.into(),
         }
     }
 }
@@ -64,6 +70,7 @@ impl fmt::Display for Origin {
             Self::Shipped => f.write_str("shipped"),
             Self::File(path) => Escaped(path.as_os_str().as_bytes()).fmt(f),
             Self::Environment => f.write_str("environment"),
+            Self::Translated => f.write_str(TRANSLATED),
         }
     }
 }
@@ -115,6 +122,11 @@ impl Layer {
         Self::parse(Origin::Shipped, SHIPPED, &nobody)
     }
 
+    /// What settings of another program are in ours.
+    pub(super) fn translated(text: &str, users: &Users) -> Result<Self, ConfigError> {
+        Self::parse(Origin::Translated, text, users)
+    }
+
     /// What the environment says, in the words of a file.
     fn of_environment(mode: &OsStr) -> Result<Self, ConfigError> {
         let word = String::from_utf8_lossy(mode.as_bytes());
@@ -134,24 +146,8 @@ pub fn layers(sources: &Sources) -> Result<Vec<Layer>, ConfigError> {
     let users = Users::of(&sources.passwd);
     let etc = open(&sources.etc, sources.euid)?;
     let drop_ins = Directory::open(&sources.etc, sources.euid)?;
-    let vendor = Directory::open(&sources.vendor, sources.euid)?;
-
     // A file of the administrator's stands in for the one of that name which is shipped: also an empty one.
-    let mut shipped: BTreeSet<&OsStr> = vendor.names.iter().map(OsString::as_os_str).collect();
-    shipped.insert(OsStr::new(SHIPPED_NAME));
-    let is_masked = |name: &OsStr| drop_ins.names.iter().any(|own| own == name);
-
-    let mut all = Vec::new();
-    for name in shipped {
-        if is_masked(name) {
-            continue;
-        }
-        if vendor.names.iter().any(|there| there == name) {
-            all.extend(vendor.read(name, &users)?);
-        } else {
-            all.push(Layer::shipped()?);
-        }
-    }
+    let mut all = vendor_layers(sources, &users, &drop_ins.names)?;
     if let Some(dir) = etc {
         all.extend(read(&dir, OsStr::new(MAIN), &users, true)?);
     }
@@ -160,6 +156,34 @@ pub fn layers(sources: &Sources) -> Result<Vec<Layer>, ConfigError> {
     }
     if let Some(mode) = &sources.mode {
         all.push(Layer::of_environment(mode)?);
+    }
+    Ok(all)
+}
+
+/// What packages ship, whatever the administrator says.
+pub(super) fn shipped_layers(sources: &Sources) -> Result<Vec<Layer>, ConfigError> {
+    vendor_layers(sources, &Users::of(&sources.passwd), &[])
+}
+
+/// What packages ship, but for files of these names.
+fn vendor_layers(
+    sources: &Sources,
+    users: &Users,
+    masked: &[OsString],
+) -> Result<Vec<Layer>, ConfigError> {
+    let vendor = Directory::open(&sources.vendor, sources.euid)?;
+    let mut shipped: BTreeSet<&OsStr> = vendor.names.iter().map(OsString::as_os_str).collect();
+    shipped.insert(OsStr::new(SHIPPED_NAME));
+    let mut all = Vec::new();
+    for name in shipped {
+        if masked.iter().any(|own| own == name) {
+            continue;
+        }
+        if vendor.names.iter().any(|there| there == name) {
+            all.extend(vendor.read(name, users)?);
+        } else {
+            all.push(Layer::shipped()?);
+        }
     }
     Ok(all)
 }

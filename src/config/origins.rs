@@ -143,6 +143,8 @@ fn place_in(layer: &Layer, place: &Range<usize>) -> String {
     let before = layer.text.get(..place.start).unwrap_or_default();
     match layer.origin {
         super::Origin::File(_) => format!("{}:{}", layer.origin, before.matches('\n').count() + 1),
-        super::Origin::Shipped | super::Origin::Environment => layer.origin.to_string(),
+        super::Origin::Shipped | super::Origin::Environment | super::Origin::Translated => {
+            layer.origin.to_string()
+        }
     }
 }

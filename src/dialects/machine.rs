@@ -23,6 +23,8 @@ pub struct Call {
 pub struct Wanted {
     /// The reader's own processes alone.
     pub own_only: bool,
+    /// Kernel, microcode and what would boot, though of processes only the reader's own are looked at.
+    pub machine: bool,
     /// Files of packages too: those of each package that owns a program or script of a stale process, and owners of programs
     /// that are not stale themselves, of scripts, and of unit files.
     pub packages: bool,

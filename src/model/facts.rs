@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Boot, BuildId, Bytes, PluginRun, Process};
+use super::{Beside, Boot, BuildId, Bytes, PluginRun, Process};
 use crate::problem::Problem;
 
 /// Everything that one pass over a machine saw.
@@ -24,6 +24,9 @@ pub struct Facts {
     /// What runs below the programs, and would run after a reboot; `None` if nobody looked.
     #[serde(default)]
     pub boot: Option<Boot>,
+    /// What was asked besides, of processes of which there is something to tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Beside>,
 }
 
 /// The machine and who looks at it.

@@ -4,6 +4,7 @@
 //! machine is [`Bytes`] and becomes text only in `report`.
 
 mod account;
+mod beside;
 mod boot;
 mod bytes;
 mod facts;
@@ -23,6 +24,7 @@ mod transaction;
 mod unit;
 
 pub use account::{Account, parse_passwd};
+pub use beside::{Beside, NamedScript, Removed};
 pub use boot::{
     Banner, Boot, Deployment, Entry, Flag, Image, ImageForm, Kernel, Level, Listed, ListedBy,
     LivePatch, Loader, LoaderKind, Microcode, Modules, Patch, Processor, Setting,

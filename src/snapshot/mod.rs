@@ -5,6 +5,7 @@
 //! and never follows a path outside the root of the process that it belongs to.
 #![deny(unsafe_code)]
 
+mod beside;
 mod catalogue;
 mod closely;
 mod content;

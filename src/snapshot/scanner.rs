@@ -283,10 +283,11 @@ impl Scanner {
             problems: std::mem::take(&mut self.problems),
             plugins: Vec::new(),
             boot: None,
+            beside: Vec::new(),
         }
     }
 
-    fn problem(&mut self, operation: &str, object: &str, pid: Option<Pid>, why: WhyNot) {
+    pub(super) fn problem(&mut self, operation: &str, object: &str, pid: Option<Pid>, why: WhyNot) {
         self.problems.push(Problem {
             operation: operation.to_owned(),
             object: Bytes::from(object),

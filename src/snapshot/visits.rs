@@ -384,7 +384,7 @@ impl Scanner {
         self.processes.iter().filter_map(user).collect()
     }
 
-    fn task_of(&self, key: ProcessKey) -> Pid {
+    pub(super) fn task_of(&self, key: ProcessKey) -> Pid {
         self.tasks.get(&key.pid).copied().unwrap_or(key.pid)
     }
 }

@@ -1,15 +1,17 @@
 //! What was judged and decided → what dialects talk about.
 
+mod process;
+mod removed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+
+use process::Decided;
 
 use crate::app::accounts;
 use crate::detect::microcode::{self, Verdict};
 use crate::dialects::{Microcode, OldFile, OldPart, Scene, Stale, Wanted};
-use crate::model::{
-    Account, Action, Bytes, Details, Device, Item, Package, PathAnswer, Process, StaleObject,
-    StaleProcess,
-};
+use crate::model::{Account, Action, Bytes, Item, Package, StaleObject, StaleProcess};
 use crate::report::Assessment;
 
 /// The scene of an assessment of this machine.
@@ -19,7 +21,7 @@ pub(super) fn of(assessment: &Assessment<'_>, wanted: &Wanted) -> Scene {
 }
 
 /// The scene of an assessment of a machine with these accounts.
-fn with_accounts(assessment: &Assessment<'_>, _wanted: &Wanted, accounts: &[Account]) -> Scene {
+fn with_accounts(assessment: &Assessment<'_>, wanted: &Wanted, accounts: &[Account]) -> Scene {
     let bundle = assessment.bundle;
     let facts = &bundle.facts;
     let mut names = BTreeMap::new();
@@ -34,6 +36,9 @@ fn with_accounts(assessment: &Assessment<'_>, _wanted: &Wanted, accounts: &[Acco
         .flat_map(|item| item.processes.iter().map(move |one| (item, one)))
         .filter_map(|(item, one)| stale_of(assessment, item, one, &names))
         .collect();
+    if wanted.deleted {
+        removed::add(assessment, wanted, &names, &mut stale);
+    }
     stale.sort_by_key(|one| one.pid);
     Scene {
         euid: facts.host.reader_uid,
@@ -41,14 +46,14 @@ fn with_accounts(assessment: &Assessment<'_>, _wanted: &Wanted, accounts: &[Acco
         unified_cgroups: facts.host.unified_cgroups,
         kernel_release: facts.host.kernel.clone(),
         stores: bundle.answers.stores.clone(),
-        stale,
         boot: facts.boot.clone(),
         core: bundle.answers.core.clone(),
         reboot: assessment.reboot.clone(),
         microcode: microcode_of(assessment),
         accounts: names,
-        files: bundle.answers.files.clone(),
+        files: files_of_packages(assessment, &stale),
         problems: assessment.problems.clone(),
+        stale,
     }
 }
 
@@ -58,90 +63,27 @@ fn is_told(item: &Item) -> bool {
     item.action != Action::Leave || !matches!(rule, "possible" | "alternative")
 }
 
+/// What is stale in a process, and what was decided about it; `None` if nothing in it is stale beyond doubt.
 fn stale_of(
     assessment: &Assessment<'_>,
     item: &Item,
     one: &StaleProcess,
     names: &BTreeMap<u32, String>,
 ) -> Option<Stale> {
-    let bundle = assessment.bundle;
-    let process = assessment.process(one.key)?;
-    let details = process.details.clone().unwrap_or_else(unread);
-    let program = program_of(assessment, process);
-    let mut files: Vec<OldFile> = one
-        .objects
-        .iter()
-        .filter(|object| object.sure)
-        .map(|object| file_of(assessment, object))
-        .collect();
-    let order = |file: &OldFile| (file.part != OldPart::Program, file.path.clone(), file.part);
-    files.sort_by_cached_key(order);
-    let mut seen = BTreeSet::new();
-    files.retain(|file| seen.insert(file.path.clone()));
+    let sure = one.objects.iter().filter(|object| object.sure);
+    let files: Vec<OldFile> = sure.map(|object| file_of(assessment, object)).collect();
     if files.is_empty() {
         return None;
     }
-    let user = names.get(&details.uid).cloned();
-    Some(Stale {
-        pid: process.key.pid,
-        ppid: process.ppid,
-        parent: bundle
-            .facts
-            .processes
-            .iter()
-            .find(|one| one.key.pid == process.ppid)
-            .map(|parent| parent.comm.clone()),
-        comm: process.comm.clone(),
-        uid: details.uid,
-        user: user.unwrap_or_else(|| details.uid.to_string()),
-        tty: details.tty.and_then(Device::terminal),
-        exe: process.exe.clone(),
-        program_packages: program
-            .as_ref()
-            .map(|path| owners(bundle.answers.paths.get(path)))
-            .unwrap_or_default(),
-        program,
-        script: None,
-        argv: details.argv,
-        cgroup: details.cgroup,
-        other_pid_ns: differs(details.namespaces.pid, bundle.facts.host.reader_pid_ns),
+    let process = assessment.process(one.key)?;
+    let decided = Decided {
         owner: one.owner.clone(),
         instance: one.instance.clone(),
         action: item.action,
         because: item.because.clone(),
         restart: one.restart.clone(),
-        unit: bundle
-            .units
-            .as_ref()
-            .and_then(|units| units.unit_of(&one.owner))
-            .cloned(),
-        unit_packages: Vec::new(),
-        init_scripts: Vec::new(),
-        files,
-    })
-}
-
-/// What could not be read of a process is nobody's: never root's, who has the number 0.
-fn unread() -> Details {
-    Details {
-        uid: u32::MAX,
-        ..Details::default()
-    }
-}
-
-/// A namespace that could not be read is not another one.
-fn differs(theirs: Option<u64>, ours: Option<u64>) -> bool {
-    matches!((theirs, ours), (Some(theirs), Some(ours)) if theirs != ours)
-}
-
-fn program_of(assessment: &Assessment<'_>, process: &Process) -> Option<Bytes> {
-    let program = process.uses.iter().find(|one| one.program)?;
-    let object = assessment
-        .bundle
-        .facts
-        .objects
-        .get(program.object.0 as usize)?;
-    object.path.clone()
+    };
+    Some(process::told(assessment, process, decided, files, names))
 }
 
 fn file_of(assessment: &Assessment<'_>, stale: &StaleObject) -> OldFile {
@@ -162,14 +104,21 @@ fn file_of(assessment: &Assessment<'_>, stale: &StaleObject) -> OldFile {
     }
 }
 
-fn owners(answer: Option<&PathAnswer>) -> Vec<String> {
-    let Some(PathAnswer::Owned(claims)) = answer else {
-        return Vec::new();
-    };
-    let mut names: Vec<String> = claims.iter().map(|claim| claim.name.clone()).collect();
-    names.sort();
-    names.dedup();
-    names
+/// The files of packages that own a program or script of one of these.
+fn files_of_packages(assessment: &Assessment<'_>, stale: &[Stale]) -> BTreeMap<String, Vec<Bytes>> {
+    let of_script = |one: &Stale| one.script.clone().map(|script| script.packages);
+    let owners = stale.iter().flat_map(|one| {
+        let of_script = of_script(one).unwrap_or_default();
+        one.program_packages.iter().cloned().chain(of_script)
+    });
+    let owners: BTreeSet<String> = owners.collect();
+    let files = assessment.bundle.answers.files.iter();
+    let wanted = files.filter(|(package, _)| owners.contains(*package));
+    let sorted = wanted.map(|(package, files)| {
+        let files: BTreeSet<Bytes> = files.iter().cloned().collect();
+        (package.clone(), files.into_iter().collect())
+    });
+    sorted.collect()
 }
 
 fn microcode_of(assessment: &Assessment<'_>) -> Option<Microcode> {

@@ -27,6 +27,7 @@ pub(in crate::decide) fn facts(processes: Vec<Process>, objects: Vec<Object>) ->
         problems: Vec::new(),
         plugins: Vec::new(),
         boot: None,
+        beside: Vec::new(),
     }
 }
 

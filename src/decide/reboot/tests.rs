@@ -37,6 +37,7 @@ fn facts(boot: Boot) -> Facts {
         problems: Vec::new(),
         plugins: Vec::new(),
         boot: Some(boot),
+        beside: Vec::new(),
     }
 }
 

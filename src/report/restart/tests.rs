@@ -41,6 +41,7 @@ fn bundle() -> Bundle {
         problems: Vec::new(),
         plugins: Vec::new(),
         boot: None,
+        beside: Vec::new(),
     };
     Bundle::new(facts, Answers::default())
 }

@@ -42,6 +42,7 @@ fn check(items: Vec<Item>, hidden: Vec<Item>, detail: Detail, said: &str) {
         problems: Vec::new(),
         plugins: Vec::new(),
         boot: None,
+        beside: Vec::new(),
     };
     let bundle = Bundle::new(facts, Answers::default());
     let assessment = Assessment {
