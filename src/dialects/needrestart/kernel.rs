@@ -2,10 +2,8 @@
 
 use std::cmp::Ordering;
 
-use regex::bytes::Regex;
-
 use crate::dialects::{Scene, tame};
-use crate::model::{Banner, Bytes, Image, KernelVerdict, Setting};
+use crate::model::{Banner, Bytes, Image, KernelVerdict, Pattern, Setting};
 
 /// The least size of what the original takes for a kernel.
 const LEAST: u64 = 1_000_000;
@@ -42,7 +40,7 @@ pub(super) struct Rules<'a> {
     /// By the original's rules: the greatest version in `/boot` is expected, whatever would boot.
     pub(super) original: bool,
     /// Paths of images that count (`kernelfilter`); all, if there is none.
-    pub(super) filter: Option<&'a Regex>,
+    pub(super) filter: Option<&'a Pattern>,
 }
 
 /// Judges the kernel; `None` where it is none of this system's business, or nobody looked.
@@ -60,7 +58,7 @@ pub(super) fn judge(scene: &Scene, rules: &Rules<'_>) -> Option<Kernel> {
     let passes = |path: &Bytes| {
         rules
             .filter
-            .is_none_or(|filter| filter.is_match(path.as_slice()))
+            .is_none_or(|filter| filter.matches(path.as_slice()))
     };
     if rules.original {
         let candidates = images.filter(|image| is_candidate(image) && passes(&image.path));

@@ -7,6 +7,7 @@ use super::DIRECTORIES;
 use super::state::State;
 use crate::config::import::perl::Scalar;
 use crate::config::import::{Draft, Place, pattern};
+use crate::model::Pattern;
 
 /// Where candidates for the next kernel are looked for if nothing else is said.
 const KERNEL_GLOB: &str = "/boot/vmlinu* /boot/*.img /boot/kernel*";
@@ -34,8 +35,8 @@ pub struct Manner {
     pub kernel_hint: i64,
     /// The same of microcode.
     pub ucode_hint: i64,
-    /// An expression on paths of kernel images, translated.
-    pub kernel_filter: Option<String>,
+    /// What paths of kernel images have to fit.
+    pub kernel_filter: Option<Pattern>,
     /// Programs that find init scripts.
     pub hook_d: PathBuf,
     /// Programs that tell users.
@@ -122,12 +123,12 @@ impl Manner {
     }
 }
 
-fn expression(value: &Scalar) -> Result<String, String> {
-    match value {
+fn expression(value: &Scalar) -> Result<Pattern, String> {
+    Pattern::parse(&match value {
         Scalar::Regex { body, flags } => pattern::translate(body, flags),
         Scalar::Text(body) => pattern::translate(body, ""),
         Scalar::Undefined | Scalar::Integer(_) => Err("it is no expression".to_owned()),
-    }
+    }?)
 }
 
 fn number(value: &Scalar) -> Option<i64> {

@@ -1,0 +1,190 @@
+//! What is to be done, by the command line, the environment, and needrestart's own configuration where it is in force.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use super::flags::Flags;
+use crate::config::import::{self, Manner};
+use crate::dialects::{Machine, Voice, tame};
+use crate::error::Error;
+
+/// needrestart's configuration.
+const CONFIG: &str = "/etc/needrestart/needrestart.conf";
+/// Ours, which counts instead of it where there is any.
+const OWN: &str = "/etc/unstale/unstale.toml";
+const OWN_DROP_INS: &str = "/etc/unstale/conf.d";
+const OWN_SUFFIX: &[u8] = b".toml";
+
+/// The status of a program that Perl ends by `die`, and of one whose configuration is not there (ENOENT).
+const DIED: u8 = 255;
+const MISSING: u8 = 2;
+
+/// What is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// It is only said.
+    List,
+    /// A person is asked.
+    Ask,
+    /// All that policy lets.
+    Auto,
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(super) struct Settings {
+    /// What to do with what is found.
+    pub(super) mode: Mode,
+    /// Only say that something is due.
+    pub(super) easy: bool,
+    /// 0 quiet, 1 normal, 2 verbose.
+    pub(super) verbosity: i64,
+    /// How needrestart is configured otherwise.
+    pub(super) manner: Manner,
+    /// Its policy, as rules of ours.
+    pub(super) rules: Option<String>,
+}
+
+/// Why nothing is done: the line, as needrestart words it, and the status.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) line: String,
+    pub(super) exit: u8,
+}
+
+fn refused(line: String) -> Refused {
+    Refused { line, exit: DIED }
+}
+
+impl Settings {
+    /// Settles everything. What of the configuration is not understood is said.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(super) fn resolve(
+        flags: &Flags,
+        machine: &dyn Machine,
+        voice: &mut Voice<'_>,
+    ) -> Result<Self, Refused> {
+        let (manner, rules) = configuration(flags, machine, voice)?;
+        let verbosity = match (flags.quiet, flags.verbose) {
+            (true, _) => 0,
+            (false, true) => 2,
+            (false, false) => manner.verbosity,
+        };
+        let ui_mode = flags.ui_mode.clone();
+        let ui_mode = ui_mode.or_else(|| manner.ui_mode.clone().map(OsString::from));
+        let (easy, automatic) = match ui_mode.as_deref().map(OsStr::as_bytes) {
+            None | Some(b"a") => (false, false),
+            Some(b"e") => (true, false),
+            // How Ubuntu's hook calls it.
+            Some(b"u") => (false, true),
+            Some(other) => {
+                return Err(refused(format!(
+                    "ERROR: Unknown UI mode '{}'!",
+                    tame(other)
+                )));
+            }
+        };
+        let default = if automatic { "a" } else { "i" };
+        let mode = flags.restart.clone();
+        let mode = mode.or_else(|| machine.variable("NEEDRESTART_MODE"));
+        let mode = mode.or_else(|| manner.restart.clone().map(OsString::from));
+        let mode = match mode.as_deref().map_or(default.as_bytes(), OsStr::as_bytes) {
+            b"l" => Mode::List,
+            b"i" if may_ask(flags, machine) => Mode::Ask,
+            b"i" => Mode::List,
+            b"a" => Mode::Auto,
+            other => {
+                return Err(refused(format!(
+                    "ERROR: Unknown restart option '{}'!",
+                    tame(other)
+                )));
+            }
+        };
+        Ok(Self {
+            mode: if easy { Mode::List } else { mode },
+            easy,
+            verbosity,
+            manner,
+            rules,
+        })
+    }
+
+    /// Whether notices are left out.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.verbosity < 1
+    }
+}
+
+/// Whether there is a person who sees the question, and can answer it.
+fn may_ask(flags: &Flags, machine: &dyn Machine) -> bool {
+    let frontend = flags.frontend.clone();
+    let frontend = frontend.or_else(|| machine.variable("DEBIAN_FRONTEND"));
+    let terminals = machine.terminals();
+    terminals.stdin && terminals.stdout && frontend.is_none_or(|it| it != "noninteractive")
+}
+
+/// What needrestart's own configuration says, where it is in force: named on the command line, or there while there is none of
+/// ours.
+fn configuration(
+    flags: &Flags,
+    machine: &dyn Machine,
+    voice: &mut Voice<'_>,
+) -> Result<(Manner, Option<String>), Refused> {
+    let file = match &flags.config {
+        Some(file) => Path::new(file),
+        None if !machine.exists(Path::new(CONFIG)) => return Ok((Manner::default(), None)),
+        None if has_own(machine) => {
+            if flags.verbose {
+                voice.note(&format!(
+                    "{CONFIG} is not read: {OWN_DROP_INS} or {OWN} counts"
+                ));
+            }
+            return Ok((Manner::default(), None));
+        }
+        None => Path::new(CONFIG),
+    };
+    // What root acts on, nobody else may have written.
+    let trusted = (machine.euid() == 0).then_some(0);
+    let imported = import::needrestart(file, trusted);
+    let (manner, imported) = imported.map_err(|error| not_read(file, &error, flags))?;
+    for line in &imported.untranslated {
+        voice.note(line);
+    }
+    if flags.verbose {
+        imported.notes.iter().for_each(|line| voice.note(line));
+    }
+    if !flags.is_batch() && !machine.exists(&manner.hook_d) {
+        let directory = tame(manner.hook_d.as_os_str().as_bytes());
+        return Err(refused(format!(
+            "ERROR: Hook directory '{directory}' does not exist!"
+        )));
+    }
+    Ok((manner, Some(imported.toml)))
+}
+
+fn has_own(machine: &dyn Machine) -> bool {
+    let drop_ins = machine.list(Path::new(OWN_DROP_INS)).unwrap_or_default();
+    let counts = |name: &OsString| name.as_bytes().ends_with(OWN_SUFFIX);
+    machine.exists(Path::new(OWN)) || drop_ins.iter().any(counts)
+}
+
+fn not_read(file: &Path, error: &Error, flags: &Flags) -> Refused {
+    match error {
+        Error::File { source, .. } => Refused {
+            line: if flags.is_batch() {
+                // As strerror(3) has it: without the number.
+                let said = source.to_string();
+                let said = said.split(" (os error").next().unwrap_or_default();
+                format!("ERROR: {said}")
+            } else {
+                let file = tame(file.as_os_str().as_bytes());
+                format!("ERROR: Could not read config file '{file}'!")
+            },
+            exit: MISSING,
+        },
+        error => refused(format!("ERROR: {error}")),
+    }
+}
