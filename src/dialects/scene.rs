@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Action, Because, Boot, Bytes, Core, Instance, Owner, Pid, Reboot, UnitState, WhyNot,
+    Action, Because, Boot, Bytes, Core, Instance, Level, Owner, Pid, Reboot, UnitState, WhyNot,
 };
 use crate::problem::Problem;
 
@@ -77,6 +77,8 @@ pub struct Stale {
     pub instance: Option<Instance>,
     /// What is to be done about that owner, and why: the first reason has the name of the rule.
     pub action: Action,
+    /// How much has to be started anew for that.
+    pub level: Level,
     /// See [`Self::action`].
     pub because: Vec<Because>,
     /// The words of the command that restarts it, where a plugin knows one.

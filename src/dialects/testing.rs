@@ -185,6 +185,7 @@ pub(crate) fn service(pid: u32, unit: &str, program: &str, package: &str) -> Sta
         owner: Owner::new(OwnerKind::Unit, unit, Scope::System),
         instance: None,
         action: Action::Restart,
+        level: Level::Service,
         because: vec![Because {
             rule: "unit".to_owned(),
             why: "its manager can restart it".to_owned(),

@@ -21,7 +21,7 @@ pub(super) fn of(assessment: &Assessment<'_>, wanted: &Wanted) -> Scene {
 }
 
 /// The scene of an assessment of a machine with these accounts.
-fn with_accounts(assessment: &Assessment<'_>, wanted: &Wanted, accounts: &[Account]) -> Scene {
+pub(super) fn with_accounts(assessment: &Assessment<'_>, wanted: &Wanted, accounts: &[Account]) -> Scene {
     let bundle = assessment.bundle;
     let facts = &bundle.facts;
     let mut names = BTreeMap::new();
@@ -80,6 +80,7 @@ fn stale_of(
         owner: one.owner.clone(),
         instance: one.instance.clone(),
         action: item.action,
+        level: item.level,
         because: item.because.clone(),
         restart: one.restart.clone(),
     };
@@ -136,3 +137,6 @@ fn microcode_of(assessment: &Assessment<'_>) -> Option<Microcode> {
         },
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::app::beside;
 use crate::dialects::{OldFile, OldPart, Script, Stale};
 use crate::model::{
-    Action, Because, Bytes, Details, Device, Facts, Instance, Owner, OwnerKind, Process,
+    Action, Because, Bytes, Details, Device, Facts, Instance, Level, Owner, OwnerKind, Process,
 };
 use crate::report::Assessment;
 
@@ -17,6 +17,7 @@ pub(super) struct Decided {
     pub(super) owner: Owner,
     pub(super) instance: Option<Instance>,
     pub(super) action: Action,
+    pub(super) level: Level,
     pub(super) because: Vec<Because>,
     pub(super) restart: Option<Vec<String>>,
 }
@@ -64,6 +65,7 @@ pub(super) fn told(
         owner: decided.owner,
         instance: decided.instance,
         action: decided.action,
+        level: decided.level,
         because: decided.because,
         restart: decided.restart,
     };

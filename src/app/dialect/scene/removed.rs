@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::process::{self, Decided};
 use crate::app::assess;
 use crate::dialects::{OldFile, OldPart, Stale, Wanted};
-use crate::model::{Action, Because, Item, Pid, Process, ProcessKey, Removed};
+use crate::model::{Action, Because, Item, Level, Pid, Process, ProcessKey, Removed};
 use crate::report::Assessment;
 
 /// The rule of those that run no old code.
@@ -45,6 +45,7 @@ pub(super) fn add(
             owner: assess::owner_of(facts, process, &by_pid),
             instance: None,
             action: Action::Leave,
+            level: Level::None,
             because: vec![Because {
                 rule: RULE.to_owned(),
                 why: "it holds removed files, and runs no old code".to_owned(),
