@@ -205,6 +205,12 @@ pub struct RestartWorkerFlags {
     /// Directories of detector plugins
     #[arg(long, value_name = "DIR")]
     pub plugin_dir: Vec<PathBuf>,
+    /// Another directory of programs that restart units in their own way
+    #[arg(long, value_name = "DIR")]
+    pub programs: Option<PathBuf>,
+    /// Leave it to whoever asked to tell users
+    #[arg(long)]
+    pub tell_nobody: bool,
 }
 
 /// Options of `status`.

@@ -17,28 +17,32 @@ const SAID_LINES: usize = 3;
 /// An administrator's own ways.
 #[derive(Debug)]
 pub struct Overrides {
-    directory: PathBuf,
+    /// The one that counts most first.
+    directories: Vec<PathBuf>,
     euid: u32,
 }
 
 impl Overrides {
-    /// Those in a directory, to be trusted by this user.
+    /// Those in directories, the one that counts most first, to be trusted by this user.
     #[must_use]
-    pub fn new(directory: &Path, euid: u32) -> Self {
-        Self {
-            directory: directory.to_owned(),
-            euid,
-        }
+    pub fn new(directories: Vec<PathBuf>, euid: u32) -> Self {
+        Self { directories, euid }
     }
 
     /// Names of all that are there, trusted or not: what somebody wants to be restarted in another way is restarted in no
     /// other.
     ///
     /// # Errors
-    /// Why the directory cannot be used.
+    /// Why one of the directories cannot be used.
     pub fn names(&self) -> Result<BTreeSet<String>, String> {
+        let each = self.directories.iter();
+        let each: Result<Vec<_>, _> = each.map(|one| self.names_in(one)).collect();
+        Ok(each?.into_iter().flatten().collect())
+    }
+
+    fn names_in(&self, directory: &Path) -> Result<BTreeSet<String>, String> {
         let said = |error: &dyn std::fmt::Display| error.to_string();
-        let there = TrustedDir::open_if_there(&self.directory, self.euid).map_err(|e| said(&e))?;
+        let there = TrustedDir::open_if_there(directory, self.euid).map_err(|e| said(&e))?;
         let Some(there) = there else {
             return Ok(BTreeSet::new());
         };
@@ -62,9 +66,12 @@ impl Overrides {
     /// Why it was not started, or how it failed.
     pub fn run(&self, unit: &str, limit: Duration) -> Result<(), String> {
         let name = OsStr::new(unit);
-        let there = TrustedDir::open(&self.directory, self.euid).map_err(|e| e.to_string())?;
+        let mut directories = self.directories.iter();
+        let is_there = |directory: &&PathBuf| directory.join(name).symlink_metadata().is_ok();
+        let directory = directories.find(is_there).ok_or("it is gone")?;
+        let there = TrustedDir::open(directory, self.euid).map_err(|e| e.to_string())?;
         let file = there.open_file(name).map_err(|e| e.to_string())?;
-        let path = self.directory.join(name);
+        let path = directory.join(name);
         ended(spawn::run(Order {
             program: Program::File(file.as_fd(), path.as_os_str()),
             env: vec![("UNSTALE_UNIT", OsString::from(unit))],

@@ -31,6 +31,9 @@ const ENVIRONMENT: [(&str, &str); 4] = [
     ("SYSTEMD_COLORS", "0"),
 ];
 
+/// What is in an environment whoever is started.
+type Environment<'a> = &'a [(&'a str, &'a str)];
+
 /// While a descriptor is open for the next program, no other program is started: it would get it too.
 static STARTING: Mutex<()> = Mutex::new(());
 
@@ -126,8 +129,20 @@ impl fmt::Display for How {
 /// # Errors
 /// It was not started; or the system does not say how it ended.
 pub fn run(order: Order<'_>) -> Result<Ended, SpawnError> {
+    run_in(order, &ENVIRONMENT)
+}
+
+/// As [`run`], but with nothing in its environment beside what the order says.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_bare(order: Order<'_>) -> Result<Ended, SpawnError> {
+    run_in(order, &[])
+}
+
+fn run_in(order: Order<'_>, environment: Environment<'_>) -> Result<Ended, SpawnError> {
     let deadline = Instant::now() + order.limit;
-    let mut child = start(&order)?;
+    let mut child = start(&order, environment)?;
     let mut talk = talk::Talk::with(&mut child, order.stdin, order.output_cap);
     let how = talk.until_end(&mut child, deadline);
     if how.is_err() {
@@ -150,7 +165,7 @@ pub fn run(order: Order<'_>) -> Result<Ended, SpawnError> {
 /// It was not started.
 pub fn start_detached(program: Program<'_>, args: Vec<OsString>) -> Result<(), SpawnError> {
     with_file(program, |path, name| {
-        let mut command = bare(path, name, &args);
+        let mut command = bare(path, name, &args, &ENVIRONMENT);
         inherit_nothing(&mut command, Session::Ours);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(Stdio::null()).spawn()
@@ -158,9 +173,9 @@ pub fn start_detached(program: Program<'_>, args: Vec<OsString>) -> Result<(), S
     .map(drop)
 }
 
-fn start(order: &Order<'_>) -> Result<Child, SpawnError> {
+fn start(order: &Order<'_>, environment: Environment<'_>) -> Result<Child, SpawnError> {
     with_file(order.program, |path, name| {
-        let mut command = bare(path, name, &order.args);
+        let mut command = bare(path, name, &order.args, environment);
         complete(&mut command, order);
         command.spawn()
     })
@@ -191,13 +206,13 @@ fn with_file(
 }
 
 /// With nothing of ours but our descriptors.
-fn bare(path: &Path, name: &OsStr, args: &[OsString]) -> Command {
+fn bare(path: &Path, name: &OsStr, args: &[OsString], environment: Environment<'_>) -> Command {
     let mut command = Command::new(path);
     command
         .arg0(name)
         .args(args)
         .env_clear()
-        .envs(ENVIRONMENT)
+        .envs(environment.iter().copied())
         .current_dir("/");
     command
 }

@@ -1,5 +1,6 @@
 //! The machine as dialects see it, and how they are let speak.
 
+mod act;
 mod scene;
 
 use std::collections::BTreeSet;
@@ -153,11 +154,12 @@ impl Machine for ThisMachine {
         Ok((read > 0).then_some(line))
     }
 
-    fn restart(&mut self, _: &Order<'_>) -> Result<Vec<NotRestarted>, Vec<String>> {
-        Err(vec!["not yet".to_owned()])
+    fn restart(&mut self, order: &Order<'_>) -> Result<Vec<NotRestarted>, Vec<String>> {
+        let wanted = self.wanted.as_ref();
+        act::restart(order, wanted.and_then(|wanted| wanted.rules.as_deref()))
     }
 
-    fn run(&mut self, _: &Errand<'_>) -> Result<i32, String> {
-        Err("not yet".to_owned())
+    fn run(&mut self, errand: &Errand<'_>) -> Result<i32, String> {
+        act::run(errand)
     }
 }

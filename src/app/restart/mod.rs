@@ -5,6 +5,7 @@
 mod ancestors;
 mod ask;
 mod broken;
+mod exactly;
 mod follow;
 mod held;
 mod names;
@@ -14,7 +15,7 @@ mod survey;
 mod worker;
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::exit::Exit;
@@ -31,6 +32,7 @@ use ask::Answer;
 use show::{Only, Show};
 use survey::Survey;
 
+pub(super) use exactly::{Request, exactly, why_not_clean};
 pub(super) use worker::work;
 
 /// Through whom to act, if through anybody.
@@ -68,13 +70,9 @@ pub(super) fn attempt(flags: &RestartFlags) -> Result<Attempt, Error> {
     let mode = mode(flags, survey.settings.restart.mode);
     let mut manager = services::find(Path::new(ROOT));
     let selected = names::selected(&flags.names, &assessment, &mut manager)?;
-    let units = match &mut manager {
-        Ok(Some(manager)) => survey.units(manager.as_mut()),
-        Ok(None) | Err(_) => Units::default(),
-    };
+    let units = units_of(&survey, &mut manager);
     let planned = |mode, selected: Option<&Wish>| {
         let transaction = plan(&survey, &units, &assessment, mode, selected)?;
-        let transaction = held::without_rights(transaction, survey.euid);
         // This runs the administrator's program: only before something is done.
         let acts = mode != Mode::List && !flags.dry_run;
         Ok::<_, Error>(match acts {
@@ -113,19 +111,49 @@ pub(super) fn attempt(flags: &RestartFlags) -> Result<Attempt, Error> {
         return only(&mut show, &transaction, Only::NothingToDo, exit);
     }
     show.plan(&transaction, &assessment)?;
-    let run = Run {
+    let run = run_of(&survey, mode, transaction);
+    drop(assessment);
+    let way = Way {
+        foreground: flags.foreground,
+        plugin_dir: &flags.plugin_dir,
+        programs: None,
+        tells: true,
+    };
+    let exit = act(&mut show, survey, run, &way)?;
+    // The worker may see what nobody saw before.
+    let refused = exit != Exit::Complete && !show.has_begun();
+    Ok(Attempt { exit, refused })
+}
+
+/// How it is carried out.
+#[derive(Debug, Clone, Copy)]
+struct Way<'a> {
+    /// In this session.
+    foreground: bool,
+    /// Directories of detector plugins.
+    plugin_dir: &'a [PathBuf],
+    /// Another directory of programs that restart units in their own way.
+    programs: Option<&'a Path>,
+    /// Whether users are told.
+    tells: bool,
+}
+
+fn units_of(survey: &Survey, manager: &mut Found) -> Units {
+    match manager {
+        Ok(Some(manager)) => survey.units(manager.as_mut()),
+        Ok(None) | Err(_) => Units::default(),
+    }
+}
+
+fn run_of(survey: &Survey, mode: Mode, transaction: Transaction) -> Run {
+    Run {
         id: id(),
         time: now(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         boot_id: survey.boot_id(),
         mode,
         transaction,
-    };
-    drop(assessment);
-    let exit = act(&mut show, survey, run, flags)?;
-    // The worker may see what nobody saw before.
-    let refused = exit != Exit::Complete && !show.has_begun();
-    Ok(Attempt { exit, refused })
+    }
 }
 
 fn may_restart(service: &str) -> Result<(), String> {
@@ -181,11 +209,8 @@ fn plan(
             now_us: now.nanos_since_epoch() / 1000,
         },
     );
-    Ok(held::without_chain(
-        transaction,
-        chain.is_whole,
-        survey.euid,
-    ))
+    let transaction = held::without_chain(transaction, chain.is_whole, survey.euid);
+    Ok(held::without_rights(transaction, survey.euid))
 }
 
 /// What speaks against doing anything now.
@@ -246,7 +271,7 @@ fn lock(runs: &Runs, id: &str) -> Result<Lock, RunsError> {
 }
 
 /// Has it done, by whoever outlives us, and says how it goes.
-fn act(show: &mut Show, survey: Survey, mut run: Run, flags: &RestartFlags) -> Result<Exit, Error> {
+fn act(show: &mut Show, survey: Survey, mut run: Run, way: &Way<'_>) -> Result<Exit, Error> {
     let (root, euid) = (Path::new(ROOT), survey.euid);
     let runs = Runs::make(root, euid).map_err(of_runs)?;
     let lock = match lock(&runs, &run.id) {
@@ -261,19 +286,26 @@ fn act(show: &mut Show, survey: Survey, mut run: Run, flags: &RestartFlags) -> R
     let broken = broken::take(&runs).map_err(of_runs)?;
     let journal = worker::begin(&runs, &mut run, &broken).map_err(of_runs)?;
     drop(survey);
-    let in_process = flags.foreground || euid != 0;
+    let in_process = way.foreground || euid != 0;
     if in_process {
         show.hurry();
         for records in &broken {
             show.broken_off(records)?;
         }
-        return worker::here(&runs, lock, journal, &run, &flags.plugin_dir, show);
+        return worker::here(&runs, lock, journal, &run, way, show);
     }
     drop((lock, journal));
     let mut args: Vec<OsString> = vec!["restart-worker".into(), run.id.clone().into()];
-    for directory in &flags.plugin_dir {
-        let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
-        args.extend(["--plugin-dir".into(), directory.into()]);
+    let plugins = way.plugin_dir.iter().map(|directory| {
+        let absolute = std::path::absolute(directory);
+        ("--plugin-dir", absolute.unwrap_or_else(|_| directory.clone()))
+    });
+    let programs = way.programs.map(|directory| ("--programs", directory.to_owned()));
+    for (option, directory) in plugins.chain(programs) {
+        args.extend([option.into(), directory.into()]);
+    }
+    if !way.tells {
+        args.push("--tell-nobody".into());
     }
     let mut unit = Some(hand_over::unit_name(&run.id));
     if let Err(why) = hand_over(&run.id, &args) {

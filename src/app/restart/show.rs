@@ -105,6 +105,25 @@ impl Show {
         }
     }
 
+    /// For a caller with words of its own: all is kept, and nothing printed.
+    pub(super) fn silent() -> Self {
+        Self {
+            json: false,
+            color: Color::Never,
+            detail: Detail::Normal,
+            progress: Progress::new(None),
+            deaf: true,
+            hurried: false,
+            records: Vec::new(),
+            earlier: Vec::new(),
+        }
+    }
+
+    /// What happened so far.
+    pub(super) fn into_records(self) -> Vec<Record> {
+        self.records
+    }
+
     /// A plan that is not carried out, and how that ends.
     pub(super) fn plan_only(
         &mut self,
@@ -262,6 +281,9 @@ impl Show {
 
     /// The run goes on without us: no live line is left behind.
     pub(super) fn leave(&mut self) {
+        if self.deaf {
+            return;
+        }
         let mut stdout = std::io::stdout().lock();
         self.progress.end(&mut stdout).ok();
     }

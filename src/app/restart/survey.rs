@@ -7,7 +7,7 @@ use crate::act::overrides::Overrides;
 use crate::act::services::ServiceManager;
 use crate::act::stamps::{self, Seen, Stamp};
 use crate::app::gather::Interest;
-use crate::app::{assess, obtain, reboot_hint, state, units};
+use crate::app::{assess, obtain_with, reboot_hint, state, units};
 use crate::bundle::Bundle;
 use crate::cli::{MappingSource, SourceFlags};
 use crate::config::{Settings, Sources};
@@ -20,9 +20,11 @@ const OVERRIDES: &str = "restart.d";
 /// `SystemState` (org.freedesktop.systemd1(5)) of a system that goes down, or is being repaired.
 const NOT_NOW: [&str; 2] = ["stopping", "maintenance"];
 
-/// The administrator's own ways to restart units.
-pub(super) fn overrides(euid: u32) -> Overrides {
-    Overrides::new(&Sources::of_machine(euid).etc.join(OVERRIDES), euid)
+/// The administrator's own ways to restart units: ours, and those that another program's settings name.
+pub(super) fn overrides(euid: u32, programs: Option<&Path>) -> Overrides {
+    let own = Sources::of_machine(euid).etc.join(OVERRIDES);
+    let others = programs.map(Path::to_owned);
+    Overrides::new(std::iter::once(own).chain(others).collect(), euid)
 }
 
 /// What was seen, and who asks.
@@ -39,6 +41,15 @@ pub(super) struct Survey {
 impl Survey {
     /// Looks at everything; as an ordinary user, at that user's own processes, for no others could be acted on.
     pub(super) fn take(plugin_dir: &[PathBuf]) -> Result<Self, Error> {
+        Self::take_with(plugin_dir, None, None)
+    }
+
+    /// As [`Self::take`], with another program's settings in place of the administrator's, and its programs beside theirs.
+    pub(super) fn take_with(
+        plugin_dir: &[PathBuf],
+        translated: Option<&str>,
+        programs: Option<&Path>,
+    ) -> Result<Self, Error> {
         let euid = rustix::process::geteuid().as_raw();
         let source = SourceFlags {
             root: None,
@@ -49,11 +60,12 @@ impl Survey {
         };
         let own_only = euid != 0;
         let news = news(Path::new(super::ROOT));
-        let (bundle, settings) = obtain(&source, &Interest::Stale { own_only })?;
+        let interest = Interest::Stale { own_only };
+        let (bundle, settings) = obtain_with(&source, &interest, translated)?;
         Ok(Self {
             bundle,
             settings,
-            overrides: overrides(euid),
+            overrides: overrides(euid, programs),
             euid,
             news,
         })

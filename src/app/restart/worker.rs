@@ -1,6 +1,6 @@
 //! Who acts: reads from the journal what is to be done, does it, looks at the machine again, and writes all of it down.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::prove::{self, Proof};
 use super::show::Show;
 use super::survey::{Survey, overrides};
-use super::{BUSY_LIMIT, ROOT, broken, follow, of_runs};
+use super::{BUSY_LIMIT, ROOT, Way, broken, follow, of_runs};
 use crate::act::carry_out::{Outside, Results, carry_out, look_back, scope_of};
 use crate::act::journal::{Journal, Lock, Runs, RunsError};
 use crate::act::overrides::{Overrides, run_command};
@@ -90,9 +90,15 @@ pub(in crate::app) fn work(flags: &RestartWorkerFlags) -> Result<Exit, Error> {
         .append_to(&flags.id)
         .map_err(of_runs)?
         .ok_or_else(missing)?;
-    let mut worker = Worker::new(&runs, journal, &run, None)?;
+    let way = Way {
+        foreground: false,
+        plugin_dir: &flags.plugin_dir,
+        programs: flags.programs.as_deref(),
+        tells: !flags.tell_nobody,
+    };
+    let mut worker = Worker::new(&runs, journal, &run, &way, None)?;
     match lock {
-        Ok(lock) => worker.work(lock, &flags.plugin_dir),
+        Ok(lock) => worker.work(lock),
         Err(error) => {
             let busy = matches!(error, RunsError::Busy(_));
             worker.note(&error.to_string())?;
@@ -119,7 +125,7 @@ pub(super) fn here(
     lock: Lock,
     journal: Journal,
     run: &Run,
-    plugin_dir: &[PathBuf],
+    way: &Way<'_>,
     show: &mut Show,
 ) -> Result<Exit, Error> {
     // What the journal holds already.
@@ -130,7 +136,7 @@ pub(super) fn here(
                 .for_each(|record| show.record(record));
         }
     }
-    let exit = Worker::new(runs, journal, run, Some(&mut *show))?.work(lock, plugin_dir)?;
+    let exit = Worker::new(runs, journal, run, way, Some(&mut *show))?.work(lock)?;
     show.take_time();
     show.end()?;
     Ok(exit)
@@ -140,6 +146,7 @@ struct Worker<'a> {
     runs: &'a Runs,
     journal: Journal,
     run: &'a Run,
+    way: &'a Way<'a>,
     show: Option<&'a mut Show>,
     overrides: Overrides,
     began: Instant,
@@ -151,6 +158,7 @@ impl<'a> Worker<'a> {
         runs: &'a Runs,
         journal: Journal,
         run: &'a Run,
+        way: &'a Way<'a>,
         show: Option<&'a mut Show>,
     ) -> Result<Self, Error> {
         let told_to_end = Arc::new(AtomicBool::new(false));
@@ -163,16 +171,17 @@ impl<'a> Worker<'a> {
             runs,
             journal,
             run,
+            way,
             show,
-            overrides: overrides(euid),
+            overrides: overrides(euid, way.programs),
             began: Instant::now(),
             told_to_end,
         })
     }
 
     /// All of it, with the lock held until the end.
-    fn work(mut self, lock: Lock, plugin_dir: &[PathBuf]) -> Result<Exit, Error> {
-        let exit = match self.steps_and_proof(plugin_dir) {
+    fn work(mut self, lock: Lock) -> Result<Exit, Error> {
+        let exit = match self.steps_and_proof() {
             Ok(exit) => exit,
             Err(why) => {
                 self.note(&why)?;
@@ -184,7 +193,7 @@ impl<'a> Worker<'a> {
         exit
     }
 
-    fn steps_and_proof(&mut self, plugin_dir: &[PathBuf]) -> Result<Exit, String> {
+    fn steps_and_proof(&mut self) -> Result<Exit, String> {
         if let Some(why) = self.why_not() {
             self.record(Record::Note(format!("nothing was done: {why}")))?;
             return Ok(Exit::Incomplete);
@@ -196,7 +205,7 @@ impl<'a> Worker<'a> {
         let mut carried = carry_out(&run.transaction.steps, manager.as_mut(), self)?;
         let time = self.now();
         self.record(Record::Rescan { time })?;
-        let survey = Survey::take(plugin_dir);
+        let survey = Survey::take(self.way.plugin_dir);
         look_back(&mut carried, manager.as_mut(), self)?;
         drop(manager);
         let proven = self.prove(began, &carried.results, survey)?;
@@ -240,8 +249,10 @@ impl<'a> Worker<'a> {
             let chosen = held.any(|held| held.because.iter().any(Because::is_not_asked));
             let decided = self.run.mode == Mode::Auto && !chosen;
             survey.keep(&assessment, Some(last), decided);
-            for told in sessions::tell(&assessment, &survey.settings, self.runs) {
-                self.record(told)?;
+            if self.way.tells {
+                for told in sessions::tell(&assessment, &survey.settings, self.runs) {
+                    self.record(told)?;
+                }
             }
         }
         Ok(exit)
