@@ -9,6 +9,7 @@ use super::*;
 mod defaults;
 mod rules;
 mod shown;
+mod translated;
 
 fn nobody() -> Users {
     Users::of(Path::new("/dev/null"))
