@@ -229,7 +229,8 @@ fn blocks(out: &mut dyn Write, findings: &Findings) -> io::Result<()> {
         writeln!(out, "{heading}:")?;
         names
             .iter()
-            .try_for_each(|name| writeln!(out, "- {name}"))?;
+            // What stands behind a bar is data for the monitor.
+            .try_for_each(|name| writeln!(out, "- {}", name.replace('|', "\\x7c")))?;
     }
     Ok(())
 }

@@ -269,8 +269,9 @@ impl Gathered {
                         known.unwrap_or_else(|| uid.to_string())
                     }
                 };
-                let process = member(stale, called, naming.version);
-                let key = (uid.unwrap_or(stale.uid), text(&name));
+                let name = text(&name);
+                let process = member(stale, &name, called.as_ref());
+                let key = (uid.unwrap_or(stale.uid), name);
                 let session = self.sessions.entry(key);
                 let (_, processes) = session.or_insert_with(|| (user, Vec::new()));
                 processes.push(process);
@@ -326,15 +327,12 @@ impl Gathered {
     }
 }
 
-/// How a process is told in a session: 3.6 names the parent of what a user's manager started, and thereby the manager.
-fn member(stale: &Stale, called: Option<Bytes>, version: Version) -> (String, Pid) {
-    let of_manager = version == Version::V3_6 && stale.tty.is_none() && stale.ppid > 1;
-    match (&stale.parent, called) {
-        (Some(parent), None) if of_manager => (text(parent), stale.ppid),
-        (_, called) => {
-            let name = called.as_ref().unwrap_or(&stale.comm);
-            (text(name), stale.pid)
-        }
+/// How a process is told in a session. 3.6 names the parent of what a user's manager started, and thereby the manager.
+fn member(stale: &Stale, session: &str, called: Option<&Bytes>) -> (String, Pid) {
+    let by_parent = session == place::OLD_USER_MANAGER && stale.ppid > 1;
+    match stale.parent.as_ref().filter(|_| by_parent) {
+        Some(parent) => (text(parent), stale.ppid),
+        None => (text(called.unwrap_or(&stale.comm)), stale.pid),
     }
 }
 

@@ -6,6 +6,9 @@ use super::names::{Naming, Version};
 use crate::dialects::{Scene, Stale};
 use crate::model::{Bytes, Owner, OwnerKind, Scope, unescape_unit};
 
+/// The session of all that is below a user's service manager, and of that itself, in 3.6.
+pub(super) const OLD_USER_MANAGER: &str = "user manager service";
+
 /// Where a process is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
@@ -167,7 +170,7 @@ fn of_user(stale: &Stale, group: &[u8], naming: &Naming<'_>) -> Option<Place> {
     let uid = of_manager(&parts[at]);
     let below = &parts[at + 1..];
     let (name, called) = match (naming.version, below) {
-        (Version::V3_6, _) => ("user manager service", None),
+        (Version::V3_6, _) => (OLD_USER_MANAGER, None),
         (_, [b"init.scope"]) if stale.comm.as_slice() != b"(sd-pam)" => {
             return Some(Place::Services(vec![Bytes::from(USER_MANAGERS)]));
         }
