@@ -1,6 +1,8 @@
 //! The machine as dialects see it, and how they are let speak.
 
 mod act;
+#[cfg(test)]
+mod golden;
 mod scene;
 
 use std::collections::BTreeSet;

@@ -242,6 +242,6 @@ fn joined(argv: &[Bytes]) -> String {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
