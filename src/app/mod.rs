@@ -54,19 +54,27 @@ use gather::Interest;
 const SCAN_LIMIT: Duration = Duration::from_secs(90);
 const DETECTORS_LOOK: u32 = 2;
 
+/// Commands by which the program starts itself.
+const WORKERS: [&str; 2] = ["restart-worker", "plugin-worker"];
+
 /// Runs the program.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Where that fails, programs get what our caller gave them through us: no reason to stop.
     confine::hand_none_down().ok();
     confine::take_signals_back();
     let words: Vec<OsString> = args.into_iter().collect();
-    match dialects::called(&words, std::env::var_os(dialect::PRESET).as_deref()) {
-        Ok(None) => {}
-        Ok(Some((dialect, call))) => return dialect::run(dialect, &call),
-        Err(error) => {
+    // A copy that is named like a peer starts its workers by its own name.
+    let worker = words
+        .get(1)
+        .filter(|word| WORKERS.iter().any(|worker| word == worker));
+    let preset = std::env::var_os(dialect::PRESET);
+    match dialects::called(&words, preset.as_deref()) {
+        Ok(Some((dialect, call))) if worker.is_none() => return dialect::run(dialect, &call),
+        Err(error) if worker.is_none() => {
             talk(&error.to_string());
             return Exit::Usage.into();
         }
+        _ => {}
     }
     let flags = match Flags::try_parse_from(words) {
         Ok(flags) => flags,
