@@ -65,7 +65,7 @@ pub const DIALECTS: &[Dialect] = &[
         variants: needs_restarting::VARIANTS,
         linked: true,
         about: "needs-restarting of yum-utils, dnf4 and dnf5, and zypper's wrapper",
-        speak: needs_restarting::speak,
+        speak: needs_restarting_or_zypper,
     },
     Dialect {
         name: "zypper-ps",
@@ -103,6 +103,20 @@ pub const DIALECTS: &[Dialect] = &[
         speak: salt::speak,
     },
 ];
+
+/// Four programs are called `needs-restarting`. That of SUSE is zypper by another name, and is spoken there.
+fn needs_restarting_or_zypper(
+    call: &Call,
+    machine: &mut dyn Machine,
+    voice: &mut Voice<'_>,
+) -> io::Result<u8> {
+    match needs_restarting::generation(call, machine) {
+        needs_restarting::Generation::Zypper => zypper::wrapper(call, machine, voice),
+        needs_restarting::Generation::Own(own) => {
+            needs_restarting::speak(own, call, machine, voice)
+        }
+    }
+}
 
 /// Options by which a dialect is chosen: the first argument, or not at all.
 const OPTIONS: [&[u8]; 2] = [b"--as", b"--dialect"];
