@@ -76,8 +76,10 @@ pub(super) fn speak(
             return Ok(exit);
         }
     };
+    let checks = Checks::of(&flags, &settings, machine.euid());
     let wanted = Wanted {
         own_only: machine.euid() != 0,
+        machine: checks.kernel || checks.microcode,
         // What has no unit is named by the init scripts of its package.
         packages: !machine.exists(Path::new(SYSTEMD)),
         rules: settings.rules.clone(),
@@ -91,7 +93,7 @@ pub(super) fn speak(
         version,
         flags: &flags,
         settings: &settings,
-        checks: Checks::of(&flags, &settings, machine.euid()),
+        checks,
     };
     run.speak(&scene, machine, voice)
 }

@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_nobody_says_anything_of_is_not_clean() {
-        let time = Timestamp::default();
+        let time = Timestamp { secs: 0, nanos: 0 };
         let begin = Record::Begin { step: 1, time };
         let item = |name: &str| Record::Item {
             owner: owner(name),

@@ -8,7 +8,8 @@ use super::names::{Fate, Findings, Target};
 use super::order;
 use crate::dialects::{Machine, Voice};
 
-const HELP: &str = "  y  restart this one
+/// What the answers mean.
+pub(super) const HELP: &str = "  y  restart this one
   n  do not restart this one
   a  restart it and all others, but those that are usually held back
   s  restart neither this one nor any other

@@ -156,7 +156,9 @@ fn configuration(
     if flags.verbose {
         imported.notes.iter().for_each(|line| voice.note(line));
     }
-    if !flags.is_batch() && !machine.exists(&manner.hook_d) {
+    // Packages tell what hooks are asked for; those of somebody else's making are missed, and so is their directory.
+    let usual = manner.hook_d == Manner::default().hook_d;
+    if !usual && !flags.is_batch() && !machine.exists(&manner.hook_d) {
         let directory = tame(manner.hook_d.as_os_str().as_bytes());
         return Err(refused(format!(
             "ERROR: Hook directory '{directory}' does not exist!"
