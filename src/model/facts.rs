@@ -25,7 +25,8 @@ pub struct Facts {
     #[serde(default)]
     pub boot: Option<Boot>,
     /// What was asked besides, of processes of which there is something to tell.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    // Written even if empty: the scanner's answer has no names of fields.
+    #[serde(default)]
     pub beside: Vec<Beside>,
 }
 
