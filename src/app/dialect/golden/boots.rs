@@ -67,7 +67,8 @@ fn kernel(recording: &Recording) -> Kernel {
         modular: true,
         modules: images.iter().map(of_image).collect(),
         images,
-        modules_changed: None,
+        // What runs was removed: its modules went with it.
+        modules_changed: (recording.scene() == "kernel-older-only").then_some(at(REPLACED)),
         loader: Loader {
             kind: LoaderKind::Unknown,
             default: None,
@@ -116,7 +117,7 @@ fn image(banner: Banner) -> Image {
     }
 }
 
-/// The processor and what is on disk for it. Where the scene says nothing of it, nobody could tell the peer.
+/// The processor and what is on disk for it. Where the scene says nothing of it, the processor did not tell what runs.
 fn microcode(recording: &Recording) -> Option<Microcode> {
     let text = recording.said("system").to_owned() + " " + recording.said("replaced");
     let (vendor, signature, revision, available) = match () {
@@ -139,7 +140,8 @@ fn microcode(recording: &Recording) -> Option<Microcode> {
         () if text.contains("running 0xa0011d5") => {
             ("AuthenticAMD", AMD, 0x0a00_11d5, Some(0x0a00_11d5))
         }
-        () => return None,
+        () if recording.scene() == "ucode-unknown" => return None,
+        () => ("GenuineIntel", INTEL, 0, None),
     };
     let patch = |revision: u32| Patch {
         file: Bytes::from("/boot/initrd.img"),

@@ -240,7 +240,11 @@ impl<'a> World<'a> {
         let replaced = table::REPLACED
             .iter()
             .filter(|(word, _)| replaced.contains(word));
-        let replaced: Vec<&str> = replaced.flat_map(|(_, files)| *files).copied().collect();
+        let mut replaced: Vec<&str> = replaced.flat_map(|(_, files)| *files).copied().collect();
+        // It is old in every scene that it is in, also where the scene does not say so.
+        if line.argv[1..] == ["88888"] {
+            replaced.push("/usr/bin/sleep");
+        }
         let mapped = std::iter::once(&exe).chain(libraries);
         let gone = mapped.filter(|file| replaced.contains(file));
         let gone: Vec<String> = gone.map(|&file| file.to_owned()).collect();
