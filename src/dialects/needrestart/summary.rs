@@ -22,3 +22,6 @@ pub(super) struct Summary {
     /// How many processes could not be looked into.
     pub(super) unreadable: usize,
 }
+
+#[cfg(test)]
+mod tests;
