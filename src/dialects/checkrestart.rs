@@ -48,3 +48,5 @@ fn parse_release(version: &[u8]) -> Option<u32> {
     std::str::from_utf8(number).ok()?.parse().ok()
 }
 
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ pub(super) fn parse<Flags>(args: &[OsString]) -> Result<(Flags, ArgMatches), Str
 where
     Flags: CommandFactory + FromArgMatches,
 {
-    let complain = |error: clap::Error| complaint::<Flags>(&error);
+    let complain = |error: clap::Error| complaint::<Flags>(&error, args);
     let matches = Flags::command()
         .try_get_matches_from(args)
         .map_err(complain)?;
@@ -29,7 +29,7 @@ pub(super) fn last_place(matches: &ArgMatches, id: &str) -> Option<usize> {
     places.into_iter().flatten().max()
 }
 
-fn complaint<Flags: CommandFactory>(error: &clap::Error) -> String {
+fn complaint<Flags: CommandFactory>(error: &clap::Error, args: &[OsString]) -> String {
     let word = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::String(word)) => word.as_str(),
         _ => "",
@@ -37,11 +37,24 @@ fn complaint<Flags: CommandFactory>(error: &clap::Error) -> String {
     // Behind its name stands that of its value: `--exclude <TYPE:RE>`.
     let option = word.split([' ', '=']).next().unwrap_or_default();
     match error.kind() {
-        ErrorKind::InvalidValue => format!("option {option} requires argument"),
+        ErrorKind::InvalidValue => {
+            let option = short_at_the_end(args).unwrap_or_else(|| option.to_owned());
+            format!("option {option} requires argument")
+        }
         ErrorKind::TooManyValues => format!("option {option} must not have an argument"),
         _ if is_ambiguous::<Flags>(option) => format!("option {option} not a unique prefix"),
         _ => format!("option {option} not recognized"),
     }
+}
+
+/// `-b` of a last word `-mb`: only the last word can lack its value, and clap names it by its long name.
+fn short_at_the_end(args: &[OsString]) -> Option<String> {
+    let letters = args.last()?.to_str()?.strip_prefix('-')?;
+    let letter = letters
+        .chars()
+        .last()
+        .filter(|_| !letters.starts_with('-'))?;
+    Some(format!("-{letter}"))
 }
 
 /// Whether several long options begin so.
