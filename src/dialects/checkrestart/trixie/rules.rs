@@ -130,10 +130,8 @@ impl Rules {
             return self.add_lines(SHIPPED.as_bytes());
         }
         let files = FILES.map(|name| directory.join(name));
-        let there = files.iter().filter(|file| machine.exists(file));
-        there
-            .map(|file| self.add_file(file, machine))
-            .collect::<Result<(), String>>()
+        let mut there = files.iter().filter(|file| machine.exists(file));
+        there.try_for_each(|file| self.add_file(file, machine))
     }
 
     fn add_file(&mut self, file: &Path, machine: &dyn Machine) -> Result<(), String> {
@@ -150,8 +148,7 @@ impl Rules {
             .map(<[u8]>::trim_ascii_end);
         lines
             .filter(|line| !line.is_empty() && !line.starts_with(b"#"))
-            .map(|line| self.add_typed(line))
-            .collect::<Result<(), String>>()
+            .try_for_each(|line| self.add_typed(line))
     }
 
     /// `TYPE:EXPRESSION`; without a type that is known it is about files.
