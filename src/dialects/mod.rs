@@ -5,6 +5,7 @@
 //! peers are from their manuals and from recordings of what they print; see `docs/dialects.md`.
 #![forbid(unsafe_code)]
 
+mod application;
 mod checkrestart;
 mod katello;
 mod machine;
