@@ -10,6 +10,8 @@ use crate::model::Mark;
 /// Where they are, below `/run`.
 const OWN: &str = "unstale";
 const LOCK: &str = "after.lock";
+/// needrestart's, where its glue has made it: what reads stamps there finds them also if that glue is replaced by ours.
+const PEERS: &str = "needrestart";
 /// Where an administrator says so for good, and until the next boot.
 const SUSPENDED_BY: [&str; 2] = ["etc/unstale/suspend", "run/unstale/suspend"];
 
@@ -29,6 +31,14 @@ impl Stamp {
             Self::Errored => "errored",
         }
     }
+
+    /// The same at needrestart's; they are empty.
+    fn peers_name(self) -> &'static str {
+        match self {
+            Self::Pending => "unpacked",
+            Self::Errored => "errored",
+        }
+    }
 }
 
 /// A stamp as it was seen: another one of its name is not the same.
@@ -44,7 +54,12 @@ pub fn set(root: &Path, stamp: Stamp, by: &str) -> Result<(), PlaceError> {
         return Ok(());
     };
     let own = run.make_below(OWN)?;
-    own.replace(stamp.name(), format!("{by}\n").as_bytes())
+    own.replace(stamp.name(), format!("{by}\n").as_bytes())?;
+    // Whatever is wrong with the other directory, ours is what counts.
+    if let Ok(Some(peers)) = run.open_below(PEERS) {
+        peers.replace(stamp.peers_name(), b"").ok();
+    }
+    Ok(())
 }
 
 /// A stamp, if it is there.
@@ -64,10 +79,27 @@ pub fn see(root: &Path, stamp: Stamp) -> Result<Option<Seen>, PlaceError> {
 /// # Errors
 /// As [`set`].
 pub fn clear(root: &Path, stamp: Stamp, seen: &Seen) -> Result<bool, PlaceError> {
-    match own(root)? {
-        Some(own) => own.take(stamp.name(), std::slice::from_ref(&seen.0)),
-        None => Ok(true),
+    let gone = match own(root)? {
+        Some(own) => own.take(stamp.name(), std::slice::from_ref(&seen.0))?,
+        None => true,
+    };
+    if gone {
+        clear_peers(root, stamp).ok();
     }
+    Ok(gone)
+}
+
+fn clear_peers(root: &Path, stamp: Stamp) -> Result<(), PlaceError> {
+    let Some(run) = Directory::open_run(root)? else {
+        return Ok(());
+    };
+    let name = stamp.peers_name();
+    if let Some(peers) = run.open_below(PEERS)?
+        && let Some(there) = peers.look(name)?
+    {
+        peers.take(name, &[there.mark])?;
+    }
+    Ok(())
 }
 
 /// The right to take stamps up, which one process has at a time; held until it is dropped.
@@ -114,6 +146,27 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("run")).unwrap();
         root
+    }
+
+    #[test]
+    fn needrestarts_stamps_follow_where_there_are_any() {
+        let root = root();
+        let root = root.path();
+        let peers = root.join("run/needrestart");
+        set(root, Stamp::Pending, "dpkg").unwrap();
+        assert!(!peers.exists());
+        fs::create_dir(&peers).unwrap();
+        for (stamp, name) in [(Stamp::Pending, "unpacked"), (Stamp::Errored, "errored")] {
+            set(root, stamp, "dpkg").unwrap();
+            assert_eq!(fs::read(peers.join(name)).unwrap(), b"");
+            let seen = see(root, stamp).unwrap().unwrap();
+            set(root, stamp, "apt").unwrap();
+            assert!(!clear(root, stamp, &seen).unwrap());
+            assert!(peers.join(name).exists());
+            let seen = see(root, stamp).unwrap().unwrap();
+            assert!(clear(root, stamp, &seen).unwrap());
+            assert!(!peers.join(name).exists());
+        }
     }
 
     #[test]
