@@ -12,6 +12,7 @@ use std::{fs, io};
 
 use serde_json::Value;
 
+use crate::dialects::assert_kernel;
 use crate::machine::{Clock, Ended, Image, Machine, finish, lab_is_here, must, work};
 use crate::vm::{Vm, program, root_tarball};
 
@@ -200,11 +201,13 @@ fn t9_05_a_kernel_is_upgraded_booted_and_removed() {
         "DEBIAN_FRONTEND=noninteractive apt-get -y -q install linux-image-cloud-amd64 libc6 2>&1",
     );
     let newer = newer_is_installed(&vm, &old);
+    assert_kernel(&vm, "3", "CRIT");
     clocks_and_namespaces(&vm, &newer);
 
     let current = reboot(&vm, &newer);
     assert_eq!(current.kernel(), "current", "{current:#?}");
     assert_eq!(current.level(), "none", "{current:#?}");
+    assert_kernel(&vm, "1", "OK");
 
     older_is_chosen(&vm, &old.0, &current);
 
