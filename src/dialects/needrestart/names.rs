@@ -132,36 +132,20 @@ pub(super) struct Findings {
     pub(super) guests: Vec<Guest>,
     /// Processes that belong to nothing with a name here.
     pub(super) nameless: Processes,
-    /// Processes of containers that have none here.
-    pub(super) foreign: Processes,
 }
 
 impl Findings {
-    /// What is left out, as a line for people; `None` if nothing is.
+    /// What is left out for want of a name, as a line for people; `None` if nothing is.
     pub(super) fn left_out(&self) -> Option<String> {
-        let count = |processes: &Processes| processes.iter().map(|(_, pids)| pids.len()).sum();
-        let stale = |processes: &Processes, one: &str, several: &str| match count(processes) {
+        let count: usize = self.nameless.iter().map(|(_, pids)| pids.len()).sum();
+        let all = listed(&self.nameless, ",");
+        match count {
             0 => None,
-            1 => Some(format!("1 stale process {one}: {}", listed(processes, ","))),
+            1 => Some(format!("1 stale process belongs to no service: {all}")),
             more => Some(format!(
-                "{more} stale processes {several}: {}",
-                listed(processes, ",")
+                "{more} stale processes belong to no service: {all}"
             )),
-        };
-        let lines = [
-            stale(
-                &self.nameless,
-                "belongs to no service",
-                "belong to no service",
-            ),
-            stale(
-                &self.foreign,
-                "is in a container that is not listed here",
-                "are in containers that are not listed here",
-            ),
-        ];
-        let lines: Vec<String> = lines.into_iter().flatten().collect();
-        (!lines.is_empty()).then(|| lines.join("; "))
+        }
     }
 
     /// Names of services, and what of them is to be done, without regard to case.
@@ -238,7 +222,6 @@ struct Gathered {
     findings: Findings,
     sessions: BTreeMap<(u32, String), (String, Vec<(String, Pid)>)>,
     nameless: Vec<(String, Pid)>,
-    foreign: Vec<(String, Pid)>,
 }
 
 impl Gathered {
@@ -285,7 +268,8 @@ impl Gathered {
                 },
                 pid: stale.pid,
             }),
-            Place::Foreign => self.foreign.push(named),
+            // Containers of other kinds have no name here, and are nobody's loose processes either.
+            Place::Foreign => {}
             Place::Nowhere => self.nameless.push(named),
         }
     }
@@ -321,7 +305,6 @@ impl Gathered {
         Findings {
             sessions,
             nameless: grouped(self.nameless),
-            foreign: grouped(self.foreign),
             ..findings
         }
     }
@@ -356,9 +339,11 @@ fn add(
 
 fn fate(stale: &Stale, naming: &Naming<'_>) -> Fate {
     let has_rule = |is: fn(&str) -> bool| stale.because.iter().any(|because| is(&because.rule));
+    // No service manager knows it, but an init script does.
+    let by_script = has_rule(|rule| rule == "process") && !stale.init_scripts.is_empty();
     match stale.action {
         Action::Defer | Action::Leave if has_rule(|rule| rule == "unit.refuses") => Fate::Refused,
-        Action::Defer | Action::Leave => Fate::Deferred,
+        Action::Defer | Action::Leave if !by_script => Fate::Deferred,
         _ if naming.defer_all && !has_rule(|rule| rule.starts_with("policy.")) => Fate::Deferred,
         _ => Fate::Restart,
     }
