@@ -24,13 +24,24 @@ use crate::dialects::{Machine as _, Wanted};
 /// Directory of our own output, beside those of the peers.
 const OURS: &str = "ours";
 
-/// Recordings whose lines have no order: of a set of Python (the commands of 0.88.1, the files of 0.88.2 with `-v`), of a hash of
-/// Perl (the processes of a user), of a set of C++ (the files of `zypper ps`).
-const WITHOUT_ORDER: &[&str] = &[
-    "checkrestart-0.88.1/",
-    "checkrestart-0.88.2/*v",
-    "needrestart-*user-r-l",
-    "zypper-*ps",
+/// What has no order in a recording.
+#[derive(Debug, Clone, Copy)]
+enum Unordered {
+    /// Commands: a set of Python.
+    Commands,
+    /// All lines: sets of Python, rows of a set of C++.
+    Lines,
+    /// Numbers within a line: keys of a hash of Perl.
+    Numbers,
+}
+
+/// Recordings that have no order, and where.
+const WITHOUT_ORDER: &[(&str, Unordered)] = &[
+    ("checkrestart-0.88.1/*", Unordered::Commands),
+    ("checkrestart-0.88.2/*.v", Unordered::Lines),
+    ("checkrestart-0.88.2/*.m-v", Unordered::Lines),
+    ("needrestart-*.user-*", Unordered::Numbers),
+    ("zypper-*.ps", Unordered::Lines),
 ];
 
 /// What was said, and by whom it does not matter.
@@ -55,16 +66,37 @@ impl Said {
         text
     }
 
-    /// With lines in an order of their own.
-    fn sorted(&self) -> Self {
-        let mut lines: Vec<&str> = self.out.split_inclusive('\n').collect();
-        lines.sort_unstable();
+    /// With an order where there is none.
+    fn ordered(&self, unordered: Unordered) -> Self {
+        let mut lines: Vec<String> = self.out.split_inclusive('\n').map(str::to_owned).collect();
+        let is_command =
+            |line: &String| line.starts_with("service ") || line.starts_with("systemctl ");
+        match unordered {
+            Unordered::Commands => lines
+                .chunk_by_mut(|one, other| is_command(one) && is_command(other))
+                .for_each(<[String]>::sort),
+            Unordered::Lines => lines.sort(),
+            Unordered::Numbers => lines
+                .iter_mut()
+                .for_each(|line| *line = with_sorted_numbers(line)),
+        }
         Self {
             exit: self.exit,
             out: lines.concat(),
             err: self.err.clone(),
         }
     }
+}
+
+fn with_sorted_numbers(line: &str) -> String {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let others = line.split(is_digit).filter(|text| !text.is_empty());
+    let numbers = line.split(|c| !is_digit(c)).filter(|text| !text.is_empty());
+    let mut numbers: Vec<u32> = numbers.map(|number| number.parse().unwrap()).collect();
+    numbers.sort_unstable();
+    let mut numbers = numbers.into_iter().map(|number| number.to_string());
+    let pieces = others.map(|other| other.to_owned() + &numbers.next().unwrap_or_default());
+    pieces.collect()
 }
 
 /// What we say; `None` where the recording is not of a command that a dialect speaks.
@@ -84,10 +116,8 @@ fn theirs(recording: &Recording) -> Said {
 
 fn is_alike(recording: &Recording, ours: &Said, theirs: &Said) -> bool {
     let id = recording.id();
-    let has_no_order = WITHOUT_ORDER
-        .iter()
-        .any(|glob| rows::fits(&format!("{glob}*"), &id));
-    ours == theirs || has_no_order && ours.sorted() == theirs.sorted()
+    let of_this = WITHOUT_ORDER.iter().find(|(glob, _)| rows::fits(glob, &id));
+    ours == theirs || of_this.is_some_and(|&(_, how)| ours.ordered(how) == theirs.ordered(how))
 }
 
 /// What is wrong with one recording; nothing, mostly.

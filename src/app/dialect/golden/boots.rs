@@ -141,6 +141,7 @@ fn microcode(recording: &Recording) -> Option<Microcode> {
             ("AuthenticAMD", AMD, 0x0a00_11d5, Some(0x0a00_11d5))
         }
         () if recording.scene() == "ucode-unknown" => return None,
+        () if recording.is_bookworm() => ("GenuineIntel", INTEL, 1, None),
         () => ("GenuineIntel", INTEL, 0, None),
     };
     let patch = |revision: u32| Patch {

@@ -45,6 +45,9 @@ const DEBIAN: &[Owned] = &[
     same("/usr/bin/unshare", "util-linux"),
 ];
 
+/// A unit that does one job.
+const ONESHOT: &str = "/usr/lib/systemd/system/fstrim.service";
+
 /// On Debian 12 alone.
 const BOOKWORM: &[Owned] = &[
     merged(
@@ -87,6 +90,7 @@ const BOOKWORM: &[Owned] = &[
         "/lib/systemd/systemd-logind",
         "systemd",
     ),
+    merged(ONESHOT, "/lib/systemd/system/fstrim.service", "util-linux"),
     merged("/usr/bin/sleep", "/bin/sleep", "coreutils"),
     same("/usr/bin/socat", "socat"),
     same("/usr/bin/python3.11", "python3.11-minimal"),
@@ -116,6 +120,7 @@ const TRIXIE: &[Owned] = &[
     same("/usr/lib/systemd/systemd", "systemd"),
     same("/usr/lib/systemd/systemd-journald", "systemd"),
     same("/usr/lib/systemd/systemd-logind", "systemd"),
+    same(ONESHOT, "util-linux"),
     same("/usr/bin/sleep", "coreutils"),
     same("/usr/bin/socat1", "socat"),
     same("/usr/bin/python3.13", "python3.13-minimal"),
@@ -203,11 +208,19 @@ pub(super) fn accounts(bookworm: bool) -> [(u32, &'static str); 4] {
 
 /// Files that dialects may read or look for, and their content.
 pub(super) fn files(recording: &Recording) -> Vec<(String, &'static str)> {
-    let mut files: Vec<(String, &str)> = owned(recording)
-        .iter()
-        .filter(|owned| owned.path.starts_with("/etc/init.d/") || owned.path.ends_with(".service"))
-        .map(|owned| (owned.path.to_owned(), ""))
-        .collect();
+    let mut files: Vec<(String, &str)> = Vec::new();
+    for owned in owned(recording) {
+        let text = match owned.path {
+            ONESHOT => "[Service]\nType=oneshot\n",
+            _ => "",
+        };
+        let is_script = owned.path.starts_with("/etc/init.d/");
+        if is_script || owned.path.ends_with(".service") {
+            // `/lib` is a link to `/usr/lib`.
+            let names = [owned.path, owned.listed].map(|path| (path.to_owned(), text));
+            files.extend(names);
+        }
+    }
     let mut add = |path: &str, text: &'static str| files.push((path.to_owned(), text));
     add("/root/bl", "/usr/sbin/cron\n");
     add("/root/blank", "\n");
@@ -220,6 +233,16 @@ pub(super) fn files(recording: &Recording) -> Vec<(String, &'static str)> {
     }
     if recording.dir == "checkrestart-0.88.2" {
         add("/etc/checkrestart/exclude.conf", EXCLUDED);
+    }
+    if recording.dir == "checkrestart-0.88.2" {
+        add("/etc/checkrestart/suggestions.conf", DANGEROUS);
+    }
+    if recording.dir.starts_with("needrestart") {
+        add("/etc/needrestart/restart.d/dbus.service", "");
+        add("/etc/needrestart/restart.d/systemd-manager", "");
+    }
+    if recording.dir == "needrestart-3.11" {
+        add("/etc/needrestart/restart.d/systemd-user", "");
     }
     let system = recording.said("system");
     if system.contains("/run/reboot-required ") {
@@ -246,3 +269,7 @@ pub(super) fn files(recording: &Recording) -> Vec<(String, &'static str)> {
 
 /// The exclusions that Debian ships for checkrestart 0.88.2, as far as any scene meets them.
 const EXCLUDED: &str = "file:^/(dev|run|home|tmp|var)/\nfile:^/(memfd:|\\[aio\\]|SYSV)\n";
+
+/// And what it ships as dangerous.
+const DANGEROUS: &str =
+    "dangerous-unit:^dbus\\.service$\ndangerous-unit:^systemd-logind\\.service$\n";
