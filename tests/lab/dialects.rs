@@ -573,6 +573,8 @@ const DEFERRED: &str = "console-getty.service";
 
 /// `-r a` restarts what needrestart would restart, once, and neither finds it again.
 fn restarts(machine: &Machine, dialect: &str) -> Vec<String> {
+    // The upgrade was held back by that; needrestart does not ask it, unstale does.
+    machine.shell("rm -f /usr/sbin/policy-rc.d");
     let list = || theirs(machine, Who::Root, &["needrestart"], "-r l");
     let theirs = list();
     let mut expected = listed(&theirs, TO_RESTART);
@@ -608,8 +610,7 @@ fn restarts(machine: &Machine, dialect: &str) -> Vec<String> {
 fn below_apt(machine: &Machine) -> Vec<String> {
     let mut wrong = Vec::new();
     machine.shell(&format!(
-        "mv /usr/sbin/needrestart /usr/sbin/needrestart.peer; ln -s {PROGRAM} /usr/sbin/needrestart
-        rm -f /usr/sbin/policy-rc.d"
+        "mv /usr/sbin/needrestart /usr/sbin/needrestart.peer; ln -s {PROGRAM} /usr/sbin/needrestart"
     ));
     let tls = names(&[
         r"lab-escaped@a\x2db.service",
