@@ -216,12 +216,15 @@ fn grouped(named: impl IntoIterator<Item = (String, Pid)>) -> Processes {
     groups
 }
 
+/// Processes one by one, with their names.
+type Single = Vec<(String, Pid)>;
+
 /// Findings while processes come one by one.
 #[derive(Debug, Default)]
 struct Gathered {
     findings: Findings,
-    sessions: BTreeMap<(u32, String), (String, Vec<(String, Pid)>)>,
-    nameless: Vec<(String, Pid)>,
+    sessions: BTreeMap<(u32, String), (String, Single)>,
+    nameless: Single,
 }
 
 impl Gathered {

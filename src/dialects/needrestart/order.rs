@@ -62,13 +62,7 @@ mod tests {
 
     #[test]
     fn as_people_sort() {
-        sorted(
-            natural,
-            &[
-                "a2", "a10", "a10b", "A11", "b", "w1", "w01", "w2x3", "w2x20",
-            ][..4]
-                .as_ref(),
-        );
+        sorted(natural, &["a2", "a10", "a10b", "A11", "b", "w2x3", "w2x20"]);
         sorted(natural, &["alice", "Bob", "u9", "u10", "u100"]);
         assert_eq!(natural("a01", "a1"), "a01".cmp("a1"));
         assert_eq!(natural("7", "x"), Ordering::Less);
