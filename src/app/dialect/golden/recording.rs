@@ -130,8 +130,8 @@ fn booted(line: &str) -> Option<Line> {
     let mut words = first.split(' ');
     let mut number = || words.next()?.parse().ok();
     let (pid, ppid, uid) = (number()?, number()?, number()?);
-    // A process that writes its own title has one argument.
-    let is_title = argv.starts_with('(') || argv.split(' ').next()?.ends_with(':');
+    // A process that writes its own title has one argument, and what was there before is empty.
+    let is_title = argv.split(' ').next()?.ends_with(':');
     let argv = match is_title {
         true => vec![argv.to_owned()],
         false => argv.split(' ').map(str::to_owned).collect(),

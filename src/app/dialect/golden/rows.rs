@@ -1,6 +1,7 @@
 //! What is meant to differ: `DIRECTORY<TAB>RECORDINGS<TAB>what differs and why<TAB>where our output is`.
 
 use std::fs;
+use std::path::Path;
 
 use super::recording::{Recording, root};
 
@@ -23,7 +24,7 @@ pub(super) enum Where {
     /// In a file below `ours`, named as the recording.
     Kept,
     /// The recording cannot be fed here: which test compares it, or why none does.
-    Elsewhere(#[expect(dead_code, reason = "it is for readers")] String),
+    Elsewhere(String),
 }
 
 impl Row {
@@ -54,7 +55,7 @@ pub(super) fn read() -> Vec<Row> {
             why: why.to_owned(),
             place: match place.split_once(": ") {
                 None if place == super::OURS => Where::Kept,
-                Some(("elsewhere" | "not reproduced", what)) => Where::Elsewhere(what.to_owned()),
+                Some(("elsewhere" | "not reproduced", _)) => Where::Elsewhere(place.to_owned()),
                 _ => panic!("where is our output? {line}"),
             },
         }
@@ -84,5 +85,46 @@ fn patterns_fit() {
         ("s*e.*l", "stale.b-l", true),
     ] {
         assert_eq!(fits(pattern, name), expected, "{pattern} {name}");
+    }
+}
+
+/// What the documentation shows of them.
+fn table(rows: &[Row]) -> String {
+    let code = |names: &str| -> String {
+        let names = names.split(' ').map(|name| format!("`{name}`"));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let line = |row: &Row| {
+        let not_here = match &row.place {
+            Where::Kept => String::new(),
+            Where::Elsewhere(what) => format!(" ({what})"),
+        };
+        let why = format!("{}{not_here}", row.why).replace('|', "\\|");
+        format!(
+            "| {} | {} | {why} |\n",
+            code(&row.dir),
+            code(&row.recordings)
+        )
+    };
+    let head = "| recorded in | recordings | what differs, and why |\n| --- | --- | --- |\n";
+    head.to_owned() + &rows.iter().map(line).collect::<String>()
+}
+
+#[test]
+fn the_documentation_shows_all_of_them() {
+    const MARKS: [&str; 2] = ["<!-- differences.tsv -->\n", "<!-- end -->\n"];
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dialects.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (head, rest) = text.split_once(MARKS[0]).unwrap();
+    let (kept, tail) = rest.split_once(MARKS[1]).unwrap();
+    let made = table(&read());
+    if std::env::var_os("BLESS").is_some() {
+        let text = format!("{head}{}{made}{}{tail}", MARKS[0], MARKS[1]);
+        fs::write(&path, text).unwrap();
+    } else {
+        assert_eq!(
+            kept, made,
+            "docs/dialects.md is out of date: BLESS=1 writes it"
+        );
     }
 }
