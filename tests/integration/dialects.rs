@@ -132,7 +132,7 @@ fn plugin_output_of_this_machine_keeps_the_guidelines() {
     });
 }
 
-/// An option of the original, and where it is spelled otherwise in its own help.
+/// A dialect, how it is asked for help, and the options of the original.
 const HELP: &[(&str, &str, &str)] = &[
     (
         "needrestart",
@@ -199,7 +199,15 @@ fn help_lists_every_option_of_the_original() {
 const ROOT: [&str; 0] = [];
 
 /// Who calls, which dialect, how; the exit status, and what is said.
-const WRONG: &[(&[&str], &str, &[&str], i32, &str)] = &[
+type Wrong = (
+    &'static [&'static str],
+    &'static str,
+    &'static [&'static str],
+    i32,
+    &'static str,
+);
+
+const WRONG: &[Wrong] = &[
     (&ROOT, "needrestart", &["-Z"], 1, "Unknown option: Z"),
     (&ROOT, "needrestart", &["-r", "z"], 255, ""),
     (&ROOT, "needrestart", &["-m", "z"], 255, ""),

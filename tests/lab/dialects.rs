@@ -422,7 +422,7 @@ fn theirs(machine: &Machine, who: Who, program: &[&str], options: &str) -> Ended
     }
 }
 
-fn ours<'a>(dialect: &'a str) -> [&'a str; 3] {
+fn ours(dialect: &str) -> [&str; 3] {
     [PROGRAM, "--as", dialect]
 }
 
