@@ -96,6 +96,7 @@ fn page() -> String {
         options(below("config", "import"), "CONFIG IMPORT"),
         CONFIG_IMPORT.to_owned(),
         HOOK.to_owned(),
+        DIALECTS.to_owned(),
         CONFIGURATION.to_owned(),
         REST.to_owned(),
     ]
@@ -135,6 +136,7 @@ const SYNOPSIS: &str = r".SH SYNOPSIS
 \fBunstale config check\fR [\fIFILE\fR]...
 \fBunstale config import\fR [\fB\-\-lenient\fR] \fIPROGRAM\fR [\fIPATH\fR]
 \fBunstale hook\fR \fIWHO\fR
+\fBunstale \-\-as\fR \fINAME\fR[\fB=\fR\fIGENERATION\fR] [\fIOPTIONS\fR]
 .fi
 ";
 
@@ -421,6 +423,38 @@ What others wrote stays; what is its own is taken back when the cause has gone, 
 .PP
 \fBlive_patches_suffice\fR counts where a vendor's tool names the release that the patched kernel is as good as, and that is not
 older than what would boot: KernelCare does.
+"#;
+
+const DIALECTS: &str = r#".SH DIALECTS
+As the first argument, \fB\-\-as\fR \fINAME\fR (or \fB\-\-dialect\fR) lets it speak as another program does, with that one's options,
+output, order and exit status, and its own verdicts: for scripts that read those.
+A link with one of the names marked * does the same.
+.TP
+.BR needrestart *
+Generations \fI3.6\fR and \fI3.11\fR (the default).
+\fIneedrestart.conf\fR is read as \fBconfig import\fR does, and never run; directories of hooks are honoured.
+.TP
+.BR checkrestart *
+Generations \fI0.88.1\fR and \fI0.88.2\fR, by the release of Debian.
+.TP
+.BR needs\-restarting *
+Generations \fIyum\fR, \fIdnf4\fR, \fIdnf5\fR and \fIzypper\fR, by the package manager that is there.
+.TP
+.BR zypper\-ps ", " zypper\-needs\-rebooting
+\fBzypper ps\fR and \fBzypper needs\-rebooting\fR, generations \fI1.14.42\fR and \fI1.14.89\fR (the default).
+.TP
+.BR tracer *
+Its list and its exit status.
+.TP
+.B katello
+Traces as JSON, as Katello's client sends them.
+.TP
+.B salt
+The lines that Salt reads from checkrestart.
+.PP
+Defects of the originals are mended; \fB\-\-compat\-bugs\fR brings them back.
+What the originals drop in silence is said on standard error.
+\fIdialects.md\fR in the documentation has their exit statuses, how to put each in place of the original, and all that differs.
 "#;
 
 const REST: &str = r#".SH EXIT STATUS
