@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 )]
 #[command(
     after_help = "As the first argument, --as NAME[=GENERATION] lets it speak as another program does, with that one's options, output and exit \
-status: needrestart, checkrestart, needs-restarting, zypper-ps, zypper-needs-rebooting, tracer, katello, salt. So does a link of such a name.
+status: needrestart, checkrestart, needs-restarting, zypper-ps, zypper-needs-rebooting, tracer, katello, salt. So does a link called needrestart, checkrestart, needs-restarting or tracer.
 
 Exit status: 0 the check is complete; 1 it failed; 2 wrong usage; 3 it is incomplete (something could not be \
 judged). With --exit-code, a complete check that found something stale says 10 restart needed, 11 a session or a person has to act or 12 a reboot is needed."

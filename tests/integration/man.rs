@@ -51,6 +51,28 @@ fn every_option_and_command_is_in_it() {
     }
 }
 
+#[test]
+fn every_dialect_is_in_it_and_in_the_help_and_in_the_documentation() {
+    let help = Flags::command().render_long_help().to_string();
+    let texts = [
+        ("help", help.replace('\n', " ")),
+        ("page", page().replace("\\-", "-")),
+        (
+            "docs",
+            fs::read_to_string(of_repository("docs/dialects.md")).unwrap(),
+        ),
+    ];
+    for dialect in unstale::dialects::DIALECTS {
+        for (name, text) in &texts {
+            assert!(text.contains(dialect.name), "{} in {name}", dialect.name);
+        }
+        for variant in dialect.variants {
+            let documented = format!("`{variant}`");
+            assert!(texts[2].1.contains(&documented), "{variant}");
+        }
+    }
+}
+
 /// The page as it should be.
 fn page() -> String {
     let root = Flags::command();
