@@ -22,6 +22,8 @@ pub enum Stamp {
     Pending,
     /// A run of the package manager failed since then.
     Errored,
+    /// Restarts that a peer's hook asked for wait until package managers are done.
+    PutOff,
 }
 
 impl Stamp {
@@ -29,14 +31,16 @@ impl Stamp {
         match self {
             Self::Pending => "pending",
             Self::Errored => "errored",
+            Self::PutOff => "put-off",
         }
     }
 
-    /// The same at needrestart's; they are empty.
-    fn peers_name(self) -> &'static str {
+    /// The same at needrestart's, where it has one; they are empty.
+    fn peers_name(self) -> Option<&'static str> {
         match self {
-            Self::Pending => "unpacked",
-            Self::Errored => "errored",
+            Self::Pending => Some("unpacked"),
+            Self::Errored => Some("errored"),
+            Self::PutOff => None,
         }
     }
 }
@@ -56,8 +60,10 @@ pub fn set(root: &Path, stamp: Stamp, by: &str) -> Result<(), PlaceError> {
     let own = run.make_below(OWN)?;
     own.replace(stamp.name(), format!("{by}\n").as_bytes())?;
     // Whatever is wrong with the other directory, ours is what counts.
-    if let Ok(Some(peers)) = run.open_below(PEERS) {
-        peers.replace(stamp.peers_name(), b"").ok();
+    if let Some(name) = stamp.peers_name()
+        && let Ok(Some(peers)) = run.open_below(PEERS)
+    {
+        peers.replace(name, b"").ok();
     }
     Ok(())
 }
@@ -90,10 +96,9 @@ pub fn clear(root: &Path, stamp: Stamp, seen: &Seen) -> Result<bool, PlaceError>
 }
 
 fn clear_peers(root: &Path, stamp: Stamp) -> Result<(), PlaceError> {
-    let Some(run) = Directory::open_run(root)? else {
+    let (Some(name), Some(run)) = (stamp.peers_name(), Directory::open_run(root)?) else {
         return Ok(());
     };
-    let name = stamp.peers_name();
     if let Some(peers) = run.open_below(PEERS)?
         && let Some(there) = peers.look(name)?
     {

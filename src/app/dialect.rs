@@ -3,6 +3,7 @@
 mod act;
 #[cfg(test)]
 mod golden;
+mod later;
 mod scene;
 
 use std::collections::BTreeSet;
@@ -12,13 +13,14 @@ use std::io::{self, BufRead as _, BufWriter, IsTerminal as _, Read as _, Write a
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use super::beside::Extras;
 use super::gather::Interest;
-use super::{assess, obtain_with};
+use super::{assess, obtain_with, restart};
 use crate::cli::{MappingSource, SourceFlags};
 use crate::dialects::{
-    Call, Dialect, Errand, Machine, NotRestarted, Order, Scene, Terminals, Voice, Wanted,
+    Call, Dialect, Errand, Machine, NotBegun, NotRestarted, Order, Scene, Terminals, Voice, Wanted,
 };
 use crate::error::Error;
 
@@ -60,6 +62,8 @@ const UNPRINTED: u8 = 3;
 struct ThisMachine {
     /// What was wanted of the last look.
     wanted: Option<Wanted>,
+    /// Since when it waits for package managers, if it does.
+    waits_since: Option<Instant>,
 }
 
 impl Machine for ThisMachine {
@@ -156,7 +160,20 @@ impl Machine for ThisMachine {
         Ok((read > 0).then_some(line))
     }
 
-    fn restart(&mut self, order: &Order<'_>) -> Result<Vec<NotRestarted>, Vec<String>> {
+    fn packages_change(&self) -> Option<String> {
+        restart::packages_change()
+    }
+
+    fn later(&mut self, name: &str, args: &[OsString]) -> Result<String, String> {
+        later::leave(name, args, self.waits_since.is_some())
+    }
+
+    fn wait(&mut self) -> Result<bool, String> {
+        let since = self.waits_since.get_or_insert_with(Instant::now);
+        later::wait(*since)
+    }
+
+    fn restart(&mut self, order: &Order<'_>) -> Result<Vec<NotRestarted>, NotBegun> {
         let wanted = self.wanted.as_ref();
         act::restart(order, wanted.and_then(|wanted| wanted.rules.as_deref()))
     }

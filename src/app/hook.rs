@@ -4,6 +4,7 @@
 //! at most (`hook apt`); and that one waits until all package managers are done, and then looks and acts once (`hook after`).
 
 mod after;
+mod quiet;
 mod steps;
 mod surroundings;
 
@@ -22,6 +23,9 @@ use crate::config::{self, Sources};
 use crate::model::Mode;
 use crate::trust;
 use steps::{Event, Lines};
+
+pub(super) use quiet::{settings, wait};
+pub(super) use surroundings::is_systemd;
 
 /// The machine.
 const ROOT: &str = "/";
@@ -189,38 +193,59 @@ fn start_after() -> bool {
     match order(Tool::Systemctl, ["start", "--no-block", &unit]) {
         Some(How::Exited(0)) => true,
         // The program is here without its files.
-        Some(How::Exited(NO_UNIT)) => start_transient(),
+        Some(How::Exited(NO_UNIT)) => {
+            // It fails where a unit of that name runs, which is as good.
+            start_transient(SERVICE, ["hook", "after"].map(OsString::from)).is_ok()
+        }
         _ => false,
     }
 }
 
-fn start_transient() -> bool {
-    let mut args: Vec<OsString> = [
+/// Starts this program in a transient unit, without waiting for it. Whether systemd took it: not where a unit of that name runs.
+///
+/// # Errors
+/// Nobody could be asked, or this program is not to be started by its path.
+pub(super) fn start_transient(
+    name: &str,
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<bool, String> {
+    let mut words: Vec<OsString> = [
         "--quiet",
         "--collect",
         "--no-block",
-        &format!("--unit={SERVICE}"),
+        "--no-ask-password",
+        &format!("--unit={name}"),
         "--property=Nice=10",
         "--property=IOSchedulingClass=idle",
+        "--",
     ]
     .map(OsString::from)
     .to_vec();
-    let Some(program) = own_path() else {
-        return false;
-    };
-    args.extend([program, "hook".into(), "after".into()]);
-    // It fails where a unit of that name runs, which is as good.
-    order(Tool::SystemdRun, args).is_some()
+    words.push(own_path()?);
+    for arg in args {
+        words.push(hand_over::literal(&arg)?);
+    }
+    match order(Tool::SystemdRun, words) {
+        Some(how) => Ok(how == How::Exited(0)),
+        None => Err("systemd-run cannot be started".to_owned()),
+    }
+}
+
+/// Whether a unit runs.
+pub(super) fn is_active(unit: &str) -> bool {
+    let how = order(Tool::Systemctl, ["is-active", "--quiet", unit]);
+    how == Some(How::Exited(0))
 }
 
 /// Root will run it, again and again: what others than root could have written is not ours.
-fn own_path() -> Option<OsString> {
-    let installed = || {
+fn own_path() -> Result<OsString, String> {
+    let installed = |why: String| {
         let path = PathBuf::from(INSTALLED);
-        trust::open_trusted(&path, 0).is_ok().then_some(path)
+        let trusted = trust::open_trusted(&path, 0);
+        trusted.map(|_| path).map_err(|_| why)
     };
-    let path = hand_over::own_path().ok().or_else(installed)?;
-    hand_over::literal(path.as_os_str()).ok()
+    let path = hand_over::own_path().or_else(installed)?;
+    hand_over::literal(path.as_os_str())
 }
 
 fn order<A: Into<OsString>>(tool: Tool, args: impl IntoIterator<Item = A>) -> Option<How> {

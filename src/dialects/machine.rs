@@ -67,6 +67,15 @@ pub struct NotRestarted {
     pub why: String,
 }
 
+/// Why no restart was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotBegun {
+    /// Others are in the way until they are done: a package manager at work, another restart. Who, in words for a person.
+    NotYet(String),
+    /// Anything else: lines for people.
+    Never(Vec<String>),
+}
+
 /// A program of the administrator's, to be started with nothing but this environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errand<'a> {
@@ -122,8 +131,24 @@ pub trait Machine {
     /// Restarts what the last look found, and looks again whether that helped.
     ///
     /// # Errors
-    /// Lines for people: nothing was begun.
-    fn restart(&mut self, order: &Order<'_>) -> Result<Vec<NotRestarted>, Vec<String>>;
+    /// Why nothing was begun.
+    fn restart(&mut self, order: &Order<'_>) -> Result<Vec<NotRestarted>, NotBegun>;
+
+    /// Who changes packages right now, in words for a person, if anybody does: a restart would be refused.
+    fn packages_change(&self) -> Option<String>;
+
+    /// Has this program called with these words by somebody who outlives the caller, in an environment of its own; once,
+    /// however often it is asked for. What is called so has to [`wait`](Self::wait). Where people read how it went.
+    ///
+    /// # Errors
+    /// Why nobody does.
+    fn later(&mut self, name: &str, args: &[OsString]) -> Result<String, String>;
+
+    /// Waits until package managers are done. Whether anything was left for [`later`](Self::later) since the last time.
+    ///
+    /// # Errors
+    /// Why nothing is to be done: they do not come to an end, or an administrator holds it back.
+    fn wait(&mut self) -> Result<bool, String>;
 
     /// Runs an administrator's program, for at most some seconds; its exit status. What it prints is thrown away.
     ///

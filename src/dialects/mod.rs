@@ -22,7 +22,9 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-pub use machine::{Call, Errand, Machine, NotRestarted, Order, Terminals, Voice, Wanted};
+pub use machine::{
+    Call, Errand, Machine, NotBegun, NotRestarted, Order, Terminals, Voice, Wanted,
+};
 pub use scene::{Microcode, OldFile, OldPart, Scene, Script, Stale};
 
 use crate::model::{Bytes, is_tame};

@@ -69,14 +69,37 @@ pub(super) fn speak(
     if let Some(exit) = at_once(&flags, version, machine, voice)? {
         return Ok(exit);
     }
-    let settings = match Settings::resolve(&flags, machine, voice) {
+    if !flags.when_quiet {
+        return once(&flags, version, machine, voice);
+    }
+    let mut exit = DONE;
+    loop {
+        match machine.wait() {
+            Ok(true) => exit = once(&flags, version, machine, voice)?,
+            Ok(false) => return Ok(exit),
+            Err(why) => {
+                voice.note(&why);
+                return Ok(FAILED);
+            }
+        }
+    }
+}
+
+/// Looks, and does what is wanted, now.
+fn once(
+    flags: &Flags,
+    version: Version,
+    machine: &mut dyn Machine,
+    voice: &mut Voice<'_>,
+) -> io::Result<u8> {
+    let settings = match Settings::resolve(flags, machine, voice) {
         Ok(settings) => settings,
         Err(Refused { line, exit }) => {
             writeln!(voice.err, "{line}")?;
             return Ok(exit);
         }
     };
-    let checks = Checks::of(&flags, &settings, machine.euid());
+    let checks = Checks::of(flags, &settings, machine.euid());
     let wanted = Wanted {
         own_only: machine.euid() != 0,
         machine: checks.kernel || checks.microcode,
@@ -87,14 +110,17 @@ pub(super) fn speak(
     };
     let scene = match machine.look(&wanted) {
         Ok(scene) => scene,
-        Err(lines) => return not_looked(&flags, &lines, voice),
+        Err(lines) => return not_looked(flags, &lines, voice),
     };
     let run = Run {
         version,
-        flags: &flags,
+        flags,
         settings: &settings,
         checks,
     };
+    if settings.is_verbose() {
+        run.say_settings(voice);
+    }
     run.speak(&scene, machine, voice)
 }
 
@@ -227,13 +253,47 @@ impl Run<'_> {
             batch::print(voice.out, &summary)?;
             return Ok(incomplete);
         }
-        let style = self.style(machine);
         if self.settings.easy {
+            let style = self.style(Mode::List, machine);
             Printer::new(voice.out, style).easy(&summary)?;
-        } else if !act::human(self, &mut summary, style, machine, voice)? && self.flags.exit_code {
+        } else if !act::human(self, &mut summary, machine, voice)? && self.flags.exit_code {
             return Ok(FAILED);
         }
         Ok(incomplete)
+    }
+
+    /// Which settings are in force, for whoever wants to be told more.
+    fn say_settings(&self, voice: &mut Voice<'_>) {
+        let of = match &self.settings.source {
+            Some(file) => super::tame(file.as_os_str().as_bytes()),
+            None => "unstale's own".to_owned(),
+        };
+        let Checks {
+            kernel,
+            libraries,
+            microcode,
+        } = self.checks;
+        let checks = [
+            (kernel, "the kernel"),
+            (libraries, "processes"),
+            (microcode, "microcode"),
+        ];
+        let checks = checks.into_iter().filter(|(is_checked, _)| *is_checked);
+        let checks: Vec<&str> = checks.map(|(_, name)| name).collect();
+        let mode = match self.settings.mode {
+            _ if self.flags.is_batch() => "nothing is restarted",
+            Mode::List => "restarts are only listed",
+            Mode::Ask => "restarts are asked for",
+            Mode::Auto => "what policy lets is restarted",
+        };
+        voice.note(&format!(
+            "as version {}, by settings that are {of}: looks at {}; {mode}",
+            self.version.text(),
+            checks.join(", ")
+        ));
+        if self.flags.tolerance.is_some() {
+            voice.note("-t changes nothing: sources are told by more than their age");
+        }
     }
 
     /// The answers to the checks that were selected.
@@ -302,9 +362,9 @@ impl Run<'_> {
         }
     }
 
-    fn style(&self, machine: &dyn Machine) -> Style {
+    fn style(&self, mode: Mode, machine: &dyn Machine) -> Style {
         let manner = &self.settings.manner;
-        let restarting = self.settings.mode != Mode::List && machine.euid() == 0;
+        let restarting = mode != Mode::List && machine.euid() == 0;
         Style {
             quiet: self.settings.is_quiet(),
             width: machine.terminals().width,

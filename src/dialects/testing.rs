@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Call, Errand, Machine, NotRestarted, OldFile, OldPart, Order, Scene, Speak, Stale, Terminals,
+    Call, Errand, Machine, NotBegun, NotRestarted, OldFile, OldPart, Order, Scene, Speak, Stale, Terminals,
     Voice, Wanted,
 };
 use crate::model::{Action, Because, Bytes, Core, Level, Owner, OwnerKind, Reboot, Scope};
@@ -28,6 +28,12 @@ pub(crate) struct Pretended {
     pub(crate) typed: VecDeque<String>,
     /// What is said of each restart.
     pub(crate) not_restarted: Vec<NotRestarted>,
+    /// Who changes packages: as long as there are any, no restart is begun.
+    pub(crate) at_work: Option<String>,
+    /// Whether somebody is there who does it later.
+    pub(crate) nobody_later: bool,
+    /// What comes of each wait; then nothing is left to do.
+    pub(crate) waits: VecDeque<Result<bool, String>>,
     /// The exit status of every errand.
     pub(crate) errand_exit: i32,
     /// What was done, in order.
@@ -83,7 +89,30 @@ impl Machine for Pretended {
         Ok(self.typed.pop_front())
     }
 
-    fn restart(&mut self, order: &Order<'_>) -> Result<Vec<NotRestarted>, Vec<String>> {
+    fn packages_change(&self) -> Option<String> {
+        self.at_work.clone()
+    }
+
+    fn later(&mut self, name: &str, args: &[OsString]) -> Result<String, String> {
+        if self.nobody_later {
+            return Err("systemd does not run here".to_owned());
+        }
+        let args: Vec<&str> = args.iter().map(|arg| arg.to_str().unwrap()).collect();
+        let line = format!("later {name}: {}", args.join(" "));
+        self.done.borrow_mut().push(line);
+        Ok(format!("unstale-{name}.service"))
+    }
+
+    fn wait(&mut self) -> Result<bool, String> {
+        // Whoever was at work has gone home.
+        self.at_work = None;
+        self.waits.pop_front().unwrap_or(Ok(false))
+    }
+
+    fn restart(&mut self, order: &Order<'_>) -> Result<Vec<NotRestarted>, NotBegun> {
+        if let Some(who) = &self.at_work {
+            return Err(NotBegun::NotYet(who.clone()));
+        }
         let names = order
             .owners
             .iter()

@@ -7,7 +7,7 @@ use rustix::fs::fstat;
 
 use crate::act::spawn::{self, How, Program};
 use crate::app::restart::{self, Request, why_not_clean};
-use crate::dialects::{Errand, NotRestarted, Order};
+use crate::dialects::{Errand, NotBegun, NotRestarted, Order};
 use crate::trust::{self, Untrusted};
 
 /// Whoever takes longer hangs: these programs write a few lines, or send them.
@@ -21,17 +21,13 @@ const NOT_EXECUTABLE: i32 = 126;
 pub(super) fn restart(
     order: &Order<'_>,
     translated: Option<&str>,
-) -> Result<Vec<NotRestarted>, Vec<String>> {
+) -> Result<Vec<NotRestarted>, NotBegun> {
     let outcomes = restart::exactly(&Request {
         owners: order.owners,
         programs: order.programs,
         translated,
     });
-    let outcomes = outcomes.map_err(|error| {
-        let text = error.to_string();
-        text.lines().map(str::to_owned).collect::<Vec<_>>()
-    })?;
-    let failed = outcomes.into_iter().filter_map(|(owner, outcome)| {
+    let failed = outcomes?.into_iter().filter_map(|(owner, outcome)| {
         let why = why_not_clean(outcome)?;
         Some(NotRestarted { owner, why })
     });

@@ -4,18 +4,17 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{ROOT, surroundings};
+use super::{ROOT, quiet, surroundings};
 use crate::act::at_work;
-use crate::act::stamps::{self, Seen, Stamp};
+use crate::act::stamps::{self, Stamp};
 use crate::app::exit::Exit;
 use crate::app::gather::Interest;
 use crate::app::{assess, obtain, reboot_hint, restart, state, talk};
 use crate::cli::{Color, MappingSource, RestartFlags, RestartMode, SourceFlags};
-use crate::config::{self, Hook, Sources};
+use crate::config::Hook;
 use crate::error::Error;
 use crate::model::Mode;
 
-const POLL: Duration = Duration::from_secs(1);
 /// Before it is tried again to do what others were in the way of.
 const AGAIN: Duration = Duration::from_secs(10);
 /// A refusal that says nothing of others is asked for so often.
@@ -50,10 +49,10 @@ fn take_up_all() {
 /// # Errors
 /// Why not, or not wholly. The stamp stays.
 fn take_up() -> Result<bool, String> {
-    let settings = settings()?;
+    let settings = quiet::settings()?;
     let begun = Instant::now();
     for tried in 1.. {
-        let Some(pending) = wait(&settings, begun)? else {
+        let Some(pending) = quiet::wait(Stamp::Pending, &settings, begun)? else {
             return Ok(false);
         };
         if look_once(&settings, tried)? {
@@ -74,7 +73,7 @@ fn look_once(settings: &Hook, tried: u32) -> Result<bool, String> {
     if surroundings::is_going_down() {
         return Err("packages changed; the system goes down, and so nothing is done".to_owned());
     }
-    let errored = see(Stamp::Errored)?;
+    let errored = quiet::see(Stamp::Errored)?;
     let mode = match (settings.mode, &errored) {
         (Mode::Auto, None) => Mode::Auto,
         (Mode::List | Mode::Ask, _) => Mode::List,
@@ -84,49 +83,6 @@ fn look_once(settings: &Hook, tried: u32) -> Result<bool, String> {
         }
     };
     look(mode, tried).map_err(|error| error.to_string())
-}
-
-fn settings() -> Result<Hook, String> {
-    let euid = rustix::process::geteuid().as_raw();
-    let settings = config::read(&Sources::of_machine(euid));
-    let settings = settings.map_err(|error| error.lines().join("\n"))?;
-    Ok(settings.hook)
-}
-
-fn see(stamp: Stamp) -> Result<Option<Seen>, String> {
-    stamps::see(Path::new(ROOT), stamp).map_err(|error| error.to_string())
-}
-
-/// Waits until nobody is at work, and nobody set the stamp anew for a while. The stamp then; `None` if there is none.
-///
-/// # Errors
-/// Why it is not to be taken up: it takes too long, or somebody holds it back.
-fn wait(settings: &Hook, begun: Instant) -> Result<Option<Seen>, String> {
-    let Some(mut pending) = see(Stamp::Pending)? else {
-        return Ok(None);
-    };
-    let mut quiet_since = Instant::now();
-    loop {
-        if let Some(who) = stamps::suspended_by(Path::new(ROOT)) {
-            return Err(format!("packages changed; {who} holds back a look"));
-        }
-        let at_work = at_work::package_manager(Path::new(ROOT));
-        let Some(now) = see(Stamp::Pending)? else {
-            return Ok(None);
-        };
-        if at_work.is_some() || now != pending {
-            quiet_since = Instant::now();
-            pending = now;
-        }
-        if quiet_since.elapsed() >= settings.quiet {
-            return Ok(Some(pending));
-        }
-        if begun.elapsed() >= settings.limit {
-            let who = at_work.map_or_else(String::new, |who| format!(": {who}"));
-            return Err(format!("packages still change{who}; nothing is done"));
-        }
-        std::thread::sleep(POLL);
-    }
 }
 
 /// Looks, and acts before that if it is to. Whether it was let.

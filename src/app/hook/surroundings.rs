@@ -33,7 +33,7 @@ pub(super) fn keeps_stamps() -> bool {
 }
 
 /// Whether the service manager is systemd (`sd_booted`(3)).
-pub(super) fn is_systemd() -> bool {
+pub(in crate::app) fn is_systemd() -> bool {
     let metadata = std::fs::symlink_metadata("/run/systemd/system");
     metadata.is_ok_and(|metadata| metadata.is_dir())
 }

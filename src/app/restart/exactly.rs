@@ -5,8 +5,12 @@ use std::path::Path;
 
 use super::show::Show;
 use super::survey::Survey;
-use super::{ROOT, Way, act, held, may_restart, plan, run_of, units_of, why_not};
+use super::{
+    ROOT, Way, act, held, may_restart, packages_change, plan, run_of, units_of, why_never,
+};
 use crate::act::services;
+use crate::app::exit::Exit;
+use crate::dialects::NotBegun;
 use crate::error::Error;
 use crate::model::{Because, Class, Mode, Outcome, Owner, Record};
 
@@ -26,7 +30,7 @@ pub(in crate::app) struct Request<'a> {
 ///
 /// # Errors
 /// Why nothing was begun.
-pub(in crate::app) fn exactly(request: &Request<'_>) -> Result<BTreeMap<Owner, Outcome>, Error> {
+pub(in crate::app) fn exactly(request: &Request<'_>) -> Result<BTreeMap<Owner, Outcome>, NotBegun> {
     let mut survey = Survey::take_with(&[], request.translated, request.programs)?;
     // Whoever chose guests has been let; what an administrator says of them in settings of ours counts all the same.
     for class in [Class::Container, Class::VirtualMachine] {
@@ -35,8 +39,13 @@ pub(in crate::app) fn exactly(request: &Request<'_>) -> Result<BTreeMap<Owner, O
     }
     let assessment = survey.assess();
     let mut manager = services::find(Path::new(ROOT));
-    if let Some(why) = why_not(&survey, &manager) {
-        return Err(Error::Restart(format!("nothing is restarted: {why}")));
+    if let Some(why) = why_never(&survey, &manager) {
+        return Err(NotBegun::Never(vec![format!(
+            "nothing is restarted: {why}"
+        )]));
+    }
+    if let Some(why) = packages_change() {
+        return Err(NotBegun::NotYet(why));
     }
     let units = units_of(&survey, &mut manager);
     let wish = request.owners.iter().cloned().collect();
@@ -64,15 +73,31 @@ pub(in crate::app) fn exactly(request: &Request<'_>) -> Result<BTreeMap<Owner, O
         tells: false,
     };
     let mut show = Show::silent();
-    act(&mut show, survey, run, &way)?;
-    outcomes(show.into_records(), begun)
+    let exit = act(&mut show, survey, run, &way)?;
+    outcomes(show.into_records(), begun).map_err(|why| match exit {
+        Exit::Busy => NotBegun::NotYet("another restart goes on".to_owned()),
+        // The worker has seen who began meanwhile.
+        _ => packages_change().map_or_else(
+            || NotBegun::Never(vec![format!("nothing is restarted: {why}")]),
+            NotBegun::NotYet,
+        ),
+    })
+}
+
+impl From<Error> for NotBegun {
+    fn from(error: Error) -> Self {
+        Self::Never(error.to_string().lines().map(str::to_owned).collect())
+    }
 }
 
 /// What the records of a run say of each owner. What its steps were for, and nobody says anything of, is unproven.
+///
+/// # Errors
+/// Why it was not begun.
 fn outcomes(
     records: Vec<Record>,
     begun: BTreeSet<Owner>,
-) -> Result<BTreeMap<Owner, Outcome>, Error> {
+) -> Result<BTreeMap<Owner, Outcome>, String> {
     let mut notes = Vec::new();
     let mut outcomes = BTreeMap::new();
     let mut has_begun = false;
@@ -87,8 +112,7 @@ fn outcomes(
         }
     }
     if !has_begun {
-        notes.insert(0, "nothing is restarted".to_owned());
-        return Err(Error::Restart(notes.join("; ")));
+        return Err(notes.join("; "));
     }
     for owner in begun {
         let unknown = || Outcome::Unproven("unstale status will say how it ends".to_owned());
@@ -145,11 +169,8 @@ mod tests {
         });
         assert_eq!(clean.collect::<Vec<_>>(), ["a", "c"]);
         let note = Record::Note("it was planned before the system booted".to_owned());
-        let error = outcomes(vec![note], begun).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "nothing is restarted; it was planned before the system booted"
-        );
+        let error = outcomes(vec![note], begun).unwrap_err();
+        assert_eq!(error, "it was planned before the system booted");
     }
 
     #[test]

@@ -215,6 +215,11 @@ fn plan(
 
 /// What speaks against doing anything now.
 fn why_not(survey: &Survey, manager: &Found) -> Option<String> {
+    why_never(survey, manager).or_else(packages_change)
+}
+
+/// What speaks against it, and will not be over.
+fn why_never(survey: &Survey, manager: &Found) -> Option<String> {
     match manager {
         Ok(Some(_)) => {}
         Ok(None) => return Some("no service manager runs here".to_owned()),
@@ -223,10 +228,13 @@ fn why_not(survey: &Survey, manager: &Found) -> Option<String> {
     if survey.is_stopping() {
         return Some("the system is shutting down".to_owned());
     }
-    if let Some(who) = at_work::package_manager(Path::new(ROOT)) {
-        return Some(format!("a package manager is at work ({who})"));
-    }
     None
+}
+
+/// What speaks against it until package managers are done.
+pub(super) fn packages_change() -> Option<String> {
+    let who = at_work::package_manager(Path::new(ROOT))?;
+    Some(format!("a package manager is at work ({who})"))
 }
 
 /// A run without steps needs no worker: it was proven before it began. What is to be known of it, and of earlier ones.

@@ -1,29 +1,55 @@
 //! What people see, and what is done meanwhile: restarts, and users being told.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
-use super::list::{Printer, Style};
+use super::list::Printer;
 use super::names::{Fate, Findings};
 use super::settings::Mode;
 use super::summary::Summary;
 use super::{Run, ask, tell};
-use crate::dialects::{Machine, NotRestarted, Order, Voice};
+use crate::dialects::{Machine, NotBegun, NotRestarted, Order, Voice, tame};
 use crate::model::Owner;
+
+/// What became of restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Well,
+    Failed,
+    /// Somebody else does all of it later, and tells users then.
+    Later,
+}
 
 /// Lists, asks, restarts, tells. Whether no restart failed.
 pub(super) fn human(
     run: &Run<'_>,
     summary: &mut Summary,
-    style: Style,
     machine: &mut dyn Machine,
     voice: &mut Voice<'_>,
 ) -> io::Result<bool> {
-    let mode = run.settings.mode;
+    // Nobody is asked before the package manager has gone home: nothing could be done about the answers.
+    let in_the_way = match run.settings.mode {
+        Mode::Ask => machine.packages_change(),
+        Mode::List | Mode::Auto => None,
+    };
+    let mode = match in_the_way {
+        Some(_) => Mode::List,
+        None => run.settings.mode,
+    };
+    let style = run.style(mode, machine);
     let of_user = summary.findings.as_ref().is_none_or(|all| all.of_user);
     if of_user || mode == Mode::List {
         Printer::new(voice.out, style).all(summary)?;
         if let Some(findings) = summary.findings.as_ref().filter(|_| !of_user) {
+            if let Some(why) = in_the_way.filter(|_| !owners(findings).is_empty()) {
+                let version = run.version.text();
+                voice.note(&format!(
+                    "nobody is asked, for {why}; afterwards: unstale --as needrestart={version}"
+                ));
+            }
             tell::tell(run.settings, findings, machine, voice)?;
         }
         return Ok(true);
@@ -42,12 +68,14 @@ pub(super) fn human(
         printer.containers(findings)?;
         printer.containers_left(findings)?;
     }
-    let all_well = restart(run, findings, machine, voice)?;
+    let end = restart(run, findings, machine, voice)?;
     let mut printer = Printer::new(voice.out, style);
     printer.sessions(findings)?;
     printer.guests(findings)?;
-    tell::tell(run.settings, findings, machine, voice)?;
-    Ok(all_well)
+    if end != End::Later {
+        tell::tell(run.settings, findings, machine, voice)?;
+    }
+    Ok(end != End::Failed)
 }
 
 /// Whom to restart.
@@ -60,17 +88,16 @@ fn owners(findings: &Findings) -> BTreeSet<Owner> {
     chosen.flat_map(|target| &target.owners).cloned().collect()
 }
 
-/// Restarts all that is to be, in one go: what has to come before what, services and containers alike, is decided there. Whether
-/// that went well.
+/// Restarts all that is to be, in one go: what has to come before what, services and containers alike, is decided there.
 fn restart(
     run: &Run<'_>,
     findings: &Findings,
     machine: &mut dyn Machine,
     voice: &mut Voice<'_>,
-) -> io::Result<bool> {
+) -> io::Result<End> {
     let owners = owners(findings);
     if owners.is_empty() {
-        return Ok(true);
+        return Ok(End::Well);
     }
     // A person reads what is going on while it takes its time.
     voice.out.flush()?;
@@ -80,16 +107,62 @@ fn restart(
     };
     let failed = match machine.restart(&order) {
         Ok(failed) => failed,
-        Err(lines) => {
+        Err(NotBegun::NotYet(why)) => return Ok(later(run, &why, machine, voice)),
+        Err(NotBegun::Never(lines)) => {
             lines.iter().for_each(|line| voice.note(line));
-            return Ok(false);
+            return Ok(End::Failed);
         }
     };
     for NotRestarted { owner, why } in &failed {
         let name = name_of(findings, owner);
         voice.note(&format!("{name} is not restarted: {why}"));
     }
-    Ok(failed.is_empty())
+    Ok(match failed.is_empty() {
+        true => End::Well,
+        false => End::Failed,
+    })
+}
+
+/// Has the same done when nobody is in the way any more. A package manager that called us waits for us, so it is not waited
+/// for here.
+fn later(run: &Run<'_>, why: &str, machine: &mut dyn Machine, voice: &mut Voice<'_>) -> End {
+    let version = run.version.text();
+    if run.settings.mode == Mode::Ask {
+        voice.note(&format!(
+            "nothing is restarted: {why}; afterwards: unstale --as needrestart={version}"
+        ));
+        return End::Failed;
+    }
+    let config = run.flags.config.as_ref();
+    let config = config.map(|file| whole(Path::new(file), machine).into_os_string());
+    let options = run.flags.later(config);
+    let mut words: Vec<OsString> = vec!["--as".into(), format!("needrestart={version}").into()];
+    let by_hand: Vec<String> = words
+        .iter()
+        .chain(&options)
+        .map(|word| tame(word.as_bytes()))
+        .collect();
+    words.push("--when-quiet".into());
+    words.extend(options);
+    match machine.later("needrestart", &words) {
+        Ok(unit) => {
+            voice.note(&format!("restarts wait, for {why}: {unit} does them"));
+            End::Later
+        }
+        Err(not_later) => {
+            let by_hand = by_hand.join(" ");
+            voice.note(&format!(
+                "nothing is restarted, for {why}; {not_later}: unstale {by_hand}"
+            ));
+            End::Failed
+        }
+    }
+}
+
+/// A path that is the same for whoever is somewhere else.
+pub(super) fn whole(path: &Path, machine: &dyn Machine) -> PathBuf {
+    let here = machine.resolved(Path::new("."));
+    here.unwrap_or_default().join(path)
 }
 
 /// An owner, as it was listed.

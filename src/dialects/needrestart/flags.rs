@@ -78,6 +78,9 @@ pub(super) struct Flags {
     /// End with 1 if a restart failed, and with 3 if not everything could be looked at
     #[arg(long)]
     pub(super) exit_code: bool,
+    /// How the program calls itself to do what had to wait: nothing before package managers are done
+    #[arg(long, hide = true)]
+    pub(super) when_quiet: bool,
     /// Print this
     #[arg(long)]
     pub(super) help: bool,
@@ -112,6 +115,25 @@ impl Flags {
     /// All options, for people.
     pub(super) fn usage() -> String {
         Self::command().render_help().to_string()
+    }
+
+    /// Options for the same work later, with nobody to ask and by these settings; `config` is an absolute path.
+    pub(super) fn later(&self, config: Option<OsString>) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec!["-ra".into(), "-ma".into()];
+        let switches = [
+            (self.defer, "-n"),
+            (self.kernel, "-k"),
+            (self.libraries, "-l"),
+            (self.microcode, "-w"),
+            (self.verbose, "-v"),
+            (self.quiet, "-q"),
+            (self.compat_bugs, "--compat-bugs"),
+            (self.no_compat_bugs, "--no-compat-bugs"),
+        ];
+        let given = switches.into_iter().filter(|(given, _)| *given);
+        words.extend(given.map(|(_, word)| OsString::from(word)));
+        words.extend(config.into_iter().flat_map(|file| ["-c".into(), file]));
+        words
     }
 
     /// Whether programs read the output, and nothing is done.

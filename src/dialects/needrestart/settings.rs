@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::flags::Flags;
 use crate::config::import::{self, Manner};
@@ -44,6 +44,8 @@ pub(super) struct Settings {
     pub(super) manner: Manner,
     /// Its policy, as rules of ours.
     pub(super) rules: Option<String>,
+    /// The file of needrestart's that says so, if one is in force.
+    pub(super) source: Option<PathBuf>,
 }
 
 /// Why nothing is done: the line, as needrestart words it, and the status.
@@ -67,7 +69,8 @@ impl Settings {
         machine: &dyn Machine,
         voice: &mut Voice<'_>,
     ) -> Result<Self, Refused> {
-        let (manner, rules) = configuration(flags, machine, voice)?;
+        let (manner, translated) = configuration(flags, machine, voice)?;
+        let (rules, source) = translated.unzip();
         let verbosity = match (flags.quiet, flags.verbose) {
             (true, _) => 0,
             (false, true) => 2,
@@ -109,7 +112,13 @@ impl Settings {
             verbosity,
             manner,
             rules,
+            source,
         })
+    }
+
+    /// Whether more is told than usual.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbosity > 1
     }
 
     /// Whether notices are left out.
@@ -132,7 +141,7 @@ fn configuration(
     flags: &Flags,
     machine: &dyn Machine,
     voice: &mut Voice<'_>,
-) -> Result<(Manner, Option<String>), Refused> {
+) -> Result<(Manner, Option<(String, PathBuf)>), Refused> {
     let file = match &flags.config {
         Some(file) => Path::new(file),
         None if !machine.exists(Path::new(CONFIG)) => return Ok((Manner::default(), None)),
@@ -164,7 +173,7 @@ fn configuration(
             "ERROR: Hook directory '{directory}' does not exist!"
         )));
     }
-    Ok((manner, Some(imported.toml)))
+    Ok((manner, Some((imported.toml, file.to_owned()))))
 }
 
 fn has_own(machine: &dyn Machine) -> bool {

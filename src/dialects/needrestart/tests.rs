@@ -2,6 +2,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::act::whole;
 use super::*;
 use crate::dialects::testing::{Pretended, Spoken, nothing, service, speak as speak_with};
 use crate::dialects::{NotRestarted, Stale, Terminals};
@@ -627,4 +628,150 @@ fn what_is_left_out_is_said() {
     assert!(said.err.contains("agentd[31]"), "{}", said.err);
     assert!(!said.out.contains("agentd"), "{}", said.out);
     assert_eq!(say(&mut machine, &["-b", "-lq"]).err, "");
+}
+
+const APT: &str = "a package manager is at work (process 7 holds /var/lib/dpkg/lock-frontend)";
+
+/// What is left for later, and what is said of that, on a machine where a package manager is at work.
+#[track_caller]
+fn check_put_off(args: &[&str], variables: &[(&str, &str)], later: &[&str], err: &str) {
+    let mut machine = machine();
+    machine.at_work = Some(APT.to_owned());
+    machine.terminals = BOTH;
+    machine.typed = ["y\n", "y\n"].map(str::to_owned).into();
+    for (name, value) in variables {
+        variable(&mut machine, name, value);
+    }
+    let said = say(&mut machine, args);
+    assert_eq!(*machine.done.borrow(), later, "{args:?}");
+    assert_eq!((said.err.as_str(), said.exit), (err, 0), "{args:?}");
+    assert!(said.out.contains("cron.service"), "{}", said.out);
+    assert!(!said.out.contains('?'), "{}", said.out);
+}
+
+#[test]
+fn what_a_package_manager_is_in_the_way_of_is_done_later() {
+    let err = format!("peer: restarts wait, for {APT}: unstale-needrestart.service does them\n");
+    let check = |args: &[&str], variables: &[(&str, &str)], options: &str| {
+        let later =
+            format!("later needrestart: --as needrestart=3.11 --when-quiet -ra -ma{options}");
+        check_put_off(args, variables, &[&later], &err);
+    };
+    check(&["-ra"], &[], "");
+    check(&["-m", "u"], &[], "");
+    let automatic = ("DEBIAN_FRONTEND", "noninteractive");
+    check(&["-q"], &[("NEEDRESTART_MODE", "a"), automatic], " -q");
+    check(&["-ra", "-wkl"], &[], " -k -l -w");
+    check(
+        &["-ra", "--no-compat-bugs", "-u", "x", "-t", "3"],
+        &[],
+        " --no-compat-bugs",
+    );
+}
+
+#[test]
+fn nobody_is_asked_while_a_package_manager_is_in_the_way() {
+    let err =
+        format!("peer: nobody is asked, for {APT}; afterwards: unstale --as needrestart=3.11\n");
+    check_put_off(&[], &[], &[], &err);
+    check_put_off(&["-ri", "-l"], &[], &[], &err);
+    // Nothing was to be done anyway.
+    check_put_off(&["-rl"], &[], &[], "");
+}
+
+#[test]
+fn without_anybody_to_do_it_later_it_is_said_what_to_do() {
+    let mut machine = machine();
+    machine.at_work = Some(APT.to_owned());
+    machine.nobody_later = true;
+    let said = say(&mut machine, &["-ra", "-l", "--exit-code"]);
+    let err = format!(
+        "peer: nothing is restarted, for {APT}; systemd does not run here: unstale --as needrestart=3.11 -ra -ma -l\n"
+    );
+    assert_eq!((said.err, said.exit), (err, 1));
+}
+
+/// Another configuration is found by whoever is called from elsewhere.
+#[test]
+fn a_configuration_is_named_by_its_whole_path() {
+    let (dir, mut machine, file) = configured("$nrconf{restart} = 'a';");
+    machine.euid = rustix::process::geteuid().as_raw();
+    if machine.euid != 0 {
+        return;
+    }
+    machine.at_work = Some(APT.to_owned());
+    // The test's own directory is where it is; that the name is made whole is what counts.
+    machine.links.insert(".".into(), dir.path().to_owned());
+    say(&mut machine, &["-l", "-c", file.to_str().unwrap()]);
+    let done = machine.done.borrow();
+    let expected = format!(" -ra -ma -l -c {}", file.display());
+    assert!(done[0].ends_with(&expected), "{done:?}");
+    assert_eq!(
+        whole(Path::new("x.conf"), &machine),
+        dir.path().join("x.conf")
+    );
+}
+
+#[test]
+fn what_was_put_off_is_done_when_all_is_quiet() {
+    #[track_caller]
+    fn check(waits: &[Result<bool, &str>], looks: usize, err: &str, exit: u8) {
+        let mut machine = machine();
+        machine.at_work = Some(APT.to_owned());
+        let waits = waits.iter().cloned();
+        machine.waits = waits.map(|wait| wait.map_err(str::to_owned)).collect();
+        let said = say(&mut machine, &["--when-quiet", "-ra", "-ma", "-l"]);
+        assert_eq!((said.err.as_str(), said.exit), (err, exit));
+        let done = vec!["restart cron.service memcached.service"; looks];
+        assert_eq!(*machine.done.borrow(), done);
+        assert_eq!(machine.wanted.len(), looks);
+    }
+    check(&[], 0, "", 0);
+    check(&[Ok(true)], 1, "", 0);
+    // Packages changed again meanwhile.
+    check(&[Ok(true), Ok(true), Ok(false), Ok(true)], 2, "", 0);
+    let err = "peer: packages still change; nothing is done\n";
+    check(&[Err("packages still change; nothing is done")], 0, err, 1);
+}
+
+#[test]
+fn users_are_told_by_whoever_restarts() {
+    let mut scene = nothing();
+    scene.stale = vec![
+        service(9, "cron.service", "/usr/sbin/cron", "cron"),
+        session(110),
+    ];
+    let mut machine = of(scene);
+    let program = "/etc/needrestart/notify.d/200-write";
+    machine.files.insert(program.into(), Vec::new());
+    machine.at_work = Some(APT.to_owned());
+    say(&mut machine, &["-ra", "-l"]);
+    assert_eq!(machine.done.borrow().len(), 1, "{:?}", machine.done);
+    machine.waits = [Ok(true)].into();
+    say(&mut machine, &["--when-quiet", "-ra", "-l"]);
+    let done = machine.done.borrow();
+    assert!(
+        done[2].starts_with("run /etc/needrestart/notify.d/200-write "),
+        "{done:?}"
+    );
+}
+
+#[test]
+fn who_wants_to_know_is_told_what_is_in_force() {
+    #[track_caller]
+    fn check(args: &[&str], expected: &[&str]) {
+        let said = say(&mut machine(), args);
+        let lines: Vec<&str> = said.err.lines().collect();
+        assert_eq!(lines, expected, "{args:?}");
+    }
+    let own = "peer: as version 3.11, by settings that are unstale's own";
+    let all = format!("{own}: looks at the kernel, processes, microcode; restarts are only listed");
+    check(&["-v", "-rl"], &[&all]);
+    let some = format!("{own}: looks at processes; what policy lets is restarted");
+    check(&["-vlra"], &[&some]);
+    let batch = format!("{own}: looks at the kernel; nothing is restarted");
+    let tolerance = "peer: -t changes nothing: sources are told by more than their age";
+    check(&["-v", "-kb", "-ra", "-t", "5"], &[&batch, tolerance]);
+    check(&["-v", "-q", "-rl"], &[]);
+    check(&["-rl", "-t", "5"], &[]);
 }

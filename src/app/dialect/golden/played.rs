@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::recording::Recording;
 use super::{table, world};
@@ -13,7 +14,7 @@ use crate::bundle::Bundle;
 use crate::config::{self, Settings, Sources};
 use crate::dialects::testing::Pretended;
 use crate::dialects::{
-    self, Errand, Machine, NotRestarted, Order, Scene, Terminals, Voice, Wanted,
+    self, Errand, Machine, NotBegun, NotRestarted, Order, Scene, Terminals, Voice, Wanted,
 };
 use crate::model::{Account, WhyNot};
 
@@ -60,6 +61,9 @@ impl Played {
         (exit, text(out), text(err))
     }
 }
+
+/// What is in force where nobody says anything, read once.
+static DEFAULT: LazyLock<Settings> = LazyLock::new(Settings::default);
 
 /// No administrator has said anything.
 fn nobody() -> Sources {
@@ -110,7 +114,7 @@ impl Machine for Played {
         }
         let settings = match &wanted.rules {
             Some(rules) => config::read_with(&nobody(), rules).unwrap(),
-            None => Settings::default(),
+            None => DEFAULT.clone(),
         };
         let assessment = assess::assess(&self.bundle, &settings, wanted.own_only);
         Ok(scene::with_accounts(&assessment, wanted, &self.accounts))
@@ -120,8 +124,20 @@ impl Machine for Played {
         self.pretended.ask()
     }
 
-    fn restart(&mut self, order: &Order<'_>) -> Result<Vec<NotRestarted>, Vec<String>> {
+    fn restart(&mut self, order: &Order<'_>) -> Result<Vec<NotRestarted>, NotBegun> {
         self.pretended.restart(order)
+    }
+
+    fn packages_change(&self) -> Option<String> {
+        self.pretended.packages_change()
+    }
+
+    fn later(&mut self, name: &str, args: &[OsString]) -> Result<String, String> {
+        self.pretended.later(name, args)
+    }
+
+    fn wait(&mut self) -> Result<bool, String> {
+        self.pretended.wait()
     }
 
     fn run(&mut self, errand: &Errand<'_>) -> Result<i32, String> {
