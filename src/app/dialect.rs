@@ -49,13 +49,13 @@ pub(super) fn run(dialect: &Dialect, call: &Call) -> ExitCode {
             if error.kind() != io::ErrorKind::BrokenPipe {
                 writeln!(err, "{}: cannot print: {error}", dialect.name).ok();
             }
-            UNPRINTED.into()
+            NO_ANSWER.into()
         }
     }
 }
 
-/// The answer could not be printed: in no dialect this is *all fine* or *reboot*.
-const UNPRINTED: u8 = 3;
+/// There is no answer, or it could not be printed: in no dialect this is *all fine*, an alarm or *reboot*.
+pub(super) const NO_ANSWER: u8 = 3;
 
 /// The machine that this runs on.
 #[derive(Debug, Default)]

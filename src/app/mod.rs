@@ -72,7 +72,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Some((dialect, call))) if worker.is_none() => return dialect::run(dialect, &call),
         Err(error) if worker.is_none() => {
             talk(&error.to_string());
-            return Exit::Usage.into();
+            return dialect::NO_ANSWER.into();
         }
         _ => {}
     }
