@@ -101,8 +101,8 @@ fn with_sorted_numbers(line: &str) -> String {
 
 /// What we say; `None` where the recording is not of a command that a dialect speaks.
 fn ours(recording: &Recording) -> Option<Said> {
-    let (words, variables) = recording.words()?;
-    let (exit, out, err) = Played::new(recording, variables).speak(&words);
+    let called = recording.called()?;
+    let (exit, out, err) = Played::new(recording, called.variables).speak(&called.words);
     Some(Said { exit, out, err })
 }
 

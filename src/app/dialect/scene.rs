@@ -21,7 +21,11 @@ pub(super) fn of(assessment: &Assessment<'_>, wanted: &Wanted) -> Scene {
 }
 
 /// The scene of an assessment of a machine with these accounts.
-pub(super) fn with_accounts(assessment: &Assessment<'_>, wanted: &Wanted, accounts: &[Account]) -> Scene {
+pub(super) fn with_accounts(
+    assessment: &Assessment<'_>,
+    wanted: &Wanted,
+    accounts: &[Account],
+) -> Scene {
     let bundle = assessment.bundle;
     let facts = &bundle.facts;
     let mut names = BTreeMap::new();

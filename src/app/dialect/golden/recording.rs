@@ -58,6 +58,15 @@ pub(super) struct Told {
     pub(super) gone: Vec<String>,
 }
 
+/// How a dialect is called.
+#[derive(Debug)]
+pub(super) struct Called {
+    /// The command line.
+    pub(super) words: Vec<String>,
+    /// Variables of the environment.
+    pub(super) variables: Vec<(String, String)>,
+}
+
 /// Where they are.
 pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/dialects")
@@ -210,8 +219,8 @@ impl Recording {
         }
     }
 
-    /// Our command line that stands for the recorded one, and variables of the environment; `None` if it is none of a dialect.
-    pub(super) fn words(&self) -> Option<(Vec<String>, Vec<(String, String)>)> {
+    /// Our command line that stands for the recorded one; `None` if it is none of a dialect.
+    pub(super) fn called(&self) -> Option<Called> {
         let (peer, version) = self.dir.rsplit_once('-').unwrap();
         let command = self.said("command");
         let command = command.split(" (notices").next().unwrap();
@@ -248,6 +257,6 @@ impl Recording {
         }
         let mut words = vec!["unstale".to_owned(), "--as".to_owned(), dialect];
         words.extend(args);
-        Some((words, variables))
+        Some(Called { words, variables })
     }
 }
