@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{Metadata, OpenOptions};
 use std::io::{self, BufRead as _, BufWriter, IsTerminal as _, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -19,8 +19,9 @@ use super::beside::Extras;
 use super::gather::Interest;
 use super::{assess, obtain_with, restart};
 use crate::cli::{MappingSource, SourceFlags};
+use crate::config::{self, Notify, Sources};
 use crate::dialects::{
-    Call, Dialect, Errand, Machine, NotBegun, NotRestarted, Order, Scene, Terminals, Voice, Wanted,
+    Call, Dialect, Errand, Machine, NotBegun, NotRestarted, Order, Own, Scene, Terminals, Voice, Wanted,
 };
 use crate::error::Error;
 
@@ -29,6 +30,10 @@ pub(super) const PRESET: &str = "UNSTALE_AS";
 
 /// Files that dialects read are settings and lists.
 const FILE_CAP: u64 = 1024 * 1024;
+
+/// What a person types is a word.
+const LINE_CAP: u64 = 4096;
+const EXECUTABLE: u32 = 0o111;
 
 /// Lets a dialect speak.
 pub(super) fn run(dialect: &Dialect, call: &Call) -> ExitCode {
@@ -83,6 +88,26 @@ impl Machine for ThisMachine {
             stderr: io::stderr().is_terminal(),
             width: stdout.then(|| console::Term::stdout().size().1.into()),
         }
+    }
+
+    fn own(&self) -> Own {
+        let Ok(settings) = config::read(&Sources::of_machine(self.euid())) else {
+            return Own::default();
+        };
+        let Notify {
+            terminal,
+            desktop,
+            mail,
+        } = settings.notify;
+        Own {
+            mode: settings.restart.mode,
+            is_silent: !(terminal || desktop || mail),
+        }
+    }
+
+    fn is_program(&self, path: &Path) -> bool {
+        let metadata = path.metadata();
+        metadata.is_ok_and(|metadata| metadata.is_file() && metadata.mode() & EXECUTABLE != 0)
     }
 
     fn exists(&self, path: &Path) -> bool {
@@ -155,9 +180,9 @@ impl Machine for ThisMachine {
     }
 
     fn ask(&mut self) -> io::Result<Option<String>> {
-        let mut line = String::new();
-        let read = io::stdin().lock().read_line(&mut line)?;
-        Ok((read > 0).then_some(line))
+        let mut line = Vec::new();
+        let read = io::stdin().lock().take(LINE_CAP).read_until(b'\n', &mut line)?;
+        Ok((read > 0).then(|| String::from_utf8_lossy(&line).into_owned()))
     }
 
     fn packages_change(&self) -> Option<String> {

@@ -45,17 +45,16 @@ pub struct Hook {
 
 impl Default for Restart {
     fn default() -> Self {
-        // What runs in containers and machines is nobody's business but theirs who run them.
-        let most = |class| match class {
-            Class::Container | Class::VirtualMachine => Mode::List,
-            Class::Service | Class::UserService | Class::ServiceManager | Class::UserManager => {
-                Mode::Auto
-            }
-        };
-        Self {
-            mode: None,
-            modes: Class::ALL.map(|class| (class, most(class))).into(),
-        }
+        // What runs in containers and machines is nobody's business but theirs who run them: such a class is only there if
+        // somebody says so.
+        let own = [
+            Class::Service,
+            Class::UserService,
+            Class::ServiceManager,
+            Class::UserManager,
+        ];
+        let modes = own.map(|class| (class, Mode::Auto)).into();
+        Self { mode: None, modes }
     }
 }
 

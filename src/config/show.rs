@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::origins::{Origins, Section};
 use super::{FlagPolicy, Layer, Settings, Users};
-use crate::model::{Level, PolicyRule, RuleAction, Selectors, Timestamp, is_tame};
+use crate::model::{Class, Level, Mode, PolicyRule, RuleAction, Selectors, Timestamp, is_tame};
 
 /// The settings that come of these layers, as one file that says the same; on request, with the place of each value.
 #[must_use]
@@ -51,8 +51,16 @@ impl Page<'_> {
             &settings.policy.only_listed.to_string(),
         );
         self.line("\n[restart.modes]");
-        for (class, mode) in &settings.restart.modes {
-            self.value(MODES, class.word(), &quoted(mode.word()));
+        for class in Class::ALL {
+            match settings.restart.modes.get(&class) {
+                Some(mode) => self.value(MODES, class.word(), &quoted(mode.word())),
+                // What nobody says is let by who is asked for it by name.
+                None => self.line(&format!(
+                    "# {} = {}",
+                    class.word(),
+                    quoted(Mode::List.word())
+                )),
+            }
         }
     }
 

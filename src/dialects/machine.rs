@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::Scene;
-use crate::model::{Escaped, Owner};
+use crate::model::{Escaped, Mode, Owner};
 
 /// How a dialect was called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Terminals {
 pub struct Order<'a> {
     /// These alone, of what the last look found.
     pub owners: &'a BTreeSet<Owner>,
+    /// Whether a person chose each of them: then what policy would have waited for is done now.
+    pub chosen: bool,
     /// A directory of programs that restart units in the administrator's own way, by the name of the unit.
     pub programs: Option<&'a Path>,
 }
@@ -65,6 +67,15 @@ pub struct NotRestarted {
     pub owner: Owner,
     /// Why: it failed, was held back, or is stale still.
     pub why: String,
+}
+
+/// What the administrator's own settings say of what a dialect does, where those of its peer are not in force.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Own {
+    /// The most that is done, if they say.
+    pub mode: Option<Mode>,
+    /// Whether nobody is told of old code in a session.
+    pub is_silent: bool,
 }
 
 /// Why no restart was begun.
@@ -98,6 +109,9 @@ pub trait Machine {
     /// What of the standard streams a person may sit at.
     fn terminals(&self) -> Terminals;
 
+    /// What the administrator's own settings say; as if they said nothing, where they cannot be used: a look fails then.
+    fn own(&self) -> Own;
+
     /// Whether anything is at a path of the system.
     fn exists(&self, path: &Path) -> bool;
 
@@ -109,6 +123,9 @@ pub trait Machine {
     /// # Errors
     /// What the system said.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Whether a path is that of a program: a file that may be executed.
+    fn is_program(&self, path: &Path) -> bool;
 
     /// Names of what is in a directory, in the order of their bytes; of a directory that is not there none.
     ///

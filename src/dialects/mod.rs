@@ -23,7 +23,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 pub use machine::{
-    Call, Errand, Machine, NotBegun, NotRestarted, Order, Terminals, Voice, Wanted,
+    Call, Errand, Machine, NotBegun, NotRestarted, Order, Own, Terminals, Voice, Wanted,
 };
 pub use scene::{Microcode, OldFile, OldPart, Scene, Script, Stale};
 

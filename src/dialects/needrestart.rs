@@ -62,7 +62,7 @@ pub(super) fn speak(
         Ok(flags) => flags,
         Err(Wrong(line)) => {
             write!(voice.out, "{}", Flags::usage())?;
-            writeln!(voice.err, "{line}")?;
+            writeln!(voice.err, "{line}").ok();
             return Ok(FAILED);
         }
     };
@@ -95,7 +95,7 @@ fn once(
     let settings = match Settings::resolve(flags, machine, voice) {
         Ok(settings) => settings,
         Err(Refused { line, exit }) => {
-            writeln!(voice.err, "{line}")?;
+            writeln!(voice.err, "{line}").ok();
             return Ok(exit);
         }
     };
@@ -142,21 +142,20 @@ fn at_once(
         return Ok(Some(DONE));
     }
     if flags.nagios && flags.metrics {
-        writeln!(
-            voice.err,
-            "Options -p and -o cannot be defined simultaneously"
-        )?;
+        let line = "Options -p and -o cannot be defined simultaneously";
+        writeln!(voice.err, "{line}").ok();
         return Ok(Some(DIED));
     }
     if flags.ui.as_deref() == Some(OsStr::new("?")) {
-        writeln!(voice.err, "Available UI packages:\n\tNeedRestart::UI::stdio")?;
+        let line = "Available UI packages:\n\tNeedRestart::UI::stdio";
+        writeln!(voice.err, "{line}").ok();
         return Ok(Some(DONE));
     }
     if flags.nagios && is_user {
         return nagios::not_root(voice.out).map(Some);
     }
     if flags.metrics && flags.libraries && is_user {
-        writeln!(voice.err, "{}", metrics::NEEDS_ROOT)?;
+        writeln!(voice.err, "{}", metrics::NEEDS_ROOT).ok();
         return Ok(Some(FAILED));
     }
     Ok(None)
@@ -337,7 +336,9 @@ impl Run<'_> {
         };
         let mut drop_ins = DropIns {
             directory: super::tame(directory.as_os_str().as_bytes()),
-            programs: names(directory).collect(),
+            programs: names(directory)
+                .filter(|name| machine.is_program(&directory.join(name)))
+                .collect(),
             ..DropIns::default()
         };
         if machine.exists(Path::new(RUNIT)) {

@@ -7,10 +7,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{
-    Call, Errand, Machine, NotBegun, NotRestarted, OldFile, OldPart, Order, Scene, Speak, Stale, Terminals,
-    Voice, Wanted,
+    Call, Errand, Machine, NotBegun, NotRestarted, OldFile, OldPart, Order, Own, Scene, Speak,
+    Stale, Terminals, Voice, Wanted,
 };
-use crate::model::{Action, Because, Bytes, Core, Level, Owner, OwnerKind, Reboot, Scope};
+use crate::model::{Action, Because, Bytes, Core, Level, Mode, Owner, OwnerKind, Reboot, Scope};
 
 /// A machine that answers from memory, and remembers what it was asked.
 #[derive(Debug, Default)]
@@ -28,6 +28,10 @@ pub(crate) struct Pretended {
     pub(crate) typed: VecDeque<String>,
     /// What is said of each restart.
     pub(crate) not_restarted: Vec<NotRestarted>,
+    /// The most that own settings let be done.
+    pub(crate) own_mode: Option<Mode>,
+    /// Files that may not be executed.
+    pub(crate) plain: Vec<PathBuf>,
     /// Who changes packages: as long as there are any, no restart is begun.
     pub(crate) at_work: Option<String>,
     /// Whether somebody is there who does it later.
@@ -53,6 +57,17 @@ impl Machine for Pretended {
 
     fn terminals(&self) -> Terminals {
         self.terminals
+    }
+
+    fn own(&self) -> Own {
+        Own {
+            mode: self.own_mode,
+            is_silent: false,
+        }
+    }
+
+    fn is_program(&self, path: &Path) -> bool {
+        self.files.contains_key(path) && !self.plain.iter().any(|plain| plain == path)
     }
 
     fn exists(&self, path: &Path) -> bool {

@@ -24,6 +24,7 @@ pub(super) fn restart(
 ) -> Result<Vec<NotRestarted>, NotBegun> {
     let outcomes = restart::exactly(&Request {
         owners: order.owners,
+        chosen: order.chosen,
         programs: order.programs,
         translated,
     });

@@ -12,6 +12,8 @@ use crate::act::stamps::{self, Stamp};
 use crate::app::hook;
 
 const ROOT: &str = "/";
+/// Before it is tried again to do what others were in the way of.
+const AGAIN: Duration = Duration::from_secs(10);
 /// A unit that ends is there for a moment still.
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(200);
@@ -24,6 +26,8 @@ pub(super) fn leave(name: &str, args: &[OsString], is_unit: bool) -> Result<Stri
     let unit = format!("unstale-{name}.service");
     stamps::set(Path::new(ROOT), Stamp::PutOff, name).map_err(|error| error.to_string())?;
     if is_unit {
+        // Another restart goes on, which nobody waits for: a look costs seconds.
+        std::thread::sleep(AGAIN);
         return Ok(unit);
     }
     for tried in 1.. {

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::act::services;
 use crate::app::exit::Exit;
+use crate::decide::Wish;
 use crate::dialects::NotBegun;
 use crate::error::Error;
 use crate::model::{Because, Class, Mode, Outcome, Owner, Record};
@@ -19,6 +20,8 @@ use crate::model::{Because, Class, Mode, Outcome, Owner, Record};
 pub(in crate::app) struct Request<'a> {
     /// Whose stale code is to go.
     pub(in crate::app) owners: &'a BTreeSet<Owner>,
+    /// Whether a person chose each of them.
+    pub(in crate::app) chosen: bool,
     /// Another directory of programs that restart units in their own way.
     pub(in crate::app) programs: Option<&'a Path>,
     /// Another program's settings, translated, in place of the administrator's.
@@ -32,11 +35,7 @@ pub(in crate::app) struct Request<'a> {
 /// Why nothing was begun.
 pub(in crate::app) fn exactly(request: &Request<'_>) -> Result<BTreeMap<Owner, Outcome>, NotBegun> {
     let mut survey = Survey::take_with(&[], request.translated, request.programs)?;
-    // Whoever chose guests has been let; what an administrator says of them in settings of ours counts all the same.
-    for class in [Class::Container, Class::VirtualMachine] {
-        let modes = &mut survey.settings.restart.modes;
-        modes.entry(class).or_insert(Mode::Ask);
-    }
+    let_guests(&mut survey.settings.restart.modes);
     let assessment = survey.assess();
     let mut manager = services::find(Path::new(ROOT));
     if let Some(why) = why_never(&survey, &manager) {
@@ -48,7 +47,7 @@ pub(in crate::app) fn exactly(request: &Request<'_>) -> Result<BTreeMap<Owner, O
         return Err(NotBegun::NotYet(why));
     }
     let units = units_of(&survey, &mut manager);
-    let wish = request.owners.iter().cloned().collect();
+    let wish = wish(request);
     let transaction = plan(&survey, &units, &assessment, Mode::Auto, Some(&wish))?;
     let transaction = held::forbidden(transaction, may_restart);
     if transaction.steps.is_empty() {
@@ -82,6 +81,25 @@ pub(in crate::app) fn exactly(request: &Request<'_>) -> Result<BTreeMap<Owner, O
             NotBegun::NotYet,
         ),
     })
+}
+
+/// Whoever names guests has been let, unless settings that count say otherwise.
+fn let_guests(modes: &mut BTreeMap<Class, Mode>) {
+    for class in [Class::Container, Class::VirtualMachine] {
+        modes.entry(class).or_insert(Mode::Auto);
+    }
+}
+
+/// What policy defers, and what may only be asked for, is lifted by a person alone.
+fn wish(request: &Request<'_>) -> Wish {
+    let mut wish = Wish::default();
+    for owner in request.owners.iter().cloned() {
+        match request.chosen {
+            true => wish.choose(owner),
+            false => wish.mean(owner),
+        }
+    }
+    wish
 }
 
 impl From<Error> for NotBegun {
@@ -150,6 +168,36 @@ mod tests {
             rule: "rule".to_owned(),
             why: why.to_owned(),
         }
+    }
+
+    #[test]
+    fn only_a_person_lifts_what_policy_defers() {
+        let owners = BTreeSet::from([owner("a")]);
+        let request = |chosen| Request {
+            owners: &owners,
+            chosen,
+            programs: None,
+            translated: None,
+        };
+        let mut meant = Wish::default();
+        meant.mean(owner("a"));
+        assert_eq!(wish(&request(false)), meant);
+        meant.choose(owner("a"));
+        assert_eq!(wish(&request(true)), meant);
+    }
+
+    #[test]
+    fn guests_that_are_named_are_restarted_unless_settings_say_otherwise() {
+        #[track_caller]
+        fn check(said: Option<Mode>, expected: Mode) {
+            let mut modes = crate::config::Restart::default().modes;
+            modes.extend(said.map(|mode| (Class::Container, mode)));
+            let_guests(&mut modes);
+            assert_eq!(modes.get(&Class::Container), Some(&expected));
+        }
+        check(None, Mode::Auto);
+        check(Some(Mode::Ask), Mode::Ask);
+        check(Some(Mode::List), Mode::List);
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub(super) fn import_with_manner(path: &Path, draft: &mut Draft) -> Result<Manne
     let (sources, mut state) = read(path, draft)?;
     let manner = Manner::take(&mut state, draft);
     translate(&state, &sources, draft);
+    lists::name_left_alone(&state, draft);
     Ok(manner)
 }
 

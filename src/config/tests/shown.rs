@@ -71,7 +71,7 @@ fn where_each_value_comes_from() {
     for line in [
         "mode = \"list\"  # /1.toml:2",
         "only_listed = true  # environment",
-        "container = \"list\"  # default",
+        "# container = \"list\"",
         "[[rule]]  # /0.toml:5",
         "    \"a.service\",  # /0.toml:6",
         "    \"b.service\",  # /0.toml:7",

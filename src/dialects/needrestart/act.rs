@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::list::Printer;
-use super::names::{Fate, Findings};
+use super::names::{Fate, Findings, Target};
 use super::settings::Mode;
 use super::summary::Summary;
 use super::{Run, ask, tell};
@@ -72,7 +72,8 @@ pub(super) fn human(
     let mut printer = Printer::new(voice.out, style);
     printer.sessions(findings)?;
     printer.guests(findings)?;
-    if end != End::Later {
+    // Who was asked has seen it.
+    if end != End::Later && mode != Mode::Ask {
         tell::tell(run.settings, findings, machine, voice)?;
     }
     Ok(end != End::Failed)
@@ -85,7 +86,19 @@ fn owners(findings: &Findings) -> BTreeSet<Owner> {
         .values()
         .chain(findings.containers.values());
     let chosen = targets.filter(|target| target.fate == Fate::Restart);
-    chosen.flat_map(|target| &target.owners).cloned().collect()
+    chosen.flat_map(of_target).cloned().collect()
+}
+
+/// Several may have one name, and policy holds some of them back: those wait, unless there is nobody else who could be meant.
+fn of_target(target: &Target) -> impl Iterator<Item = &Owner> {
+    let usual = |fate: &Fate| *fate == Fate::Restart;
+    let some = target.owners.values().any(usual);
+    let meant = move |fate: &Fate| match some {
+        true => usual(fate),
+        false => *fate != Fate::Refused,
+    };
+    let owners = target.owners.iter();
+    owners.filter_map(move |(owner, fate)| meant(fate).then_some(owner))
 }
 
 /// Restarts all that is to be, in one go: what has to come before what, services and containers alike, is decided there.
@@ -103,6 +116,7 @@ fn restart(
     voice.out.flush()?;
     let order = Order {
         owners: &owners,
+        chosen: run.settings.mode == Mode::Ask,
         programs: Some(&run.settings.manner.restart_d),
     };
     let failed = match machine.restart(&order) {
@@ -168,7 +182,7 @@ pub(super) fn whole(path: &Path, machine: &dyn Machine) -> PathBuf {
 /// An owner, as it was listed.
 fn name_of(findings: &Findings, owner: &Owner) -> String {
     let mut targets = findings.services.iter().chain(&findings.containers);
-    let listed = targets.find(|(_, target)| target.owners.contains(owner));
+    let listed = targets.find(|(_, target)| target.owners.contains_key(owner));
     listed.map_or_else(
         || owner.name.escaped().to_string(),
         |(name, _)| name.clone(),

@@ -75,6 +75,9 @@ pub(super) struct Flags {
     /// Mend also what version 3.6 leaves out: containers
     #[arg(long, overrides_with = "compat_bugs")]
     pub(super) no_compat_bugs: bool,
+    /// Restart also where lines of needrestart's configuration are not understood
+    #[arg(long)]
+    pub(super) lenient: bool,
     /// End with 1 if a restart failed, and with 3 if not everything could be looked at
     #[arg(long)]
     pub(super) exit_code: bool,
@@ -129,6 +132,7 @@ impl Flags {
             (self.quiet, "-q"),
             (self.compat_bugs, "--compat-bugs"),
             (self.no_compat_bugs, "--no-compat-bugs"),
+            (self.lenient, "--lenient"),
         ];
         let given = switches.into_iter().filter(|(given, _)| *given);
         words.extend(given.map(|(_, word)| OsString::from(word)));

@@ -164,7 +164,8 @@ fn of_kernel(kernel: &Kernel, statuses: &Statuses) -> Field {
         }
     };
     Field {
-        text: format!("Kernel: {text}{}", state.mark()),
+        // Data for the monitor stands behind a bar.
+        text: format!("Kernel: {}{}", text.replace('|', "\\x7c"), state.mark()),
         state,
         data: data
             .filter(|_| state != State::Unknown)

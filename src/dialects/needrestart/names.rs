@@ -64,13 +64,16 @@ pub(super) enum Fate {
 /// A service or a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
-    /// Whom to restart for it.
-    pub(super) owners: BTreeSet<Owner>,
+    /// Whom to restart for it, and what would become of each alone.
+    pub(super) owners: BTreeMap<Owner, Fate>,
     /// What becomes of it.
     pub(super) fate: Fate,
     /// The command that stands for that.
     pub(super) command: Command,
 }
+
+/// So many processes without a name are named by number; the rest is counted.
+const LEFT_OUT: usize = 8;
 
 /// Processes of one name, by pid.
 pub(super) type Processes = Vec<(String, Vec<Pid>)>;
@@ -138,7 +141,17 @@ impl Findings {
     /// What is left out for want of a name, as a line for people; `None` if nothing is.
     pub(super) fn left_out(&self) -> Option<String> {
         let count: usize = self.nameless.iter().map(|(_, pids)| pids.len()).sum();
-        let all = listed(&self.nameless, ",");
+        let mut left = LEFT_OUT;
+        let mut some = self.nameless.clone();
+        for (_, pids) in &mut some {
+            pids.truncate(left);
+            left -= pids.len();
+        }
+        some.retain(|(_, pids)| !pids.is_empty());
+        let mut all = listed(&some, ",");
+        if count > LEFT_OUT {
+            all.push_str(&format!(" and {} more", count - LEFT_OUT));
+        }
         match count {
             0 => None,
             1 => Some(format!("1 stale process belongs to no service: {all}")),
@@ -331,13 +344,14 @@ fn add(
 ) {
     let fate = fate(stale, naming);
     let target = targets.entry(name).or_insert_with(|| Target {
-        owners: BTreeSet::new(),
+        owners: BTreeMap::new(),
         fate,
         command,
     });
     // One of its processes may be what an earlier run left; the others ask for a restart nevertheless.
     target.fate = target.fate.max(fate);
-    target.owners.insert(stale.owner.clone());
+    let of_owner = target.owners.entry(stale.owner.clone()).or_insert(fate);
+    *of_owner = (*of_owner).max(fate);
 }
 
 fn fate(stale: &Stale, naming: &Naming<'_>) -> Fate {

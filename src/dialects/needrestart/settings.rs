@@ -8,6 +8,7 @@ use super::flags::Flags;
 use crate::config::import::{self, Manner};
 use crate::dialects::{Machine, Voice, tame};
 use crate::error::Error;
+use crate::model;
 
 /// needrestart's configuration.
 const CONFIG: &str = "/etc/needrestart/needrestart.conf";
@@ -48,6 +49,15 @@ pub(super) struct Settings {
     pub(super) source: Option<PathBuf>,
 }
 
+/// needrestart's policy in our words.
+#[derive(Debug)]
+struct Translated {
+    rules: String,
+    /// Whether nothing of it is left out.
+    is_whole: bool,
+    file: PathBuf,
+}
+
 /// Why nothing is done: the line, as needrestart words it, and the status.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refused {
@@ -70,7 +80,13 @@ impl Settings {
         voice: &mut Voice<'_>,
     ) -> Result<Self, Refused> {
         let (manner, translated) = configuration(flags, machine, voice)?;
+        let is_understood = translated.as_ref().is_none_or(|all| all.is_whole);
+        let translated = translated.map(|all| (all.rules, all.file));
         let (rules, source) = translated.unzip();
+        let (manner, own_mode) = match source {
+            Some(_) => (manner, None),
+            None => with_own(manner, machine),
+        };
         let verbosity = match (flags.quiet, flags.verbose) {
             (true, _) => 0,
             (false, true) => 2,
@@ -94,6 +110,7 @@ impl Settings {
         let mode = flags.restart.clone();
         let mode = mode.or_else(|| machine.variable("NEEDRESTART_MODE"));
         let mode = mode.or_else(|| manner.restart.clone().map(OsString::from));
+        let mode = mode.or_else(|| own_mode.map(OsString::from));
         let mode = match mode.as_deref().map_or(default.as_bytes(), OsStr::as_bytes) {
             b"l" => Mode::List,
             b"i" if may_ask(flags, machine) => Mode::Ask,
@@ -105,6 +122,15 @@ impl Settings {
                     tame(other)
                 )));
             }
+        };
+        let mode = match mode {
+            Mode::Auto if !is_understood && !flags.lenient => {
+                voice.note(
+                    "nothing is restarted by settings that are not understood as a whole; --lenient restarts by the rest",
+                );
+                Mode::List
+            }
+            mode => mode,
         };
         Ok(Self {
             mode: if easy { Mode::List } else { mode },
@@ -141,12 +167,12 @@ fn configuration(
     flags: &Flags,
     machine: &dyn Machine,
     voice: &mut Voice<'_>,
-) -> Result<(Manner, Option<(String, PathBuf)>), Refused> {
+) -> Result<(Manner, Option<Translated>), Refused> {
     let file = match &flags.config {
         Some(file) => Path::new(file),
         None if !machine.exists(Path::new(CONFIG)) => return Ok((Manner::default(), None)),
         None if has_own(machine) => {
-            if flags.verbose {
+            if !flags.quiet {
                 voice.note(&format!(
                     "{CONFIG} is not read: {OWN_DROP_INS} or {OWN} counts"
                 ));
@@ -173,7 +199,31 @@ fn configuration(
             "ERROR: Hook directory '{directory}' does not exist!"
         )));
     }
-    Ok((manner, Some((imported.toml, file.to_owned()))))
+    if !usual && !flags.quiet {
+        voice.note("hook_d: programs there are not run; packages are asked without them");
+    }
+    let translated = Translated {
+        is_whole: imported.untranslated.is_empty(),
+        rules: imported.toml,
+        file: file.to_owned(),
+    };
+    Ok((manner, Some(translated)))
+}
+
+/// What settings of our own say in place of needrestart's: also how it is said there.
+fn with_own(manner: Manner, machine: &dyn Machine) -> (Manner, Option<&'static str>) {
+    let own = machine.own();
+    let mode = own.mode.map(|mode| match mode {
+        model::Mode::List => "l",
+        model::Mode::Ask => "i",
+        model::Mode::Auto => "a",
+    });
+    let sendnotify = manner.sendnotify && !own.is_silent;
+    let manner = Manner {
+        sendnotify,
+        ..manner
+    };
+    (manner, mode)
 }
 
 fn has_own(machine: &dyn Machine) -> bool {

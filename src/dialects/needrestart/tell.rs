@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::time::{Duration, Instant};
 
 use super::names::{Findings, Session};
 use super::order;
 use super::settings::Settings;
 use crate::dialects::{Errand, Machine, Voice, tame};
+
+/// Whoever called waits: a package manager, a monitor.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Tells each session, by the first program that does it. What goes wrong with one changes nothing else.
 pub(super) fn tell(
@@ -34,7 +38,17 @@ pub(super) fn tell(
     // A program says what there is to be read before it takes its time.
     voice.out.flush()?;
     let mut unusable = BTreeSet::new();
-    for session in &findings.sessions {
+    let begun = Instant::now();
+    // Whose session could not be told is told by nobody.
+    let known = findings.sessions.iter().filter(|one| one.uid != u32::MAX);
+    for (told, session) in known.enumerate() {
+        if begun.elapsed() > LIMIT {
+            let left = findings.sessions.len() - told;
+            voice.note(&format!(
+                "{left} sessions are not told: programs in notify.d take too long"
+            ));
+            break;
+        }
         for name in &names {
             if unusable.contains(name) {
                 continue;

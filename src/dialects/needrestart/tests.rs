@@ -775,3 +775,152 @@ fn who_wants_to_know_is_told_what_is_in_force() {
     check(&["-v", "-q", "-rl"], &[]);
     check(&["-rl", "-t", "5"], &[]);
 }
+
+/// Managers of two users, which have one name: what policy holds back of it waits.
+#[test]
+fn of_several_with_one_name_only_those_are_restarted_that_may() {
+    let manager = |pid, uid: u32| {
+        let unit = format!("user@{uid}.service");
+        let mut stale = service(pid, &unit, "/usr/lib/systemd/systemd", "systemd");
+        stale.cgroup =
+            Bytes::from(format!("0::/user.slice/user-{uid}.slice/{unit}/init.scope\n").as_str());
+        stale
+    };
+    #[track_caller]
+    fn check(stale: Vec<Stale>, args: &[&str], typed: &str, expected: &[&str]) {
+        let mut scene = nothing();
+        scene.stale = stale;
+        let mut machine = of(scene);
+        machine.terminals = BOTH;
+        machine.typed = [format!("{typed}\n")].into();
+        let said = say(&mut machine, args);
+        assert!(said.out.contains("user@*.service"), "{}", said.out);
+        assert_eq!(*machine.done.borrow(), expected, "{args:?} {typed}");
+    }
+    let held = |mut stale: Stale| {
+        stale.action = Action::Defer;
+        stale.because[0].rule = "policy.x".to_owned();
+        stale
+    };
+    let some = || vec![held(manager(7, 1000)), manager(8, 1001)];
+    let one = ["restart user@1001.service"];
+    check(some(), &["-ra", "-l"], "", &one);
+    check(some(), &["-ri", "-l"], "y", &one);
+    let all = || vec![held(manager(7, 1000)), held(manager(8, 1001))];
+    check(all(), &["-ra", "-l"], "", &[]);
+    let both = ["restart user@1000.service user@1001.service"];
+    check(all(), &["-ri", "-l"], "y", &both);
+}
+
+/// Where needrestart's own are not in force.
+#[test]
+fn own_settings_say_how_much_is_done() {
+    #[track_caller]
+    fn check(own: Option<crate::model::Mode>, args: &[&str], is_done: bool) {
+        let mut machine = machine();
+        machine.own_mode = own;
+        say(&mut machine, args);
+        assert_eq!(
+            !machine.done.borrow().is_empty(),
+            is_done,
+            "{own:?} {args:?}"
+        );
+    }
+    use crate::model::Mode::{Auto, List};
+    check(None, &["-m", "u"], true);
+    check(Some(List), &["-m", "u"], false);
+    check(Some(List), &["-m", "u", "-ra"], true);
+    check(Some(Auto), &[], true);
+    check(None, &[], false);
+}
+
+#[test]
+fn nothing_is_restarted_by_half_of_a_policy() {
+    #[track_caller]
+    fn check(text: &str, args: &[&str], is_done: bool) {
+        let (_dir, mut machine, file) = configured(text);
+        machine.euid = rustix::process::geteuid().as_raw();
+        if machine.euid != 0 {
+            return;
+        }
+        let args = [&["-l", "-ra", "-c", file.to_str().unwrap()], args].concat();
+        let said = say(&mut machine, &args);
+        assert_eq!(!machine.done.borrow().is_empty(), is_done, "{text}");
+        assert_eq!(said.err.contains("--lenient"), !is_done, "{}", said.err);
+    }
+    check("$nrconf{blacklist_rc} = [ qr(^x) ];", &[], true);
+    let half = "foreach my $s (qw(pg mysql)) { $nrconf{override_rc}->{qr(^$s)} = 0; }";
+    check(half, &[], false);
+    check(half, &["--lenient"], true);
+    // The process, and not only its file, is to be left alone.
+    check("push @{$nrconf{blacklist}}, qr(^/usr/bin/db$);", &[], false);
+}
+
+#[test]
+fn what_may_not_be_executed_stands_for_no_command() {
+    let mut machine = machine();
+    let program = "/etc/needrestart/restart.d/cron.service";
+    machine.files.insert(program.into(), Vec::new());
+    machine.plain.push(program.into());
+    let said = say(&mut machine, &["-rl", "-l"]);
+    assert!(!said.out.contains(program), "{}", said.out);
+}
+
+#[test]
+fn who_was_asked_is_not_told_besides() {
+    let mut scene = nothing();
+    scene.stale = vec![session(110)];
+    let mut machine = of(scene);
+    machine.terminals = BOTH;
+    let program = "/etc/needrestart/notify.d/200-write";
+    machine.files.insert(program.into(), Vec::new());
+    say(&mut machine, &["-ri", "-l"]);
+    assert!(machine.done.borrow().is_empty());
+}
+
+#[test]
+fn a_line_has_an_end() {
+    let mut scene = nothing();
+    scene.stale = (31..45)
+        .map(|pid| {
+            let mut alone = service(pid, "x", "/opt/agentd", "x");
+            alone.cgroup = Bytes::from("0::/\n");
+            alone.owner = Owner::new(OwnerKind::Process, "/opt/agentd", Scope::System);
+            alone
+        })
+        .collect();
+    let said = say(&mut of(scene), &["-b", "-l"]);
+    let line = "peer: 14 stale processes belong to no service: agentd[31,32,33,34,35,36,37,38] and 6 more\n";
+    assert_eq!(said.err, line);
+}
+
+#[test]
+fn a_broken_standard_error_changes_no_number() {
+    struct Full;
+    impl io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    #[track_caller]
+    fn check(args: &[&str], expected: u8) {
+        let call = Call {
+            variant: None,
+            args: args.iter().map(OsString::from).collect(),
+        };
+        let mut voice = Voice {
+            name: "needrestart",
+            out: &mut io::sink(),
+            err: &mut Full,
+        };
+        let exit = speak(&call, &mut machine(), &mut voice).unwrap();
+        assert_eq!(exit, expected, "{args:?}");
+    }
+    check(&["-Z"], 1);
+    check(&["-r", "x"], 255);
+    check(&["-p", "-o"], 255);
+    check(&["-u", "?"], 0);
+}

@@ -14,7 +14,7 @@ use crate::bundle::Bundle;
 use crate::config::{self, Settings, Sources};
 use crate::dialects::testing::Pretended;
 use crate::dialects::{
-    self, Errand, Machine, NotBegun, NotRestarted, Order, Scene, Terminals, Voice, Wanted,
+    self, Errand, Machine, NotBegun, NotRestarted, Order, Own, Scene, Terminals, Voice, Wanted,
 };
 use crate::model::{Account, WhyNot};
 
@@ -88,6 +88,14 @@ impl Machine for Played {
 
     fn terminals(&self) -> Terminals {
         self.pretended.terminals()
+    }
+
+    fn own(&self) -> Own {
+        self.pretended.own()
+    }
+
+    fn is_program(&self, path: &Path) -> bool {
+        self.pretended.is_program(path)
     }
 
     fn exists(&self, path: &Path) -> bool {

@@ -40,6 +40,21 @@ pub(super) fn translate(state: &State, draft: &mut Draft) {
     }
 }
 
+/// Programs whose processes are to be left alone. Their files are hidden, and other old files of theirs are not: whoever
+/// restarts by these rules has to know.
+pub(super) fn name_left_alone(state: &State, draft: &mut Draft) {
+    let entries = state.lists.get("blacklist").into_iter().flatten();
+    let others = entries.filter(|entry| !is_own("blacklist", entry));
+    for place in others.filter_map(|entry| entry.place.as_ref()) {
+        untranslated(
+            "blacklist",
+            place,
+            "processes are not left alone by their program, only its file is",
+            draft,
+        );
+    }
+}
+
 fn is_own(key: &str, entry: &Entry) -> bool {
     let of_paths = matches!(key, "blacklist" | "blacklist_interp" | "blacklist_mappings");
     match &entry.scalar {
