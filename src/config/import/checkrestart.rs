@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::pattern::python;
 use super::write::{Says, Value};
-use super::{Draft, Place, ShippedRule, pattern};
+use super::{Draft, Place, ShippedRule};
 use crate::error::Error;
 use crate::model::RuleAction;
 
@@ -142,7 +143,7 @@ impl<'a> Line<'a> {
         let text = if self.kind == "unit" {
             of_cgroup(self.expression)
         } else {
-            pattern::translate(self.expression, "")
+            python::translate(self.expression).map_err(|why| why.to_string())
         };
         let text = match text {
             Ok(text) => text,
@@ -174,10 +175,11 @@ impl<'a> Line<'a> {
 
 /// An expression for a line of /proc/PID/cgroup, as one for the path in it: `0::/system.slice/x.service`.
 fn of_cgroup(expression: &str) -> Result<String, String> {
+    let translate = |text: &str| python::translate(text).map_err(|why| why.to_string());
     match expression.strip_prefix('^') {
-        None => pattern::translate(expression, ""),
+        None => translate(expression),
         Some(tied) => match tied.strip_prefix("0::") {
-            Some(path) => pattern::translate(&format!("^{path}"), ""),
+            Some(path) => translate(&format!("^{path}")),
             None => Err("it does not begin as lines of control groups do, with `0::`".to_owned()),
         },
     }

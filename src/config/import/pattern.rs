@@ -1,6 +1,7 @@
 //! Regular expressions of Perl and Python → patterns of ours, that fit the very same names. What they can and ours cannot
 //! is refused, with the reason. Pure.
 
+pub(crate) mod python;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::config::import::pattern;
+use crate::config::import::pattern::python::{self, Refused};
 use crate::model::Pattern;
 
 /// An expression that some part of a name may fit.
@@ -14,9 +14,11 @@ impl Expression {
     ///
     /// # Errors
     /// What is wrong with it, or that something in it has no counterpart.
-    pub(super) fn parse(written: &[u8]) -> Result<Self, String> {
-        let translated = pattern::translate(&text(written), "")?;
-        Pattern::parse(&translated).map(Self)
+    pub(super) fn parse(written: &[u8]) -> Result<Self, Refused> {
+        let translated = python::translate(&text(written))?;
+        Pattern::parse(&translated)
+            .map(Self)
+            .map_err(Refused::Foreign)
     }
 
     /// Whether it fits.

@@ -6,6 +6,8 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
+use crate::dialects::tame;
+
 /// Parses options; both the values and where they stand.
 ///
 /// # Errors
@@ -36,9 +38,10 @@ fn complaint<Flags: CommandFactory>(error: &clap::Error, args: &[OsString]) -> S
     };
     // Behind its name stands that of its value: `--exclude <TYPE:RE>`.
     let option = word.split([' ', '=']).next().unwrap_or_default();
+    let option = &tame(option.as_bytes());
     match error.kind() {
         ErrorKind::InvalidValue => {
-            let option = short_at_the_end(args).unwrap_or_else(|| option.to_owned());
+            let option = short_at_the_end(args).unwrap_or_else(|| option.clone());
             format!("option {option} requires argument")
         }
         ErrorKind::TooManyValues => format!("option {option} must not have an argument"),

@@ -6,6 +6,9 @@ use crate::model::{Bytes, Pid};
 /// What the kernel and dpkg put behind the name of a file that was replaced.
 const SUFFIXES: [&[u8]; 2] = [b" (deleted)", b".dpkg-new"];
 
+/// What other kernels put before it.
+const PREFIX: &[u8] = b"(deleted)";
+
 /// The program of a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Program {
@@ -47,12 +50,12 @@ impl Program {
             deleted,
         }
     }
+}
 
-    /// The last part of its path.
-    pub(super) fn base_name(&self) -> &[u8] {
-        let path = self.path.as_slice();
-        path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
-    }
+/// The last part of a path.
+pub(super) fn base_name(path: &Bytes) -> &[u8] {
+    let path = path.as_slice();
+    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }
 
 /// The path of what runs, without what was put behind it, and whether anything was.
@@ -66,10 +69,29 @@ fn path_of(stale: &Stale) -> (Bytes, bool) {
         return (exe.clone(), false);
     }
     let mut path = exe.as_slice();
+    // OpenVZ puts it before the name.
+    path = path.strip_prefix(PREFIX).unwrap_or(path);
     for suffix in SUFFIXES {
         path = path.strip_suffix(suffix).unwrap_or(path);
     }
-    (Bytes::from(path), path.len() < exe.as_slice().len())
+    let deleted = path.len() < exe.as_slice().len();
+    match &stale.program {
+        // A file outside of what the reader's root reaches has a link that leads nowhere: `/ (deleted)`.
+        Some(program) if !leads_to(path, program.as_slice()) => {
+            let program = program.as_slice();
+            let path = program.strip_suffix(SUFFIXES[1]).unwrap_or(program);
+            (Bytes::from(path), deleted)
+        }
+        _ => (Bytes::from(path), deleted),
+    }
+}
+
+/// Whether a path is that of a program, be it that of another root: `/srv/root/usr/bin/x`.
+fn leads_to(path: &[u8], program: &[u8]) -> bool {
+    [b"", SUFFIXES[1]].iter().any(|behind| {
+        let program = program.strip_suffix(*behind);
+        program.is_some_and(|program| path.ends_with(program))
+    })
 }
 
 /// A process whose program cannot be told.

@@ -11,9 +11,17 @@ const SCRIPTS: &str = "/etc/init.d/";
 /// Where packages put units (systemd.unit(5)), before and after the merge of `/usr`.
 const UNITS: [&str; 2] = ["/lib/systemd/system/", "/usr/lib/systemd/system/"];
 
+/// Whether a name can stand in a command that people copy into a shell: the characters of units alone (systemd.unit(5)), and
+/// nothing that would be an option. Who owns a control group, or a program, calls it what they like.
+pub(super) fn can_be_copied(name: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b":-_.\\@+".contains(byte);
+    !matches!(name.first(), None | Some(b'-')) && name.iter().all(fits)
+}
+
 /// Names of the init scripts among files of a package, sorted.
 pub(super) fn init_scripts(files: &[Bytes]) -> Vec<Bytes> {
     let names = files.iter().filter_map(|file| child_of(file, SCRIPTS));
+    let names = names.filter(|name| can_be_copied(name));
     sorted(names.map(Bytes::from).collect())
 }
 
@@ -33,7 +41,7 @@ pub(super) fn units(files: &[Bytes]) -> Vec<UnitFile> {
             .iter()
             .find_map(|directory| child_of(file, directory))?;
         let is_service = name.ends_with(b".service") && !name.ends_with(b"@.service");
-        is_service.then(|| UnitFile {
+        (is_service && can_be_copied(name)).then(|| UnitFile {
             name: Bytes::from(name),
             path: file.clone(),
         })
@@ -76,7 +84,7 @@ fn parse_type(text: &[u8]) -> &[u8] {
 /// Whether there is an init script of that name.
 pub(super) fn has_script(machine: &dyn Machine, name: &[u8]) -> bool {
     let path = Bytes([SCRIPTS.as_bytes(), name].concat());
-    !name.is_empty() && machine.exists(path.as_path())
+    can_be_copied(name) && machine.exists(path.as_path())
 }
 
 /// The name of a file right in a directory.

@@ -393,6 +393,8 @@ fn words_that_are_no_options() {
         2,
     );
     check("0.88.2", "-Z", "", "option -Z not recognized", 3);
+    let tame = "option --\\x1b[31m not recognized";
+    check("0.88.2", "--\u{1b}[31m", "", tame, 3);
     check(
         "0.88.2",
         "--dangerous x",
@@ -411,14 +413,14 @@ fn words_that_are_no_options() {
         "0.88.2",
         "-x package:(",
         "",
-        "ERROR: syntax error in 'package:' regexp '(': unclosed group",
+        "ERROR: syntax error in 'package:' regexp '(': missing ), unterminated subpattern at position 0",
         3,
     );
     check(
         "0.88.2",
         "-i (?=a)",
         "",
-        "ERROR: syntax error in 'package:' regexp '(?=a)': look-ahead `(?=` has no counterpart",
+        "ERROR: cannot use 'package:' regexp '(?=a)': look-ahead `(?=` has no counterpart",
         3,
     );
     check(
@@ -435,7 +437,7 @@ fn words_that_are_no_options() {
 fn help_lists_every_option() {
     let spoken = say("0.88.2", "--help", &mut Pretended::default());
     assert_eq!((spoken.err.as_str(), spoken.exit), ("", 0));
-    for option in "-h --help -v --verbose -d --debug -f --show-files -p --packages -a --all -m --machine -t --terse -n --no-lsof -b --blocklistfile --blacklist -i --exclude-package --ignore -e --exclude-pid --excludepid -x --exclude --exclude-program --exclude-file --exclude-unit --dangerous-unit --dont-suggest-unit --dangerous-initscript --dont-suggest-initscript --no-systemd --no-cgroups2 --compat-bugs".split(' ') {
+    for option in "-h --help -v --verbose -d --debug -f --show-files -p --packages -a --all -m --machine -t --terse -n --no-lsof --nolsof -b --blocklistfile --blacklist -i --exclude-package --ignore -e --exclude-pid --excludepid -x --exclude --exclude-program --exclude-file --exclude-unit --dangerous-unit --dont-suggest-unit --dangerous-initscript --dont-suggest-initscript --no-systemd --no-cgroups2 --compat-bugs".split(' ') {
         let is_option = |word: &str| word.trim_matches([',', '[', ']']) == option;
         assert!(spoken.out.split_whitespace().any(is_option), "{option}\n{}", spoken.out);
     }
@@ -462,6 +464,9 @@ fn users_are_told_that_they_see_little() {
     let warning = "WARNING: This program should be run as root: information will be incomplete\n";
     assert_eq!((spoken.err.as_str(), spoken.exit), (warning, 3));
     assert_eq!(say("0.88.2", "-m --compat-bugs", &mut machine).exit, 0);
+    let problems = &mut machine.scene.as_mut().unwrap().problems;
+    problems[0].why = WhyNot::TimedOut;
+    assert_eq!(say("0.88.2", "-m --compat-bugs", &mut machine).exit, 3);
     let spoken = say("0.88.1", "-m", &mut machine);
     assert_eq!((spoken.out.as_str(), spoken.exit), ("", 1));
     assert_eq!(
@@ -666,6 +671,32 @@ fn units_of_the_newer() {
     );
     check("/lxc.payload.web/system.slice/nginx.service", "x", "");
     check("/system.slice/k3s.service/kubepods/x", "x", "");
+    // Names that systemctl would take for options, for the host, or that are nobody's.
+    check(
+        "/machine.slice/machine-m.scope/payload/system.slice/-Hroot@evil.service",
+        "x",
+        "",
+    );
+    check(
+        "/machine.slice/machine-.host.scope/payload/system.slice/a.service",
+        "x",
+        "",
+    );
+    check(
+        "/machine.slice/machine-root@m.scope/payload/system.slice/a.service",
+        "x",
+        "",
+    );
+    check(
+        "/machine.slice/machine-m.scope/payload/user.slice/user-1;id.slice/user@1;id.service/a.service",
+        "x",
+        "",
+    );
+    check(
+        "/user.slice/user-1.slice/user@2.service/app.slice/a.service",
+        "x",
+        "",
+    );
     // Names that a shell would take apart.
     check(
         "/machine.slice/machine-m.scope/payload/system.slice/$(id).service",
@@ -676,6 +707,187 @@ fn units_of_the_newer() {
         "/machine.slice/machine-$(id).scope/payload/system.slice/a.service",
         "x",
         "",
+    );
+}
+
+#[test]
+fn programs_of_links() {
+    #[track_caller]
+    fn check(exe: &str, program: Option<&str>, expected: &str) {
+        let mut scene = testing::nothing();
+        let mut stale = grouped(7, "/init.scope", "/usr/bin/x");
+        stale.exe = Some(Bytes::from(exe));
+        stale.program = program.map(Bytes::from);
+        stale.argv = vec![Bytes::from("x")];
+        scene.stale = vec![stale];
+        let out = say("0.88.2", "-m -a", &mut machine(scene.clone())).out;
+        let line = out.lines().nth(1).unwrap();
+        let (_, fields) = line.split_once("\t7\t").unwrap();
+        assert_eq!(fields, expected);
+        let path = expected.split('\t').next().unwrap();
+        let out = say("0.88.1", "-m", &mut machine(scene)).out;
+        assert!(out.ends_with(&format!("OTHER:x,7,{path}\n")), "{out}");
+    }
+    let usual = "/usr/bin/x\t/usr/bin/x\t['x']\t\tProgram";
+    check("/usr/bin/x", Some("/usr/bin/x"), usual);
+    check("/usr/bin/x", None, usual);
+    let deleted = "/usr/bin/x\t/usr/bin/x (deleted)\t['x']\tDeleted\tProgram";
+    check("/usr/bin/x (deleted)", Some("/usr/bin/x"), deleted);
+    check("/usr/bin/x (deleted)", None, deleted);
+    check(
+        "/usr/bin/x.dpkg-new (deleted)",
+        Some("/usr/bin/x.dpkg-new"),
+        "/usr/bin/x\t/usr/bin/x.dpkg-new (deleted)\t['x']\tDeleted\tProgram",
+    );
+    check(
+        "/usr/bin/x.dpkg-new",
+        Some("/usr/bin/x"),
+        "/usr/bin/x\t/usr/bin/x.dpkg-new\t['x']\tDeleted\tProgram",
+    );
+    // Its file is outside of every root.
+    check(
+        "/ (deleted)",
+        Some("/usr/bin/x"),
+        "/usr/bin/x\t/ (deleted)\t['x']\tDeleted\tProgram",
+    );
+    check("/", Some("/usr/bin/x"), "/usr/bin/x\t/\t['x']\t\tProgram");
+    // It has a root of its own.
+    check(
+        "/srv/root/usr/bin/x (deleted)",
+        Some("/usr/bin/x"),
+        "/srv/root/usr/bin/x\t/srv/root/usr/bin/x (deleted)\t['x']\tDeleted\tProgram",
+    );
+    check(
+        "(deleted)/usr/bin/x",
+        Some("/usr/bin/x"),
+        "/usr/bin/x\t(deleted)/usr/bin/x\t['x']\tDeleted\tProgram",
+    );
+    check(
+        "/usr/bin/x (deleted)",
+        Some("/usr/bin/x (deleted)"),
+        "/usr/bin/x (deleted)\t/usr/bin/x (deleted)\t['x']\t\tProgram",
+    );
+}
+
+#[test]
+fn init_scripts_by_names_that_anybody_may_choose() {
+    #[track_caller]
+    fn check(args: &str, name: &str, uid: u32, packages: &[&str], expected: usize) {
+        let mut scene = testing::nothing();
+        scene.systemd = false;
+        let exe = format!("/opt/{name}");
+        let mut stale = bare(7, &exe, packages, &["x"], &[LIBSSL]);
+        stale.uid = uid;
+        scene.stale = vec![stale];
+        let mut machine = machine(scene);
+        let script = PathBuf::from("/etc/init.d").join(name);
+        machine.files.insert(script, Vec::new());
+        let out = say("0.88.2", &format!("-m {args}"), &mut machine).out;
+        assert_eq!(out.matches("SERVICE_COMMAND").count(), expected, "{out}");
+    }
+    check("", "db", 1000, &[], 0);
+    check("--compat-bugs", "db", 1000, &[], 1);
+    check("", "db", 0, &[], 1);
+    check("", "db", 1000, &["db"], 1);
+    check("", "$(id)", 0, &["db"], 0);
+    check("", "-x", 0, &["db"], 0);
+    check("", ";id", 0, &[], 0);
+}
+
+#[test]
+fn names_of_packages_files_that_are_no_names_of_services() {
+    let mut scene = testing::nothing();
+    scene.unified_cgroups = false;
+    scene.stale = vec![grouped(7, "/init.scope", "/usr/bin/x")];
+    let files = [
+        "/usr/bin/x",
+        "/usr/lib/systemd/system/a;id.service",
+        "/usr/lib/systemd/system/--all.service",
+        "/usr/lib/systemd/system/dbus-org.x.service",
+        "/usr/lib/systemd/system/a\\x2db.service",
+    ];
+    scene.files = [("x".to_owned(), files.map(Bytes::from).to_vec())].into();
+    let lines = |out: &str, with: &str| {
+        let lines = out.lines().filter(|line| line.contains(with));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let out = say("0.88.2", "-m", &mut machine(scene.clone())).out;
+    assert_eq!(
+        lines(&out, "try-restart"),
+        ["SYSTEMD_COMMAND\tsystemctl try-restart a\\x2db.service # suggested - from package:x"]
+    );
+    let out = say("0.88.1", "", &mut machine(scene.clone())).out;
+    assert_eq!(
+        lines(&out, "systemctl"),
+        [
+            "systemctl restart a\\x2db.service",
+            "systemctl restart dbus-org.x.service"
+        ]
+    );
+    let files = ["/usr/bin/x", "/etc/init.d/`id`", "/etc/init.d/-r"];
+    scene.files = [("x".to_owned(), files.map(Bytes::from).to_vec())].into();
+    let out = say("0.88.1", "-m", &mut machine(scene)).out;
+    assert!(out.ends_with("OTHER:x,7,/usr/bin/x\n"), "{out}");
+}
+
+#[test]
+fn arguments_without_end() {
+    let mut scene = testing::nothing();
+    let mut stale = grouped(7, "/init.scope", "/usr/bin/x");
+    let word = "a".repeat(10_000);
+    stale.argv = vec![
+        Bytes::from("x"),
+        Bytes::from(word.as_str()),
+        Bytes::from("y"),
+    ];
+    let libs = ["/opt/a.so", "/opt/b.so", "/tmp/c.so"].map(|path| OldFile {
+        path: Bytes::from(path),
+        name: Bytes::from(path),
+        part: OldPart::Library,
+        packages: Vec::new(),
+    });
+    stale.files.extend(libs);
+    scene.stale = vec![stale];
+    for args in ["-v", "-m -v", "-m -f"] {
+        let out = say("0.88.2", args, &mut machine(scene.clone())).out;
+        // The process itself is told in full, once.
+        assert_eq!(out.matches(&word).count(), 1, "{args}\n{out}");
+    }
+    let out = say("0.88.2", "-m -v", &mut machine(scene)).out;
+    let file =
+        "file\t/opt/a.so\t7\t/usr/bin/x\t/usr/bin/x (deleted)\t['x', '…']\tDeleted\tProgram\n";
+    assert!(out.contains(file), "{out}");
+}
+
+#[test]
+fn expressions_are_those_of_python() {
+    #[track_caller]
+    fn check(expression: &str, expected: Result<u8, &str>) {
+        let args = ["-m", "-x", expression];
+        let spoken = testing::speak(speak, Some("0.88.2"), &args, &mut machine(stale_scene()));
+        let said = match spoken.exit {
+            3 => Err(spoken.err.trim_end()),
+            _ => Ok(spoken.out.lines().next().unwrap()),
+        };
+        let expected = expected.map(|number| format!("RESTART_NEEDED: {number}"));
+        let expected = expected.as_ref().map(String::as_str).map_err(|why| *why);
+        assert_eq!(said, expected, "{expression}");
+    }
+    check(
+        "a**",
+        Err("ERROR: syntax error in 'file:' regexp 'a**': multiple repeat at position 2"),
+    );
+    check("[[:alpha:]]", Ok(6));
+    check("ages{,3}ntd", Ok(5));
+    check("ages{1,3}ntd", Ok(6));
+    check("age{,3}ntd", Ok(5));
+    check(
+        "\\e",
+        Err("ERROR: syntax error in 'file:' regexp '\\e': bad escape \\e at position 0"),
+    );
+    check(
+        "a++",
+        Err("ERROR: cannot use 'file:' regexp 'a++': possessive quantifiers have no counterpart"),
     );
 }
 
@@ -767,6 +979,7 @@ fn names_that_are_no_text() {
     let mut scene = testing::nothing();
     let mut stale = grouped(7, "/init.scope", "/usr/bin/x");
     stale.exe = Some(Bytes::from(&b"/opt/\xff\n\tx"[..]));
+    stale.program = stale.exe.clone();
     stale.argv = [&b"a'\"\\"[..], b"\xff\n\x1b", "é\u{202e}".as_bytes()]
         .map(Bytes::from)
         .to_vec();

@@ -4,6 +4,7 @@ mod flags;
 mod group;
 mod print;
 mod process;
+mod reasons;
 mod rules;
 mod sift;
 mod unit;
@@ -14,9 +15,11 @@ use std::path::Path;
 use self::flags::Flags;
 use self::group::Groups;
 use self::print::Reboot;
+use self::reasons::Reasons;
 use self::rules::Rules;
 use crate::dialects::{Call, Machine, Scene, Voice, Wanted, tame};
 use crate::model::WhyNot;
+use crate::problem::Problem;
 
 /// Exit status: something is stale, or a reboot was asked for.
 const STALE: u8 = 1;
@@ -90,13 +93,13 @@ fn told(
     scene.systemd &= !flags.no_systemd;
     scene.unified_cgroups &= !flags.no_cgroups2;
     let reboot = reboot(machine, voice);
-    let sifted = sift::sift(&scene, rules, flags.packages);
-    let count = sifted.processes.len();
-    let groups = Groups::of(sifted.processes, &scene, rules, flags.compat_bugs, machine);
-    if flags.is_verbose() {
-        let verbose = [sifted.lines, groups.lines.clone()].concat();
-        print::verbose(sifted.all, &verbose, flags.machine, voice.out)?;
-    }
+    let mut reasons = Reasons::new(flags.is_verbose(), flags.machine, voice.out);
+    reasons.begin(scene.stale.len());
+    let processes = sift::sift(&scene, rules, flags.packages, &mut reasons);
+    let count = processes.len();
+    let bugs = flags.compat_bugs;
+    let groups = Groups::of(processes, &scene, rules, bugs, machine, &mut reasons);
+    reasons.end()?;
     if flags.terse {
         print::terse(reboot.as_ref(), count, flags.machine, voice.out)?;
     } else {
@@ -107,7 +110,8 @@ fn told(
         }
     }
     // That a user cannot see everything is no news to whoever wants the original's answer.
-    let forgiven = flags.compat_bugs && machine.euid() != 0;
+    let denied = |problem: &Problem| problem.why == WhyNot::Denied;
+    let forgiven = flags.compat_bugs && machine.euid() != 0 && scene.problems.iter().all(denied);
     Ok(match (count, reboot) {
         (0, None) if scene.problems.is_empty() || forgiven => 0,
         (0, None) => TROUBLE,
@@ -125,8 +129,10 @@ fn say_problems(scene: &Scene, euid: u32, voice: &mut Voice<'_>) {
 
 /// What the flag files say.
 fn reboot(machine: &dyn Machine, voice: &mut Voice<'_>) -> Option<Reboot> {
+    // A link that leads nowhere is no flag.
+    let is_there = |path: &str| machine.resolved(Path::new(path)).is_some();
     let packages = Path::new(REBOOT_PACKAGES);
-    if machine.exists(packages) {
+    if is_there(REBOOT_PACKAGES) {
         let text = machine.read(packages).unwrap_or_else(|error| {
             voice.note(&format!("cannot read {REBOOT_PACKAGES}: {error}"));
             Vec::new()
@@ -137,7 +143,5 @@ fn reboot(machine: &dyn Machine, voice: &mut Voice<'_>) -> Option<Reboot> {
         lines.pop_if(|line| line.is_empty());
         return Some(Reboot::Asked(lines));
     }
-    machine
-        .exists(Path::new(REBOOT))
-        .then_some(Reboot::Unexplained)
+    is_there(REBOOT).then_some(Reboot::Unexplained)
 }

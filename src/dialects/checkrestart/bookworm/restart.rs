@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Package;
+use crate::dialects::checkrestart::program::base_name;
 use crate::dialects::checkrestart::service;
 use crate::dialects::{Machine, Scene, tame};
 use crate::model::Bytes;
@@ -74,9 +75,4 @@ impl Commands {
     pub(super) fn is_empty(&self) -> bool {
         self.units.is_empty() && self.scripts.is_empty()
     }
-}
-
-fn base_name(path: &Bytes) -> &[u8] {
-    let path = path.as_slice();
-    path.rsplit(|&byte| byte == b'/').next().unwrap_or(path)
 }

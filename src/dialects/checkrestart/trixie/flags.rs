@@ -44,7 +44,7 @@ pub(super) struct Flags {
     #[arg(short = 't', long)]
     pub(super) terse: bool,
     /// Taken, without effect: files are found in one way here
-    #[arg(short = 'n', long = "no-lsof", alias = "nolsof")]
+    #[arg(short = 'n', long = "no-lsof", visible_alias = "nolsof")]
     no_lsof: bool,
     /// Read exclusions from a file, a line each
     #[arg(

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::process::Process;
+use super::reasons::Reasons;
 use super::rules::{Kind, Rules};
-use super::sift::Line;
 use super::unit::{self, Unit};
+use crate::dialects::checkrestart::program::base_name;
 use crate::dialects::checkrestart::service;
 use crate::dialects::{Machine, Scene, tame};
 use crate::model::Bytes;
@@ -46,21 +47,21 @@ pub(super) struct Group {
 pub(super) struct Groups {
     /// Units by the components of their control groups, then packages by name.
     pub(super) groups: Vec<Group>,
-    /// What `-v` says about it.
-    pub(super) lines: Vec<Line>,
 }
 
 /// What a command begins with that is not to be run lightly.
 const CAUTION: &str = "# CAUTION: ";
 
 impl Groups {
-    /// Groups processes; with `bugs` init scripts are suggested even where a rule says otherwise.
+    /// Groups processes; with `bugs` init scripts are suggested even where a rule says otherwise, and by names that anybody
+    /// could choose.
     pub(super) fn of(
         processes: Vec<Process>,
         scene: &Scene,
         rules: &Rules,
         bugs: bool,
         machine: &dyn Machine,
+        reasons: &mut Reasons<'_>,
     ) -> Self {
         let mut all = Self::default();
         let mut units: BTreeMap<Vec<Vec<u8>>, (Unit, Vec<Process>)> = BTreeMap::new();
@@ -69,7 +70,7 @@ impl Groups {
             let line = process.cgroup.clone();
             let line = line.filter(|_| scene.systemd && scene.unified_cgroups);
             if let Some(line) = &line {
-                all.lines.push(from_unit(&process, line));
+                from_unit(&process, line, reasons);
             }
             let path = line.as_ref().and_then(|line| line.as_slice().get(3..));
             match path.and_then(|path| Some((path, Unit::parse(path, &process.owner)?))) {
@@ -79,7 +80,7 @@ impl Groups {
                     group.1.push(process);
                 }
                 None => {
-                    all.lines.push(from_package(&process));
+                    from_package(&process, reasons);
                     packages.entry(process.package()).or_default().push(process);
                 }
             }
@@ -94,7 +95,7 @@ impl Groups {
                 bugs,
                 machine,
             };
-            let group = guess.of_package(name, processes, &mut all.lines);
+            let group = guess.of_package(name, processes, reasons);
             all.groups.push(group);
         }
         all.groups.sort_by_key(|group| group.way);
@@ -127,7 +128,12 @@ struct Guess<'a> {
 }
 
 impl Guess<'_> {
-    fn of_package(&self, name: String, processes: Vec<Process>, lines: &mut Vec<Line>) -> Group {
+    fn of_package(
+        &self,
+        name: String,
+        processes: Vec<Process>,
+        reasons: &mut Reasons<'_>,
+    ) -> Group {
         let mut group = Group {
             way: Way::Unknown,
             name,
@@ -138,11 +144,11 @@ impl Guess<'_> {
             return group;
         }
         if self.scene.systemd {
-            group.commands = self.units(&group, lines);
+            group.commands = self.units(&group, reasons);
             group.way = Way::PackageUnit;
         }
         if group.commands.is_empty() {
-            group.commands = self.scripts(&group, lines);
+            group.commands = self.scripts(&group, reasons);
             group.way = Way::Script;
         }
         if group.commands.is_empty() {
@@ -158,12 +164,12 @@ impl Guess<'_> {
         files.flatten().cloned().collect()
     }
 
-    fn units(&self, group: &Group, lines: &mut Vec<Line>) -> Vec<String> {
+    fn units(&self, group: &Group, reasons: &mut Reasons<'_>) -> Vec<String> {
         let mut commands = Vec::new();
         for unit in service::units(&self.files(group)) {
             let name = tame(unit.name.as_slice());
             if self.rules.fit(Kind::SuggestedUnit, unit.name.as_slice()) {
-                lines.push(not_suggesting("unit", &name, &group.name));
+                not_suggesting("unit", &name, &group.name, reasons);
                 continue;
             }
             let command = format!(
@@ -176,10 +182,12 @@ impl Guess<'_> {
         commands
     }
 
-    fn scripts(&self, group: &Group, lines: &mut Vec<Line>) -> Vec<String> {
+    fn scripts(&self, group: &Group, reasons: &mut Reasons<'_>) -> Vec<String> {
         let mut names = service::init_scripts(&self.files(group));
         if names.is_empty() {
-            let programs = group.processes.iter().map(|one| one.program.base_name());
+            let known = group.processes.iter();
+            let known = known.filter(|one| self.bugs || one.is_of_administrator);
+            let programs = known.map(|one| base_name(&one.program.path));
             let there = programs.filter(|name| service::has_script(self.machine, name));
             names = there.map(Bytes::from).collect();
             names.sort();
@@ -189,7 +197,7 @@ impl Guess<'_> {
         for script in names.iter().map(Bytes::as_slice) {
             let name = tame(script);
             if !self.bugs && self.rules.fit(Kind::SuggestedScript, script) {
-                lines.push(not_suggesting("initscript", &name, &group.name));
+                not_suggesting("initscript", &name, &group.name, reasons);
                 continue;
             }
             let command = format!(
@@ -210,34 +218,34 @@ fn cautious(dangerous: bool, command: &str) -> String {
     }
 }
 
-fn from_unit(process: &Process, line: &Bytes) -> Line {
-    let (text, line) = (process.text(), tame(line.as_slice()));
-    Line {
-        text: format!("{text} was started by systemd unit: {line}"),
-        record: format!("from_unit\t{text}\t{line}"),
-    }
-}
-
-fn from_package(process: &Process) -> Line {
-    let text = process.text();
-    match process.program.packages.is_empty() {
-        true => Line {
-            text: format!("{text} is not part of any package or systemd unit"),
-            record: format!("unpackaged\t{text}"),
+fn from_unit(process: &Process, line: &Bytes, reasons: &mut Reasons<'_>) {
+    let line = || tame(line.as_slice());
+    reasons.say(
+        || {
+            let text = process.brief_text();
+            format!("{text} was started by systemd unit: {}", line())
         },
-        false => {
-            let package = process.package();
-            Line {
-                text: format!("{text} is part of package: {package}"),
-                record: format!("from_package\t{text}\t{package}"),
-            }
-        }
+        || format!("from_unit\t{}\t{}", process.brief_text(), line()),
+    );
+}
+
+fn from_package(process: &Process, reasons: &mut Reasons<'_>) {
+    let (text, package) = (|| process.brief_text(), || process.package());
+    match process.program.packages.is_empty() {
+        true => reasons.say(
+            || format!("{} is not part of any package or systemd unit", text()),
+            || format!("unpackaged\t{}", text()),
+        ),
+        false => reasons.say(
+            || format!("{} is part of package: {}", text(), package()),
+            || format!("from_package\t{}\t{}", text(), package()),
+        ),
     }
 }
 
-fn not_suggesting(what: &str, name: &str, package: &str) -> Line {
-    Line {
-        text: format!("Not suggesting {what} {name} (from package: {package})"),
-        record: format!("not_suggesting_{what}\t{name}\t{package}"),
-    }
+fn not_suggesting(what: &str, name: &str, package: &str, reasons: &mut Reasons<'_>) {
+    reasons.say(
+        || format!("Not suggesting {what} {name} (from package: {package})"),
+        || format!("not_suggesting_{what}\t{name}\t{package}"),
+    );
 }

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use super::group::{Group, Groups, Way};
 use super::process::Process;
-use super::sift::Line;
 
 /// Why a reboot is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,24 +12,6 @@ pub(super) enum Reboot {
     Asked(Vec<String>),
     /// Nobody says.
     Unexplained,
-}
-
-/// What `-v` says first.
-pub(super) fn verbose(
-    all: usize,
-    lines: &[Line],
-    machine: bool,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    match machine {
-        true => writeln!(out, "PROCESSES_ALL: {all}")?,
-        false => writeln!(out, "(Found {all} process(es) using deleted files)")?,
-    }
-    for line in lines {
-        let line = if machine { &line.record } else { &line.text };
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
 }
 
 /// All in one line.
@@ -166,7 +147,11 @@ pub(super) fn records(groups: &Groups, files: bool, out: &mut dyn Write) -> io::
         for process in &group.processes {
             let (kind, fields) = (record_type(group.way), process.fields());
             writeln!(out, "{kind}\t{}\t{fields}", group.name)?;
-            for file in names(process).filter(|_| files) {
+            if !files {
+                continue;
+            }
+            let fields = process.brief_fields();
+            for file in names(process) {
                 writeln!(out, "file\t{file}\t{fields}")?;
             }
         }

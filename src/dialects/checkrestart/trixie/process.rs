@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::dialects::checkrestart::program::Program;
+use crate::dialects::checkrestart::program::{Program, base_name};
 use crate::dialects::{Stale, joined, tame};
 use crate::model::{Bytes, Owner, Pid, is_tame};
 
@@ -38,7 +38,15 @@ pub(super) struct Process {
     pub(super) owner: Owner,
     /// Its old files that count, by path.
     pub(super) files: Vec<Bytes>,
+    /// Whether the administrator chose the name of its program: it is of a package, or root runs it, outside of containers.
+    pub(super) is_of_administrator: bool,
 }
+
+/// How much of the arguments stands in lines of which a process has many.
+const BRIEF: usize = 1024;
+
+/// What stands for the rest.
+const REST: &str = "…";
 
 impl Process {
     /// A process with all of its old files; with `packaged` only those of packages.
@@ -51,8 +59,10 @@ impl Process {
         files.dedup();
         let lines = stale.cgroup.as_slice().split(|&byte| byte == b'\n');
         let cgroup = lines.into_iter().find(|line| line.starts_with(b"0::/"));
+        let is_of_root = stale.uid == 0 && !stale.other_pid_ns;
         Self {
             pid: stale.pid,
+            is_of_administrator: is_of_root || !program.packages.is_empty(),
             exe: stale.exe.clone().unwrap_or_else(|| program.path.clone()),
             program,
             argv: stale.argv.clone(),
@@ -65,13 +75,22 @@ impl Process {
     /// Its packages in one word; `Unpackaged: NAME` if it has none.
     pub(super) fn package(&self) -> String {
         match self.program.packages.as_slice() {
-            [] => format!("Unpackaged: {}", tame(self.program.base_name())),
+            [] => format!("Unpackaged: {}", tame(base_name(&self.program.path))),
             packages => tame(packages.join(", ").as_bytes()),
         }
     }
 
     /// For people.
     pub(super) fn text(&self) -> String {
+        self.text_of(&self.argv)
+    }
+
+    /// For people, with the beginning of its arguments.
+    pub(super) fn brief_text(&self) -> String {
+        self.text_of(&self.brief())
+    }
+
+    fn text_of(&self, argv: &[Bytes]) -> String {
         if self.argv.is_empty() {
             return format!("Unknown (PID {})", self.pid);
         }
@@ -82,8 +101,8 @@ impl Process {
         if self.exe != self.program.path {
             write!(text, ", EXE: '{}'", tame(self.exe.as_slice())).ok();
         }
-        if self.argv != [self.program.path.clone()] {
-            write!(text, ", CMDLINE: '{}'", joined(&self.argv)).ok();
+        if argv != [self.program.path.clone()] {
+            write!(text, ", CMDLINE: '{}'", joined(argv)).ok();
         }
         text.push(')');
         text
@@ -91,7 +110,32 @@ impl Process {
 
     /// For programs: the fields from the pid on.
     pub(super) fn fields(&self) -> String {
-        let argv: Vec<String> = self.argv.iter().map(|word| repr(word.as_slice())).collect();
+        self.fields_of(&self.argv)
+    }
+
+    /// Those fields, with the beginning of its arguments.
+    pub(super) fn brief_fields(&self) -> String {
+        self.fields_of(&self.brief())
+    }
+
+    /// The beginning of its arguments: it chose them itself, and there may be megabytes.
+    fn brief(&self) -> Vec<Bytes> {
+        let mut left = BRIEF;
+        let mut brief = Vec::new();
+        for word in &self.argv {
+            let size = word.as_slice().len() + 1;
+            if size > left {
+                brief.push(Bytes::from(REST));
+                break;
+            }
+            left -= size;
+            brief.push(word.clone());
+        }
+        brief
+    }
+
+    fn fields_of(&self, argv: &[Bytes]) -> String {
+        let argv: Vec<String> = argv.iter().map(|word| repr(word.as_slice())).collect();
         format!(
             "{}\t{}\t{}\t[{}]\t{}\t{}",
             self.pid,

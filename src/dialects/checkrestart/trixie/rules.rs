@@ -7,6 +7,7 @@ use std::path::Path;
 
 use clap::ArgMatches;
 
+use crate::config::import::pattern::python::Refused;
 use crate::dialects::checkrestart::expression::Expression;
 use crate::dialects::checkrestart::options;
 use crate::dialects::{Machine, tame};
@@ -129,16 +130,16 @@ impl Rules {
         if !machine.exists(directory) {
             return self.add_lines(SHIPPED.as_bytes());
         }
-        let files = FILES.map(|name| directory.join(name));
-        let mut there = files.iter().filter(|file| machine.exists(file));
-        there.try_for_each(|file| self.add_file(file, machine))
+        for file in FILES.map(|name| directory.join(name)) {
+            if let Some(text) = if_there(&file, machine.read(&file))? {
+                self.add_lines(&text)?;
+            }
+        }
+        Ok(())
     }
 
     fn add_file(&mut self, file: &Path, machine: &dyn Machine) -> Result<(), String> {
-        let text = machine.read(file).map_err(|error| {
-            let name = tame(file.as_os_str().as_bytes());
-            format!("Could not read file: {name}: {}: '{name}'", errno(&error))
-        })?;
+        let text = machine.read(file).map_err(|error| unread(file, &error))?;
         self.add_lines(&text)
     }
 
@@ -164,7 +165,12 @@ impl Rules {
     fn add(&mut self, kind: Kind, expression: &[u8]) -> Result<(), String> {
         let parsed = Expression::parse(expression).map_err(|why| {
             let (word, expression) = (kind.word(), tame(expression));
-            format!("syntax error in '{word}:' regexp '{expression}': {why}")
+            let what = match why {
+                Refused::Wrong(_) => "syntax error in",
+                Refused::Foreign(_) => "cannot use",
+            };
+            let why = tame(why.to_string().as_bytes());
+            format!("{what} '{word}:' regexp '{expression}': {why}")
         })?;
         self.0.push((kind, parsed));
         Ok(())
@@ -210,14 +216,52 @@ fn given(matches: &ArgMatches) -> Vec<(usize, Given, &OsString)> {
     given
 }
 
+/// The text of a file that may be missing. One that cannot be read may leave out something, and so is an error.
+fn if_there(file: &Path, read: io::Result<Vec<u8>>) -> Result<Option<Vec<u8>>, String> {
+    match read {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unread(file, &error)),
+    }
+}
+
+fn unread(file: &Path, error: &io::Error) -> String {
+    let name = tame(file.as_os_str().as_bytes());
+    format!("Could not read file: {name}: {}: '{name}'", errno(error))
+}
+
 /// What Python says of an error of the system.
 fn errno(error: &io::Error) -> String {
     let (number, text) = match (error.kind(), error.raw_os_error()) {
         (io::ErrorKind::NotFound, _) => (2, "No such file or directory".to_owned()),
         (io::ErrorKind::PermissionDenied, _) => (13, "Permission denied".to_owned()),
+        (io::ErrorKind::InvalidInput, None) => return "it is no regular file".to_owned(),
         (io::ErrorKind::IsADirectory, _) => (21, "Is a directory".to_owned()),
         (_, Some(number)) => (number, error.to_string()),
         (_, None) => return error.to_string(),
     };
     format!("[Errno {number}] {text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_may_be_missing() {
+        #[track_caller]
+        fn check(kind: io::ErrorKind, expected: Result<Option<Vec<u8>>, &str>) {
+            let read = if_there(Path::new("/x\n"), Err(io::Error::from(kind)));
+            assert_eq!(read, expected.map_err(str::to_owned));
+        }
+        check(io::ErrorKind::NotFound, Ok(None));
+        check(
+            io::ErrorKind::PermissionDenied,
+            Err("Could not read file: /x\\x0a: [Errno 13] Permission denied: '/x\\x0a'"),
+        );
+        check(
+            io::ErrorKind::InvalidInput,
+            Err("Could not read file: /x\\x0a: it is no regular file: '/x\\x0a'"),
+        );
+    }
 }

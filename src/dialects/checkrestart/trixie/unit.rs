@@ -1,5 +1,6 @@
 //! Which service a control group is, and how it is restarted. Pure.
 
+use crate::dialects::checkrestart::service::can_be_copied;
 use crate::dialects::tame;
 use crate::model::{Bytes, Owner, OwnerKind, unescape_unit};
 
@@ -25,8 +26,10 @@ impl Unit {
         let (user, parts) = match parts {
             [b"user.slice", slice, manager, inner @ ..] => {
                 let user = slice.strip_prefix(b"user-")?.strip_suffix(b".slice")?;
-                manager.strip_prefix(b"user@")?.strip_suffix(b".service")?;
-                (Some(Bytes::from(user)), inner)
+                let manager = manager.strip_prefix(b"user@")?;
+                let user = uid(user)
+                    .filter(|user| manager.strip_suffix(b".service") == Some(user.as_slice()))?;
+                (Some(user), inner)
             }
             parts => (None, parts),
         };
@@ -35,7 +38,7 @@ impl Unit {
         let (name, below) = parts.get(slices..)?.split_first()?;
         // A service may divide its group among its own processes, or among containers.
         let is_its_own = owner.kind == OwnerKind::Unit && owner.name.as_slice() == *name;
-        let is_service = name.ends_with(b".service") && is_unit_name(name);
+        let is_service = name.ends_with(b".service") && can_be_copied(name);
         (is_service && (below.is_empty() || is_its_own)).then(|| Self {
             name: Bytes::from(*name),
             user,
@@ -92,12 +95,17 @@ fn machine_of(unit: &[u8]) -> Option<Bytes> {
         instance.strip_suffix(b".service")
     };
     let name = unescape_unit(scope().or_else(service)?);
-    is_unit_name(&name).then_some(Bytes(name))
+    is_machine_name(&name).then_some(Bytes(name))
 }
 
-/// Whether a name has the characters of units alone (systemd.unit(5)). Who owns a group may call others below it what they like,
-/// and the command is for copying.
-fn is_unit_name(name: &[u8]) -> bool {
-    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b":-_.\\@".contains(byte);
-    !name.is_empty() && name.iter().all(fits)
+/// Whether a name is one that systemd-machined(8) registers: a host name. `.host` is none, which systemctl(1) takes for the host.
+fn is_machine_name(name: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    !matches!(name.first(), None | Some(b'-' | b'.')) && name.iter().all(fits)
+}
+
+/// A number, as the slices of users have it.
+fn uid(text: &[u8]) -> Option<Bytes> {
+    let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    is_number.then(|| Bytes::from(text))
 }
