@@ -32,6 +32,8 @@ const INTERPRETERS: &[&[u8]] = &[b"perl", b"python", b"ruby", b"tclsh"];
 /// Those among them that have one name.
 const SHELLS: &[&[u8]] = &[b"bash", b"dash"];
 const DIRECTORIES: &[&[u8]] = &[b"/usr/bin/", b"/bin/"];
+/// A script that writes over its arguments what it is doing, behind its name (spamd(1)).
+const SPAMD: (&[u8], &str) = (b"spamd ", "/usr/sbin/spamd");
 
 impl Scanner {
     /// Removed files that processes have open, or mapped without code. Of a process that holds too many of them, or does
@@ -84,11 +86,7 @@ impl Scanner {
             let program = &self.catalogue.objects[program.object.0 as usize].path;
             let argv = &process.details.as_ref()?.argv;
             let path = script_in(program.as_ref()?.as_slice(), argv)?;
-            Some((
-                process.key,
-                self.catalogue.place(process.view),
-                path.clone(),
-            ))
+            Some((process.key, self.catalogue.place(process.view), path))
         });
         let named: Vec<(ProcessKey, Arc<Place>, Bytes)> = named.collect();
         let keys: Vec<ProcessKey> = named.iter().map(|(key, ..)| *key).collect();
@@ -169,7 +167,7 @@ impl Names {
 }
 
 /// The argument that is the script of an interpreter: the first that is no option, if it is an absolute path.
-fn script_in<'a>(program: &[u8], argv: &'a [Bytes]) -> Option<&'a Bytes> {
+fn script_in(program: &[u8], argv: &[Bytes]) -> Option<Bytes> {
     let mut names = DIRECTORIES
         .iter()
         .filter_map(|directory| program.strip_prefix(*directory));
@@ -179,9 +177,13 @@ fn script_in<'a>(program: &[u8], argv: &'a [Bytes]) -> Option<&'a Bytes> {
     if !interprets {
         return None;
     }
+    if argv.first()?.as_slice().starts_with(SPAMD.0) {
+        return Some(Bytes::from(SPAMD.1));
+    }
     let mut words = argv.iter().skip(1);
     let script = words.find(|word| !word.as_slice().starts_with(b"-"))?;
-    script.as_slice().starts_with(b"/").then_some(script)
+    let is_path = script.as_slice().starts_with(b"/");
+    is_path.then(|| script.clone())
 }
 
 /// The script, if a file that may be executed is there.
@@ -205,11 +207,7 @@ mod tests {
         fn check(program: &str, argv: &[&str], script: Option<&str>) {
             let argv: Vec<Bytes> = argv.iter().map(|&word| Bytes::from(word)).collect();
             let found = script_in(program.as_bytes(), &argv);
-            assert_eq!(
-                found,
-                script.map(Bytes::from).as_ref(),
-                "{program} {argv:?}"
-            );
+            assert_eq!(found, script.map(Bytes::from), "{program} {argv:?}");
         }
         let script = Some("/usr/bin/x");
         check(
@@ -232,6 +230,9 @@ mod tests {
         check("/usr/bin/bashful", &["bashful", "/usr/bin/x"], None);
         check("/opt/bin/python3", &["python3", "/usr/bin/x"], None);
         check("/usr/sbin/cron", &["cron", "/usr/bin/x"], None);
+        let spamd = Some("/usr/sbin/spamd");
+        check("/usr/bin/perl", &["spamd child", ""], spamd);
+        check("/opt/spamd", &["spamd child"], None);
     }
 
     #[test]
