@@ -343,6 +343,16 @@ const KNOWN: &[Known] = &[
         why: "there is no Perl; theirs calls services processes, and has nothing for the others",
     },
     Known {
+        dialect: "checkrestart=0.88.2",
+        reader: "*",
+        theirs: &["*Program / (PID: *", "* / / (deleted) *"],
+        ours: &[
+            "*Program /usr/bin/* (PID: *, EXE: '/ (deleted)'*",
+            "* /usr/bin/* / (deleted) *",
+        ],
+        why: "the link of a program outside of every root leads to /; ours is the program's path in its own root",
+    },
+    Known {
         dialect: "zypper-ps=*",
         reader: "*table",
         theirs: &["exit Some(0)", "reboot false"],
