@@ -211,6 +211,9 @@ pub struct RestartWorkerFlags {
     /// Another directory of programs that restart units in their own way
     #[arg(long, value_name = "DIR")]
     pub programs: Option<PathBuf>,
+    /// Settings that were translated from another program's, and count here; the file is read once
+    #[arg(long, value_name = "FILE")]
+    pub translated: Option<PathBuf>,
     /// Leave it to whoever asked to tell users
     #[arg(long)]
     pub tell_nobody: bool,

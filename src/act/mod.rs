@@ -9,6 +9,7 @@ pub mod journal;
 pub mod notify;
 pub mod overrides;
 pub(crate) mod place;
+pub mod rules;
 mod runtime_dir;
 pub mod services;
 pub mod spawn;

@@ -1,6 +1,7 @@
 //! Stamps in `/run/unstale`: that packages changed and nobody looked since, that a run of their manager failed; and that an
 //! administrator wants nothing to be done. A stamp is an empty word: that it is there, and which one it is, is all.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,16 +23,16 @@ pub enum Stamp {
     Pending,
     /// A run of the package manager failed since then.
     Errored,
-    /// Restarts that a peer's hook asked for wait until package managers are done.
-    PutOff,
+    /// Restarts that a peer's hook asked for, in words of which this is the digest, wait until package managers are done.
+    PutOff(u32),
 }
 
 impl Stamp {
-    fn name(self) -> &'static str {
+    fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Pending => "pending",
-            Self::Errored => "errored",
-            Self::PutOff => "put-off",
+            Self::Pending => "pending".into(),
+            Self::Errored => "errored".into(),
+            Self::PutOff(words) => format!("put-off-{words:08x}").into(),
         }
     }
 
@@ -40,7 +41,7 @@ impl Stamp {
         match self {
             Self::Pending => Some("unpacked"),
             Self::Errored => Some("errored"),
-            Self::PutOff => None,
+            Self::PutOff(_) => None,
         }
     }
 }
@@ -58,7 +59,7 @@ pub fn set(root: &Path, stamp: Stamp, by: &str) -> Result<(), PlaceError> {
         return Ok(());
     };
     let own = run.make_below(OWN)?;
-    own.replace(stamp.name(), format!("{by}\n").as_bytes())?;
+    own.replace(&stamp.name(), format!("{by}\n").as_bytes())?;
     // Whatever is wrong with the other directory, ours is what counts.
     if let Some(name) = stamp.peers_name()
         && let Ok(Some(peers)) = run.open_below(PEERS)
@@ -76,7 +77,7 @@ pub fn see(root: &Path, stamp: Stamp) -> Result<Option<Seen>, PlaceError> {
     let Some(own) = own(root)? else {
         return Ok(None);
     };
-    let found = own.look(stamp.name())?;
+    let found = own.look(&stamp.name())?;
     Ok(found.map(|text| Seen(text.mark)))
 }
 
@@ -86,7 +87,7 @@ pub fn see(root: &Path, stamp: Stamp) -> Result<Option<Seen>, PlaceError> {
 /// As [`set`].
 pub fn clear(root: &Path, stamp: Stamp, seen: &Seen) -> Result<bool, PlaceError> {
     let gone = match own(root)? {
-        Some(own) => own.take(stamp.name(), std::slice::from_ref(&seen.0))?,
+        Some(own) => own.take(&stamp.name(), std::slice::from_ref(&seen.0))?,
         None => true,
     };
     if gone {
@@ -215,6 +216,24 @@ mod tests {
         set(root.path(), Stamp::Pending, "dpkg").unwrap();
         assert_eq!(see(root.path(), Stamp::Pending).unwrap(), None);
         assert!(!root.path().join("run").exists());
+    }
+
+    #[test]
+    fn what_is_put_off_is_told_apart_by_its_words() {
+        let root = root();
+        let root = root.path();
+        fs::create_dir(root.join("run/needrestart")).unwrap();
+        set(root, Stamp::PutOff(1), "needrestart").unwrap();
+        let seen = see(root, Stamp::PutOff(1)).unwrap().unwrap();
+        assert_eq!(see(root, Stamp::PutOff(2)).unwrap(), None);
+        assert!(clear(root, Stamp::PutOff(1), &seen).unwrap());
+        assert_eq!(see(root, Stamp::PutOff(1)).unwrap(), None);
+        assert!(
+            fs::read_dir(root.join("run/needrestart"))
+                .unwrap()
+                .next()
+                .is_none()
+        );
     }
 
     #[test]

@@ -24,6 +24,8 @@ use crate::dialects::{
     Call, Dialect, Errand, Machine, NotBegun, NotRestarted, Order, Own, Scene, Terminals, Voice, Wanted,
 };
 use crate::error::Error;
+use crate::model::{Pid, WhyNot};
+use crate::problem::Problem;
 
 /// The variable that says the generation of a dialect: `needs-restarting=dnf4`.
 pub(super) const PRESET: &str = "UNSTALE_AS";
@@ -34,6 +36,8 @@ const FILE_CAP: u64 = 1024 * 1024;
 /// What a person types is a word.
 const LINE_CAP: u64 = 4096;
 const EXECUTABLE: u32 = 0o111;
+/// apt's, over all its runs of dpkg.
+const FRONT_END_LOCK: &str = "/var/lib/dpkg/lock-frontend";
 
 /// Lets a dialect speak.
 pub(super) fn run(dialect: &Dialect, call: &Call) -> ExitCode {
@@ -69,6 +73,15 @@ struct ThisMachine {
     wanted: Option<Wanted>,
     /// Since when it waits for package managers, if it does.
     waits_since: Option<Instant>,
+}
+
+/// Whether nothing more is wrong than that one of these processes changes packages of dpkg.
+fn is_of_caller(problem: &Problem, callers: &[Pid]) -> bool {
+    let WhyNot::Failed(why) = &problem.why else {
+        return false;
+    };
+    let is = |pid: &Pid| *why == format!("process {pid} holds {FRONT_END_LOCK}");
+    problem.operation == "rely on the state of" && callers.iter().any(is)
 }
 
 impl Machine for ThisMachine {
@@ -176,7 +189,13 @@ impl Machine for ThisMachine {
         let rules = wanted.rules.as_deref();
         let (bundle, settings) = obtain_with(&source, &interest, rules).map_err(lines)?;
         let assessment = assess::assess(&bundle, &settings, wanted.own_only);
-        Ok(scene::of(&assessment, wanted))
+        let mut scene = scene::of(&assessment, wanted);
+        // Whoever calls us through apt knows that apt is at work. What it left half done is said all the same.
+        let callers = restart::callers();
+        scene
+            .problems
+            .retain(|problem| !is_of_caller(problem, &callers));
+        Ok(scene)
     }
 
     fn ask(&mut self) -> io::Result<Option<String>> {
@@ -205,5 +224,31 @@ impl Machine for ThisMachine {
 
     fn run(&mut self, errand: &Errand<'_>) -> Result<i32, String> {
         act::run(errand)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Bytes;
+
+    #[test]
+    fn that_apt_which_calls_is_at_work_is_no_news() {
+        #[track_caller]
+        fn check(operation: &str, why: &str, expected: bool) {
+            let problem = Problem {
+                operation: operation.to_owned(),
+                object: Bytes::from("dpkg"),
+                pid: None,
+                why: WhyNot::Failed(why.to_owned()),
+            };
+            assert_eq!(is_of_caller(&problem, &[9, 7, 1]), expected, "{why}");
+        }
+        let (state, lock) = ("rely on the state of", "holds /var/lib/dpkg/lock-frontend");
+        check(state, &format!("process 7 {lock}"), true);
+        check(state, &format!("process 8 {lock}"), false);
+        check(state, &format!("process 7 {lock}; a is unpacked"), false);
+        check(state, "process 7 holds /var/lib/dpkg/lock", false);
+        check("read", &format!("process 7 {lock}"), false);
     }
 }

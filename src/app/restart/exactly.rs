@@ -69,6 +69,7 @@ pub(in crate::app) fn exactly(request: &Request<'_>) -> Result<BTreeMap<Owner, O
         foreground: false,
         plugin_dir: &[],
         programs: request.programs,
+        translated: request.translated,
         tells: false,
     };
     let mut show = Show::silent();

@@ -12,6 +12,7 @@ mod names;
 mod prove;
 mod show;
 mod survey;
+mod translated;
 mod worker;
 
 use std::ffi::OsString;
@@ -26,7 +27,7 @@ use crate::act::{at_work, hand_over, starts};
 use crate::cli::{RestartFlags, RestartMode};
 use crate::decide::{self, Situation, Wish};
 use crate::error::Error;
-use crate::model::{Mode, Run, Transaction, Units};
+use crate::model::{Mode, Pid, Run, Transaction, Units};
 use crate::report::{Assessment, Detail};
 use ask::Answer;
 use show::{Only, Show};
@@ -117,6 +118,7 @@ pub(super) fn attempt(flags: &RestartFlags) -> Result<Attempt, Error> {
         foreground: flags.foreground,
         plugin_dir: &flags.plugin_dir,
         programs: None,
+        translated: None,
         tells: true,
     };
     let exit = act(&mut show, survey, run, &way)?;
@@ -134,6 +136,8 @@ struct Way<'a> {
     plugin_dir: &'a [PathBuf],
     /// Another directory of programs that restart units in their own way.
     programs: Option<&'a Path>,
+    /// Another program's settings, translated, in place of the administrator's.
+    translated: Option<&'a str>,
     /// Whether users are told.
     tells: bool,
 }
@@ -231,6 +235,12 @@ fn why_never(survey: &Survey, manager: &Found) -> Option<String> {
     None
 }
 
+/// This process and all above it.
+pub(super) fn callers() -> Vec<Pid> {
+    let chain = ancestors::read(Path::new("/proc"));
+    chain.ancestors.into_iter().map(|one| one.pid).collect()
+}
+
 /// What speaks against it until package managers are done.
 pub(super) fn packages_change() -> Option<String> {
     let who = at_work::package_manager(Path::new(ROOT))?;
@@ -309,7 +319,9 @@ fn act(show: &mut Show, survey: Survey, mut run: Run, way: &Way<'_>) -> Result<E
         ("--plugin-dir", absolute.unwrap_or_else(|_| directory.clone()))
     });
     let programs = way.programs.map(|directory| ("--programs", directory.to_owned()));
-    for (option, directory) in plugins.chain(programs) {
+    let rules = way.translated.map(|text| translated::leave(&run.id, text)).transpose()?;
+    let rules = rules.map(|file| ("--translated", file));
+    for (option, directory) in plugins.chain(programs).chain(rules) {
         args.extend([option.into(), directory.into()]);
     }
     if !way.tells {

@@ -23,8 +23,7 @@ const NOT_NOW: [&str; 2] = ["stopping", "maintenance"];
 /// The administrator's own ways to restart units: ours, and those that another program's settings name.
 pub(super) fn overrides(euid: u32, programs: Option<&Path>) -> Overrides {
     let own = Sources::of_machine(euid).etc.join(OVERRIDES);
-    let others = programs.map(Path::to_owned);
-    Overrides::new(std::iter::once(own).chain(others).collect(), euid)
+    Overrides::new(vec![own], euid).with_peers(programs.map(Path::to_owned))
 }
 
 /// What was seen, and who asks.

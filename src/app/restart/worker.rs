@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use super::prove::{self, Proof};
 use super::show::Show;
 use super::survey::{Survey, overrides};
-use super::{BUSY_LIMIT, ROOT, Way, broken, follow, of_runs};
+use super::{BUSY_LIMIT, ROOT, Way, broken, follow, of_runs, translated};
 use crate::act::carry_out::{Outside, Results, carry_out, look_back, scope_of};
 use crate::act::journal::{Journal, Lock, Runs, RunsError};
 use crate::act::overrides::{Overrides, run_command};
@@ -90,10 +90,16 @@ pub(in crate::app) fn work(flags: &RestartWorkerFlags) -> Result<Exit, Error> {
         .append_to(&flags.id)
         .map_err(of_runs)?
         .ok_or_else(missing)?;
+    let translated = flags
+        .translated
+        .as_deref()
+        .map(translated::take)
+        .transpose()?;
     let way = Way {
         foreground: false,
         plugin_dir: &flags.plugin_dir,
         programs: flags.programs.as_deref(),
+        translated: translated.as_deref(),
         tells: !flags.tell_nobody,
     };
     let mut worker = Worker::new(&runs, journal, &run, &way, None)?;
@@ -205,7 +211,9 @@ impl<'a> Worker<'a> {
         let mut carried = carry_out(&run.transaction.steps, manager.as_mut(), self)?;
         let time = self.now();
         self.record(Record::Rescan { time })?;
-        let survey = Survey::take(self.way.plugin_dir);
+        // The plan was made by these.
+        let way = self.way;
+        let survey = Survey::take_with(way.plugin_dir, way.translated, way.programs);
         look_back(&mut carried, manager.as_mut(), self)?;
         drop(manager);
         let proven = self.prove(began, &carried.results, survey)?;
