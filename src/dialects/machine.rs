@@ -92,7 +92,7 @@ pub enum NotBegun {
 pub struct Errand<'a> {
     /// The file, an absolute path. It is started only if nobody else could have written it.
     pub program: &'a Path,
-    /// Its environment, besides the usual `PATH`.
+    /// Its whole environment.
     pub env: Vec<(&'static str, OsString)>,
     /// Its standard input.
     pub stdin: Vec<u8>,
@@ -190,10 +190,10 @@ impl Voice<'_> {
         writeln!(self.err, "{}: {}", self.name, Escaped(line.as_bytes())).ok();
     }
 
-    /// Says what could not be looked at, a line each, the first few.
+    /// Says what could not be looked at, a line for each cause, the first few.
     pub fn problems(&mut self, scene: &Scene) {
         const LINES: usize = 8;
-        let lines: Vec<String> = scene.problems.iter().map(ToString::to_string).collect();
+        let lines = scene.causes();
         lines.iter().take(LINES).for_each(|line| self.note(line));
         if lines.len() > LINES {
             self.note(&format!("and {} more like these", lines.len() - LINES));

@@ -25,7 +25,7 @@ use std::path::Path;
 pub use machine::{
     Call, Errand, Machine, NotBegun, NotRestarted, Order, Own, Terminals, Voice, Wanted,
 };
-pub use scene::{Microcode, OldFile, OldPart, Scene, Script, Stale};
+pub use scene::{Microcode, OldFile, OldPart, Scene, Script, Stale, Subject};
 
 use crate::model::{Bytes, is_tame};
 

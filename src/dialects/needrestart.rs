@@ -32,7 +32,7 @@ use list::{Hint, Printer, Style};
 use nagios::{State, Statuses};
 use names::{Naming, Version};
 use settings::{Mode, Refused, Settings};
-use summary::Summary;
+use summary::{Doubts, Summary};
 
 /// Generations.
 pub(super) const VARIANTS: &[&str] = &["3.6", "3.11"];
@@ -237,7 +237,7 @@ impl Run<'_> {
         {
             voice.note(&line);
         }
-        let incomplete = match self.flags.exit_code && summary.incomplete {
+        let incomplete = match self.flags.exit_code && summary.is_incomplete() {
             true => INCOMPLETE,
             false => DONE,
         };
@@ -314,6 +314,8 @@ impl Run<'_> {
             libraries,
             microcode,
         } = self.checks;
+        let mut doubts = Doubts::default();
+        scene.subjects().for_each(|subject| doubts.add(subject));
         Summary {
             version: self.version,
             compat,
@@ -322,8 +324,8 @@ impl Run<'_> {
                 .then(|| ucode::judge(scene, self.version))
                 .flatten(),
             findings: libraries.then(|| names::findings(scene, &naming)),
-            incomplete: !scene.problems.is_empty(),
-            unreadable: scene.denied(),
+            doubts,
+            unreadable: scene.not_seen(),
         }
     }
 

@@ -1,9 +1,10 @@
 //! What a dialect is given to talk about: one look at the machine, as nouns without any form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::{
-    Action, Because, Boot, Bytes, Core, Instance, Level, Owner, Pid, Reboot, UnitState, WhyNot,
+    Action, Because, Boot, Bytes, Core, Escaped, Instance, Level, Owner, Pid, Reboot, UnitState,
+    WhyNot,
 };
 use crate::problem::Problem;
 
@@ -149,7 +150,77 @@ impl Stale {
     }
 }
 
+/// What a problem leaves in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Which processes are stale.
+    Processes,
+    /// Which kernel runs, and which would boot.
+    Kernel,
+    /// Which microcode would be loaded.
+    Microcode,
+    /// Which packages something is of.
+    Packages,
+}
+
+impl Subject {
+    fn of(problem: &Problem) -> Self {
+        let object = problem.object.as_slice();
+        let has = |part: &[u8]| object.windows(part.len()).any(|found| found == part);
+        let operation = problem.operation.as_str();
+        let of_processes = problem.pid.is_some()
+            || operation == "use the detector"
+            || !object.starts_with(b"/") && has(b"processes");
+        match operation {
+            _ if of_processes => Self::Processes,
+            "rely on the state of" | "read the package log" | "read the package database" => {
+                Self::Packages
+            }
+            _ if has(b"ucode") || has(b"microcode") || has(b"/cpu") => Self::Microcode,
+            _ => Self::Kernel,
+        }
+    }
+}
+
 impl Scene {
+    /// What is in doubt, for each problem.
+    pub fn subjects(&self) -> impl Iterator<Item = Subject> {
+        self.problems.iter().map(Subject::of)
+    }
+
+    /// How many processes could not be looked into in full.
+    #[must_use]
+    pub fn not_seen(&self) -> usize {
+        let pids: BTreeSet<Pid> = self.problems.iter().filter_map(|one| one.pid).collect();
+        pids.len()
+    }
+
+    /// What could not be looked at, a line for each cause: what is the same of many processes is one.
+    #[must_use]
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes: Vec<(&Problem, BTreeSet<Pid>)> = Vec::new();
+        let mut places = HashMap::new();
+        for problem in &self.problems {
+            let cause = (&problem.operation, &problem.object, &problem.why);
+            let key = (cause, problem.pid.is_some());
+            let at = *places.entry(key).or_insert_with(|| {
+                causes.push((problem, BTreeSet::new()));
+                causes.len() - 1
+            });
+            causes[at].1.extend(problem.pid);
+        }
+        let lines = causes.into_iter().map(|(first, pids)| match pids.len() {
+            0 | 1 => first.to_string(),
+            many => format!(
+                "cannot {} {} of {many} processes: {}",
+                Escaped(first.operation.as_bytes()),
+                first.object.escaped(),
+                first.why
+            ),
+        });
+        lines.collect()
+    }
+
     /// How many processes could not be looked into for want of rights.
     #[must_use]
     pub fn denied(&self) -> usize {

@@ -1,4 +1,6 @@
 use super::*;
+use crate::model::WhyNot;
+use crate::problem::Problem;
 
 #[track_caller]
 fn check(words: &[&str], preset: Option<&str>, wanted: Option<(&str, Option<&str>, &[&str])>) {
@@ -87,4 +89,59 @@ fn names_are_tame() {
     check(b"a\nb\x1b[1m", "a\\x0ab\\x1b[1m");
     check(b"caf\xc3\xa9 \xff", "caf\u{e9} \\xff");
     check("\u{202e}x".as_bytes(), "\\xe2\\x80\\xaex");
+}
+
+#[test]
+fn one_line_for_each_cause() {
+    #[track_caller]
+    fn check(problems: Vec<Problem>, not_seen: usize, lines: &[&str]) {
+        let mut scene = testing::nothing();
+        scene.problems = problems;
+        assert_eq!(scene.not_seen(), not_seen);
+        let mut err = Vec::new();
+        Voice {
+            name: "peer",
+            out: &mut io::sink(),
+            err: &mut err,
+        }
+        .problems(&scene);
+        let said = String::from_utf8(err).unwrap();
+        let said: Vec<&str> = said.lines().collect();
+        assert_eq!(said, lines);
+    }
+    let problem = |object: &str, pid, why: &WhyNot| Problem {
+        operation: "read".to_owned(),
+        object: Bytes::from(object),
+        pid,
+        why: why.clone(),
+    };
+    let (denied, late) = (WhyNot::Denied, WhyNot::TimedOut);
+    check(Vec::new(), 0, &[]);
+    let of_one = vec![
+        problem("maps", Some(7), &denied),
+        problem("maps", Some(7), &denied),
+        problem("/boot", None, &denied),
+    ];
+    let lines = [
+        "peer: cannot read maps of pid 7: permission denied",
+        "peer: cannot read /boot: permission denied",
+    ];
+    check(of_one, 1, &lines);
+    let mut many: Vec<Problem> = (1..=300)
+        .map(|pid| problem("maps", Some(pid), &denied))
+        .collect();
+    many.push(problem("maps", Some(5), &late));
+    many.push(problem("maps", Some(301), &late));
+    let lines = [
+        "peer: cannot read maps of 300 processes: permission denied",
+        "peer: cannot read maps of 2 processes: no answer in time",
+    ];
+    check(many, 301, &lines);
+    let causes = (1..=10).map(|at| problem(&format!("/{at}"), None, &denied));
+    let mut lines: Vec<String> = (1..=8)
+        .map(|at| format!("peer: cannot read /{at}: permission denied"))
+        .collect();
+    lines.push("peer: and 2 more like these".to_owned());
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    check(causes.collect(), 0, &lines);
 }

@@ -43,13 +43,15 @@ pub(super) struct Rules<'a> {
     pub(super) filter: Option<&'a Pattern>,
 }
 
-/// Judges the kernel; `None` where it is none of this system's business, or nobody looked.
+/// Judges the kernel; `None` where it is none of this system's business.
 pub(super) fn judge(scene: &Scene, rules: &Rules<'_>) -> Option<Kernel> {
-    let boot = scene.boot.as_ref()?;
-    let kernel = boot.kernel.as_ref()?;
-    if boot.setting != Setting::Machine {
+    let boot = scene.boot.as_ref();
+    if boot.is_some_and(|boot| boot.setting != Setting::Machine) {
         return None;
     }
+    let Some(kernel) = boot.and_then(|boot| boot.kernel.as_ref()) else {
+        return Some(not_seen(scene));
+    };
     let running = Banner {
         release: scene.kernel_release.clone(),
         version: kernel.running.version.clone(),
@@ -64,7 +66,9 @@ pub(super) fn judge(scene: &Scene, rules: &Rules<'_>) -> Option<Kernel> {
         let candidates = images.filter(|image| is_candidate(image) && passes(&image.path));
         return Some(by_greatest(scene, &running, candidates, false));
     }
-    let state = scene.reboot.kernel.as_ref()?;
+    let Some(state) = &scene.reboot.kernel else {
+        return Some(not_seen(scene));
+    };
     if state.next.as_ref().is_some_and(|next| !passes(&next.path)) {
         let candidates = images.filter(|image| passes(&image.path));
         return Some(by_greatest(scene, &running, candidates, true));
@@ -90,6 +94,15 @@ pub(super) fn judge(scene: &Scene, rules: &Rules<'_>) -> Option<Kernel> {
     Some(told(&running, expected, state))
 }
 
+/// Nobody could look: that says nothing.
+fn not_seen(scene: &Scene) -> Kernel {
+    let running = Banner {
+        release: scene.kernel_release.clone(),
+        version: Bytes::default(),
+    };
+    told(&running, None, KernelState::Unknown)
+}
+
 /// Without anything expected nothing is known.
 fn told(running: &Banner, expected: Option<&Banner>, state: KernelState) -> Kernel {
     Kernel {
@@ -113,7 +126,7 @@ fn is_candidate(image: &Image) -> bool {
     named && !name.starts_with(b"init") && !name.contains(&b'/') && image.stat.size >= LEAST
 }
 
-/// By the greatest version among images. `older_counts` not: that nothing newer is installed is no upgrade.
+/// By the greatest version among images. With `only_newer`, that nothing newer is installed is no upgrade.
 fn by_greatest<'a>(
     scene: &Scene,
     running: &Banner,

@@ -120,10 +120,11 @@ pub(super) fn print(out: &mut dyn Write, summary: &Summary, statuses: &Statuses)
     let kernel = summary.kernel.as_ref();
     let ucode = summary.ucode.as_ref();
     let mut fields: Vec<Field> = Vec::new();
-    fields.extend(kernel.map(|kernel| of_kernel(kernel, statuses)));
-    fields.extend(ucode.map(|ucode| of_ucode(ucode, statuses)));
+    let doubts = summary.doubts;
+    fields.extend(kernel.map(|kernel| of_kernel(kernel, statuses, doubts.kernel)));
+    fields.extend(ucode.map(|ucode| of_ucode(ucode, statuses, doubts.ucode)));
     if let Some(findings) = &summary.findings {
-        fields.extend(counts(findings, statuses, summary.incomplete));
+        fields.extend(counts(findings, statuses, doubts.findings));
     }
     let state = worst(&fields, summary.compat);
     let texts: Vec<&str> = fields.iter().map(|field| field.text.as_str()).collect();
@@ -151,7 +152,7 @@ fn worst(fields: &[Field], by_number: bool) -> State {
     worst.unwrap_or(State::Ok)
 }
 
-fn of_kernel(kernel: &Kernel, statuses: &Statuses) -> Field {
+fn of_kernel(kernel: &Kernel, statuses: &Statuses, doubtful: bool) -> Field {
     let running = &kernel.running;
     let expected = kernel.expected.as_deref().unwrap_or_default();
     let (text, state, data) = match kernel.state {
@@ -168,13 +169,13 @@ fn of_kernel(kernel: &Kernel, statuses: &Statuses) -> Field {
         text: format!("Kernel: {}{}", text.replace('|', "\\x7c"), state.mark()),
         state,
         data: data
-            .filter(|_| state != State::Unknown)
+            .filter(|_| !doubtful && state != State::Unknown)
             .map(|value| format!("Kernel={value};0;;0;2")),
-        doubtful: false,
+        doubtful,
     }
 }
 
-fn of_ucode(ucode: &Ucode, statuses: &Statuses) -> Field {
+fn of_ucode(ucode: &Ucode, statuses: &Statuses, doubtful: bool) -> Field {
     let (text, state, data) = match ucode.state {
         UcodeState::Unknown => ("unknown", State::Unknown, None),
         UcodeState::Current => ("CURRENT", State::Ok, Some(0)),
@@ -184,9 +185,9 @@ fn of_ucode(ucode: &Ucode, statuses: &Statuses) -> Field {
         text: format!("Microcode: {text}{}", state.mark()),
         state,
         data: data
-            .filter(|_| state != State::Unknown)
+            .filter(|_| !doubtful && state != State::Unknown)
             .map(|value| format!("Microcode={value};0;;0;1")),
-        doubtful: false,
+        doubtful,
     }
 }
 

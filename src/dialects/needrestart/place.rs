@@ -149,26 +149,23 @@ fn manager(stale: &Stale, group: &[u8]) -> Option<Place> {
     is_manager.then(|| Place::Services(vec![Bytes::from(MANAGER)]))
 }
 
-/// What users run: login sessions, and what is below their service managers.
+/// What users run: login sessions, and what is below their service managers. Both are where systemd-logind puts them: whom a
+/// group is delegated to calls what is below it as he likes.
 fn of_user(stale: &Stale, group: &[u8], naming: &Naming<'_>) -> Option<Place> {
     let parts: Vec<&[u8]> = components(group).collect();
-    let session = parts.windows(2).find_map(|pair| {
-        let uid = number(between(pair[0], b"user-", b".slice")?)?;
-        let id = between(pair[1], b"session-", b".scope")?;
+    let [b"user.slice", slice, part, below @ ..] = parts.as_slice() else {
+        return None;
+    };
+    let of_slice = number(between(slice, b"user-", b".slice")?)?;
+    if let Some(id) = between(part, b"session-", b".scope") {
         let is_number = id.iter().all(u8::is_ascii_digit);
-        is_number.then(|| (uid, [b"session #", id].concat()))
-    });
-    if let Some((uid, name)) = session {
-        return Some(Place::Session {
-            uid: Some(uid),
-            name: Bytes(name),
+        return is_number.then(|| Place::Session {
+            uid: Some(of_slice),
+            name: Bytes([b"session #", id].concat()),
             called: None,
         });
     }
-    let of_manager = |part: &&[u8]| between(part, b"user@", b".service").and_then(number);
-    let at = parts.iter().position(|part| of_manager(part).is_some())?;
-    let uid = of_manager(&parts[at]);
-    let below = &parts[at + 1..];
+    let uid = number(between(part, b"user@", b".service")?)?;
     let (name, called) = match (naming.version, below) {
         (Version::V3_6, _) => (OLD_USER_MANAGER, None),
         (_, [b"init.scope"]) if stale.comm.as_slice() != b"(sd-pam)" => {
@@ -180,7 +177,7 @@ fn of_user(stale: &Stale, group: &[u8], naming: &Naming<'_>) -> Option<Place> {
         _ => ("user manager", None),
     };
     Some(Place::Session {
-        uid,
+        uid: Some(uid),
         name: Bytes::from(name),
         called,
     })

@@ -11,11 +11,21 @@ use super::order;
 use super::settings::Settings;
 use crate::dialects::{Errand, Machine, Voice, tame};
 
-/// Whoever called waits: a package manager, a monitor.
-const LIMIT: Duration = Duration::from_secs(60);
+/// For all sessions together, for whoever called waits: no program is started after that.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Tells each session, by the first program that does it. What goes wrong with one changes nothing else.
 pub(super) fn tell(
+    settings: &Settings,
+    findings: &Findings,
+    machine: &mut dyn Machine,
+    voice: &mut Voice<'_>,
+) -> io::Result<()> {
+    tell_until(Instant::now() + LIMIT, settings, findings, machine, voice)
+}
+
+fn tell_until(
+    end: Instant,
     settings: &Settings,
     findings: &Findings,
     machine: &mut dyn Machine,
@@ -38,20 +48,16 @@ pub(super) fn tell(
     // A program says what there is to be read before it takes its time.
     voice.out.flush()?;
     let mut unusable = BTreeSet::new();
-    let begun = Instant::now();
-    // Whose session could not be told is told by nobody.
+    // Whose session it is has to be known.
     let known = findings.sessions.iter().filter(|one| one.uid != u32::MAX);
-    for (told, session) in known.enumerate() {
-        if begun.elapsed() > LIMIT {
-            let left = findings.sessions.len() - told;
-            voice.note(&format!(
-                "{left} sessions are not told: programs in notify.d take too long"
-            ));
-            break;
-        }
+    let mut left = known.clone().count();
+    'sessions: for session in known {
         for name in &names {
             if unusable.contains(name) {
                 continue;
+            }
+            if Instant::now() >= end {
+                break 'sessions;
             }
             let program = directory.join(name);
             match machine.run(&Errand {
@@ -69,6 +75,18 @@ pub(super) fn tell(
                 }
             }
         }
+        left -= 1;
+    }
+    if left > 0 {
+        let sessions = if left == 1 {
+            "session is"
+        } else {
+            "sessions are"
+        };
+        voice.note(&format!(
+            "{left} {sessions} not told of: what is in {} takes too long",
+            tame(directory.as_os_str().as_bytes())
+        ));
     }
     Ok(())
 }
@@ -89,4 +107,53 @@ fn environment(session: &Session) -> Vec<(&'static str, OsString)> {
         ("NR_SESSION", session.name.clone().into()),
         ("NR_SESSPPID", pid.into()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialects::needrestart::flags::Flags;
+    use crate::dialects::needrestart::names::Version;
+    use crate::dialects::testing::Pretended;
+
+    /// What is run and said where there is that much time.
+    #[track_caller]
+    fn check(sessions: &[u32], time: Duration, runs: usize, err: &str) {
+        let mut machine = Pretended::default();
+        let program = "/etc/needrestart/notify.d/200-write";
+        machine.files.insert(program.into(), Vec::new());
+        let (mut out, mut said) = (Vec::new(), Vec::new());
+        let mut voice = Voice {
+            name: "peer",
+            out: &mut out,
+            err: &mut said,
+        };
+        let flags = Flags::parse(&[], Version::V3_11).unwrap();
+        let settings = Settings::resolve(&flags, &machine, &mut voice).unwrap();
+        let sessions = sessions.iter().map(|&uid| Session {
+            uid,
+            user: uid.to_string(),
+            name: "session #1".to_owned(),
+            processes: Vec::new(),
+        });
+        let findings = Findings {
+            sessions: sessions.collect(),
+            ..Findings::default()
+        };
+        let end = Instant::now() + time;
+        tell_until(end, &settings, &findings, &mut machine, &mut voice).unwrap();
+        assert_eq!(machine.done.borrow().len(), runs);
+        assert_eq!(String::from_utf8(said).unwrap(), err);
+    }
+
+    #[test]
+    fn all_sessions_together_have_so_much_time_and_no_more() {
+        let directory = "what is in /etc/needrestart/notify.d takes too long";
+        check(&[1, 2], LIMIT, 2, "");
+        let two = format!("peer: 2 sessions are not told of: {directory}\n");
+        check(&[1, 2], Duration::ZERO, 0, &two);
+        let one = format!("peer: 1 session is not told of: {directory}\n");
+        check(&[1, u32::MAX], Duration::ZERO, 0, &one);
+        check(&[u32::MAX], Duration::ZERO, 0, "");
+    }
 }

@@ -25,9 +25,13 @@ pub(super) struct Ucode {
     pub(super) expected: Option<String>,
 }
 
-/// Judges the microcode; `None` where none can be renewed from here, or nobody looked.
+/// Judges the microcode; `None` where none can be renewed from here.
 pub(super) fn judge(scene: &Scene, version: Version) -> Option<Ucode> {
-    let microcode = scene.microcode?;
+    let microcode = match scene.microcode {
+        Some(microcode) => microcode,
+        None if scene.boot.is_none() => return Some(not_known()),
+        None => return None,
+    };
     let of_dpkg = scene.stores.iter().any(|store| store == "dpkg");
     Some(match version {
         Version::V3_6 => older(microcode),
@@ -59,11 +63,7 @@ fn older(microcode: Microcode) -> Ucode {
 fn newer(microcode: Microcode, of_dpkg: bool) -> Ucode {
     let shown = |revision: u32| shown(microcode, revision);
     let (Some(running), Some(obsolete)) = (microcode.running, microcode.obsolete) else {
-        return Ucode {
-            state: UcodeState::Unknown,
-            running: None,
-            expected: None,
-        };
+        return not_known();
     };
     let unavailable = || of_dpkg.then(|| "unavailable".to_owned());
     Ucode {
@@ -73,6 +73,14 @@ fn newer(microcode: Microcode, of_dpkg: bool) -> Ucode {
         },
         running: Some(shown(running)),
         expected: microcode.available.map(shown).or_else(unavailable),
+    }
+}
+
+fn not_known() -> Ucode {
+    Ucode {
+        state: UcodeState::Unknown,
+        running: None,
+        expected: None,
     }
 }
 

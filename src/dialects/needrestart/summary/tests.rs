@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::Summary;
+use super::{Doubts, Summary};
 use crate::dialects::needrestart::command::DropIns;
 use crate::dialects::needrestart::kernel::{self, Kernel, KernelState, Rules};
 use crate::dialects::needrestart::list::{Hint, Printer, Style};
@@ -18,6 +18,7 @@ use crate::model::{
     Loader, LoaderKind, NextKernel, Owner, OwnerKind, Runtime, Scope, Setting, Timestamp,
 };
 
+mod doubted;
 mod judged;
 mod named;
 
@@ -118,7 +119,7 @@ fn summary(version: Version, findings: Option<Findings>) -> Summary {
         kernel: None,
         ucode: None,
         findings,
-        incomplete: false,
+        doubts: Doubts::default(),
         unreadable: 0,
     }
 }
@@ -523,7 +524,7 @@ fn what_is_not_known_hides_nothing_that_is() {
 #[test]
 fn a_look_that_is_not_whole_is_never_fine() {
     let mut all = summary(Version::V3_11, Some(Findings::default()));
-    all.incomplete = true;
+    all.doubts.findings = true;
     let none = "Services: none, Containers: none, Sessions: none|";
     check_state(&all, &format!("UNKN - {none}"), 3);
     all.findings = Some(of_names(&["a.service"], &[]));

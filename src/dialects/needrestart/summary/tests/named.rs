@@ -86,6 +86,17 @@ fn groups_of_this_system() {
         &format!("{of_manager}/app.slice/a.scope\n"),
         "session alice @ user manager: x[70]",
     );
+    // What is below a delegated group has names that a service or user chose.
+    let within = "user-0.slice/session-1.scope\n";
+    check_group(&format!("0::/system.slice/a.service/{within}"), nameless);
+    check_group(
+        &format!("{of_manager}/{within}"),
+        "session alice @ user manager: x[70]",
+    );
+    check_group(
+        "0::/system.slice/a.service/user.slice/user-0.slice/user@0.service/init.scope\n",
+        nameless,
+    );
     check_group("0::/system.slice/a.scope\n", nameless);
     check_group("0::/\n", nameless);
     check_group("", nameless);
