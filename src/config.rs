@@ -34,7 +34,7 @@ use rule::RuleFragment;
 pub use show::show;
 
 use crate::error::{Error, FormError};
-use crate::model::{Escaped, Pattern, Policy};
+use crate::model::{Escaped, Mode, Pattern, Policy};
 use crate::trust::Untrusted;
 
 /// What the package ships; the same file is installed, so that an administrator can read it.
@@ -183,24 +183,30 @@ pub fn read(sources: &Sources) -> Result<Settings, ConfigError> {
     Settings::merged(&layers(sources)?).map(|(settings, _)| settings)
 }
 
-/// As [`read`], with settings of another program, translated to ours, instead of those of the administrator. What these say
-/// of plugins and reboots counts besides.
+/// As [`read`], with settings of another program, translated to ours: they count more than the administrator's main file, and less
+/// than drop-ins.
 ///
 /// # Errors
 /// As [`read`], and the translated text.
 pub fn read_with(sources: &Sources, translated: &str) -> Result<Settings, ConfigError> {
     let translated = Layer::translated(translated, &Users::of(&sources.passwd))?;
-    let with = |mut below: Vec<Layer>| {
-        below.push(translated.clone());
-        Settings::merged(&below).map(|(settings, _)| settings)
-    };
-    let own = with(layers(sources)?)?;
-    let standing_in = with(layer::shipped_layers(sources)?)?;
-    Ok(Settings {
-        plugins: own.plugins,
-        reboot: own.reboot,
-        ..standing_in
-    })
+    let (mut layers, late) = layer::parted_layers(sources)?;
+    layers.push(translated);
+    layers.extend(late);
+    Settings::merged(&layers).map(|(settings, _)| settings)
+}
+
+/// How much is done without asking, as far as that is said by what counts more than settings of another program.
+///
+/// # Errors
+/// As [`read`].
+pub fn late_mode(sources: &Sources) -> Result<Option<Mode>, ConfigError> {
+    let (_, late) = layer::parted_layers(sources)?;
+    let mut restart = Restart::default();
+    for layer in &late {
+        restart.add(&layer.fragment.restart);
+    }
+    Ok(restart.mode)
 }
 
 /// The policy that the package ships.

@@ -104,7 +104,8 @@ impl Machine for ThisMachine {
     }
 
     fn own(&self) -> Own {
-        let Ok(settings) = config::read(&Sources::of_machine(self.euid())) else {
+        let sources = Sources::of_machine(self.euid());
+        let Ok(settings) = config::read(&sources) else {
             return Own::default();
         };
         let Notify {
@@ -115,6 +116,7 @@ impl Machine for ThisMachine {
         Own {
             mode: settings.restart.mode,
             is_silent: !(terminal || desktop || mail),
+            late_mode: config::late_mode(&sources).unwrap_or_default(),
         }
     }
 

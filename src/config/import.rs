@@ -76,17 +76,22 @@ pub fn import(from: Program, path: Option<&Path>) -> Result<Imported, Error> {
     Ok(draft.finished(path))
 }
 
-/// As [`import`], of needrestart's settings, for whoever stands in for it: with those that are no policy as they are, and without
-/// words for them in the TOML. With `trusted`, only files that nobody but root and this user can have written are read.
+/// As [`import`], of a file of needrestart's settings, for whoever stands in for it: with those that are no policy as they are, and
+/// without words for them in the TOML. Drop-ins in a directory are read where the file says so. With `trusted`, only files that
+/// nobody but root and this user can have written are read.
 ///
 /// # Errors
 /// As [`import`]; and a file that is not trusted.
-pub fn needrestart(path: &Path, trusted: Option<u32>) -> Result<(Manner, Imported), Error> {
+pub fn needrestart(
+    path: &Path,
+    drop_ins: &Path,
+    trusted: Option<u32>,
+) -> Result<(Manner, Imported), Error> {
     let mut draft = Draft {
         trusted,
         ..Draft::default()
     };
-    let manner = needrestart::import_with_manner(path, &mut draft)?;
+    let manner = needrestart::import_with_manner(path, drop_ins, &mut draft)?;
     Ok((manner, draft.finished(path)))
 }
 

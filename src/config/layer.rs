@@ -143,26 +143,29 @@ impl Layer {
 /// # Errors
 /// The first that cannot be used.
 pub fn layers(sources: &Sources) -> Result<Vec<Layer>, ConfigError> {
+    let (mut all, late) = parted_layers(sources)?;
+    all.extend(late);
+    Ok(all)
+}
+
+/// As [`layers`], up to the administrator's main file, and what counts more: drop-ins and the environment.
+pub(super) fn parted_layers(sources: &Sources) -> Result<(Vec<Layer>, Vec<Layer>), ConfigError> {
     let users = Users::of(&sources.passwd);
     let etc = open(&sources.etc, sources.euid)?;
     let drop_ins = Directory::open(&sources.etc, sources.euid)?;
     // A file of the administrator's stands in for the one of that name which is shipped: also an empty one.
-    let mut all = vendor_layers(sources, &users, &drop_ins.names)?;
+    let mut early = vendor_layers(sources, &users, &drop_ins.names)?;
     if let Some(dir) = etc {
-        all.extend(read(&dir, OsStr::new(MAIN), &users, true)?);
+        early.extend(read(&dir, OsStr::new(MAIN), &users, true)?);
     }
+    let mut late = Vec::new();
     for name in &drop_ins.names {
-        all.extend(drop_ins.read(name, &users)?);
+        late.extend(drop_ins.read(name, &users)?);
     }
     if let Some(mode) = &sources.mode {
-        all.push(Layer::of_environment(mode)?);
+        late.push(Layer::of_environment(mode)?);
     }
-    Ok(all)
-}
-
-/// What packages ship, whatever the administrator says.
-pub(super) fn shipped_layers(sources: &Sources) -> Result<Vec<Layer>, ConfigError> {
-    vendor_layers(sources, &Users::of(&sources.passwd), &[])
+    Ok((early, late))
 }
 
 /// What packages ship, but for files of these names.

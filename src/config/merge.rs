@@ -38,7 +38,7 @@ struct Growing {
     reason: Option<String>,
     rule: PolicyRule,
     /// Which lists have ever held something, in the order of [`Growing::sizes`].
-    narrowed: [bool; 6],
+    narrowed: [bool; 7],
     /// The layer that spoke of it last, and where.
     last: (usize, Range<usize>),
 }
@@ -110,6 +110,7 @@ impl RuleFragment {
             &self.cgroups,
             &self.packages,
             &self.paths,
+            &self.programs,
             &self.containers,
         ]
         .into_iter()
@@ -131,12 +132,12 @@ impl Growing {
                 level: Level::Service,
                 until: None,
             },
-            narrowed: [false; 6],
+            narrowed: [false; 7],
             last: (layer, place),
         }
     }
 
-    fn sizes(&self) -> [(&'static str, usize); 6] {
+    fn sizes(&self) -> [(&'static str, usize); 7] {
         let on = &self.rule.selectors;
         [
             ("units", on.units.len()),
@@ -144,6 +145,7 @@ impl Growing {
             ("cgroups", on.cgroups.len()),
             ("packages", on.packages.len()),
             ("paths", on.paths.len()),
+            ("programs", on.programs.len()),
             ("containers", on.containers.len()),
         ]
     }
@@ -172,6 +174,7 @@ impl Growing {
             (&mut on.cgroups, &by.cgroups),
             (&mut on.packages, &by.packages),
             (&mut on.paths, &by.paths),
+            (&mut on.programs, &by.programs),
             (&mut on.containers, &by.containers),
         ] {
             let gone = apply(list, change);
@@ -199,7 +202,7 @@ impl Growing {
             ));
         }
         let wrong = if self.rule.selectors == Selectors::default() {
-            "selects nothing: it needs units, users, cgroups, packages, paths, containers, older_than or younger_than"
+            "selects nothing: it needs units, users, cgroups, packages, paths, programs, containers, older_than or younger_than"
         } else if self.action.is_none() {
             "has no action: restart, defer, leave or hide"
         } else if self.reason.is_none() && self.action != Some(RuleAction::Restart) {

@@ -38,6 +38,8 @@ pub(super) struct RuleText {
     remove_packages: Option<Words>,
     paths: Option<Words>,
     remove_paths: Option<Words>,
+    programs: Option<Words>,
+    remove_programs: Option<Words>,
     containers: Option<Words>,
     remove_containers: Option<Words>,
     users: Option<Spanned<Vec<Spanned<User>>>>,
@@ -75,6 +77,7 @@ pub(super) struct RuleFragment {
     pub(super) cgroups: Change<Pattern>,
     pub(super) packages: Change<Pattern>,
     pub(super) paths: Change<Pattern>,
+    pub(super) programs: Change<Pattern>,
     pub(super) containers: Change<Pattern>,
 }
 
@@ -132,6 +135,7 @@ impl RuleJudge<'_> {
             cgroups: self.patterns(rule.cgroups, rule.remove_cgroups)?,
             packages: self.patterns(rule.packages, rule.remove_packages)?,
             paths: self.patterns(rule.paths, rule.remove_paths)?,
+            programs: self.patterns(rule.programs, rule.remove_programs)?,
             containers: self.patterns(rule.containers, rule.remove_containers)?,
         };
         Ok(fragment)

@@ -157,6 +157,7 @@ impl Page<'_> {
             ("cgroups", &on.cgroups),
             ("packages", &on.packages),
             ("paths", &on.paths),
+            ("programs", &on.programs),
             ("containers", &on.containers),
         ] {
             let patterns = patterns.iter().map(|pattern| word(pattern.written()));

@@ -1,9 +1,12 @@
 //! Which rule of the policy is about something. Pure matching: what the rules are, settings say.
 
 use crate::model::{
-    Details, Facts, Kind, Owner, OwnerKind, Package, Pattern, Pid, Policy, PolicyRule, Process,
-    RuleAction, Scope, Selectors, StaleObject, StaleProcess, StartTicks, Timestamp,
+    Bytes, Details, Facts, Kind, Owner, OwnerKind, Package, Pattern, Pid, Policy, PolicyRule,
+    Process, RuleAction, Scope, Selectors, StaleObject, StaleProcess, StartTicks, Timestamp,
 };
+
+/// How the kernel marks the path of a file that is gone.
+const GONE: &[u8] = b" (deleted)";
 
 /// What a rule may be about.
 #[derive(Debug, Clone, Copy)]
@@ -40,14 +43,17 @@ pub(super) fn rule_for<'a>(policy: &'a Policy, subject: &Subject<'_>) -> Option<
 struct Seen<'a> {
     stale: &'a StaleProcess,
     details: Option<&'a Details>,
+    program: Option<&'a [u8]>,
     age_secs: i64,
 }
 
 impl<'a> Subject<'a> {
     fn see(&self, stale: &'a StaleProcess) -> Seen<'a> {
+        let process = self.process(stale);
         Seen {
             stale,
-            details: self.process(stale).and_then(|one| one.details.as_ref()),
+            details: process.and_then(|one| one.details.as_ref()),
+            program: process.and_then(|one| self.program(one)),
             age_secs: self.age_secs(stale.key.started),
         }
     }
@@ -64,6 +70,18 @@ impl<'a> Subject<'a> {
         let at = processes.binary_search_by_key(&stale.key.pid, |one| one.key.pid);
         let process = processes.get(at.ok()?)?;
         (process.key == stale.key).then_some(process)
+    }
+
+    /// The path of the program that a process runs, as it sees it, without the kernel's mark of one that is gone.
+    fn program(&self, process: &'a Process) -> Option<&'a [u8]> {
+        let mut programs = process.uses.iter().filter(|one| one.program);
+        let object = programs.next().map(|one| one.object.0 as usize);
+        let path = object.and_then(|object| self.facts.objects.get(object)?.path.as_ref());
+        let name = || {
+            let name = process.exe.as_ref()?.as_slice();
+            Some(name.strip_suffix(GONE).unwrap_or(name))
+        };
+        path.map(Bytes::as_slice).or_else(name)
     }
 
     /// The path of a stale object, as the process sees it.
@@ -112,14 +130,19 @@ fn fit_unseen(action: RuleAction, on: &Selectors, subject: &Subject<'_>) -> bool
     if !on.packages.is_empty() || !on.paths.is_empty() || is_users && !on.users.is_empty() {
         return false;
     }
-    let age = subject.main.and_then(|pid| {
+    let main = subject.main.and_then(|pid| {
         let processes = &subject.facts.processes;
         let at = processes.binary_search_by_key(&pid, |one| one.key.pid);
-        Some(subject.age_secs(processes.get(at.ok()?)?.key.started))
+        processes.get(at.ok()?)
     });
+    let fits = |process: &Process| {
+        let program = subject.program(process);
+        has_age(on, subject.age_secs(process.key.started))
+            && program.is_none_or(|program| is_program(on, program))
+    };
     match action {
         RuleAction::Restart | RuleAction::Hide => false,
-        RuleAction::Defer | RuleAction::Leave => age.is_none_or(|age| has_age(on, age)),
+        RuleAction::Defer | RuleAction::Leave => main.is_none_or(fits),
     }
 }
 
@@ -164,7 +187,15 @@ fn fits_process(on: &Selectors, seen: &Seen<'_>) -> bool {
         || seen
             .details
             .is_some_and(|details| has_user(details) && in_cgroup(details));
-    by_details && has_age(on, seen.age_secs)
+    let runs = match seen.program {
+        Some(program) => is_program(on, program),
+        None => on.programs.is_empty(),
+    };
+    by_details && runs && has_age(on, seen.age_secs)
+}
+
+fn is_program(on: &Selectors, program: &[u8]) -> bool {
+    on.programs.is_empty() || any(&on.programs, program)
 }
 
 fn has_age(on: &Selectors, age_secs: i64) -> bool {
@@ -207,16 +238,28 @@ fn is_named(patterns: &[Pattern], subject: &Subject<'_>) -> bool {
         | OwnerKind::VirtualMachine(_)
         | OwnerKind::Process => false,
     };
+    let manager = manager_name(owner, subject.facts.host.systemd);
+    let by_word = manager.is_some_and(|name| patterns.iter().any(|one| one.written() == name));
     let host = owner.host_unit.iter();
     // What a user's manager says of other names, the user chose: the control group's is where the processes are.
     let aliases = match owner.scope {
         Scope::System => subject.unit_names,
         Scope::User(_) => &[],
     };
-    own || host
-        .map(crate::model::Bytes::as_slice)
-        .any(|unit| any(patterns, unit))
+    own || by_word
+        || host.map(Bytes::as_slice).any(|unit| any(patterns, unit))
         || aliases.iter().any(|name| any(patterns, name.as_bytes()))
+}
+
+/// What a manager is called that has no unit, or one of a name that nobody knows. Only the very word means it: `systemd-*` means
+/// units.
+fn manager_name(owner: &Owner, systemd: bool) -> Option<&'static str> {
+    match (owner.kind, systemd) {
+        (OwnerKind::ServiceManager, true) => Some("systemd-manager"),
+        (OwnerKind::ServiceManager, false) => Some("sysv-init"),
+        (OwnerKind::UserManager, _) => Some("systemd-user"),
+        _ => None,
+    }
 }
 
 fn is_container(patterns: &[Pattern], subject: &Subject<'_>) -> bool {

@@ -69,13 +69,15 @@ pub struct NotRestarted {
     pub why: String,
 }
 
-/// What the administrator's own settings say of what a dialect does, where those of its peer are not in force.
+/// What the administrator's own settings say of what a dialect does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Own {
     /// The most that is done, if they say.
     pub mode: Option<Mode>,
     /// Whether nobody is told of old code in a session.
     pub is_silent: bool,
+    /// The most that is done, if what says so counts more than settings of the peer: a drop-in, or the environment.
+    pub late_mode: Option<Mode>,
 }
 
 /// Why no restart was begun.

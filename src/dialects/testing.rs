@@ -30,6 +30,10 @@ pub(crate) struct Pretended {
     pub(crate) not_restarted: Vec<NotRestarted>,
     /// The most that own settings let be done.
     pub(crate) own_mode: Option<Mode>,
+    /// The same, as far as it counts more than settings of a peer.
+    pub(crate) late_mode: Option<Mode>,
+    /// Whether own settings let nobody be told.
+    pub(crate) own_silent: bool,
     /// Files that may not be executed.
     pub(crate) plain: Vec<PathBuf>,
     /// Who changes packages: as long as there are any, no restart is begun.
@@ -62,7 +66,8 @@ impl Machine for Pretended {
     fn own(&self) -> Own {
         Own {
             mode: self.own_mode,
-            is_silent: false,
+            is_silent: self.own_silent,
+            late_mode: self.late_mode,
         }
     }
 

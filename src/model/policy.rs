@@ -124,7 +124,8 @@ pub struct PolicyRule {
 /// What a rule is about: whatever fits one value of each kind that is given. None given: nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selectors {
-    /// Names of units, of the system's and of users' managers, and of services of other managers.
+    /// Names of units, of the system's and of users' managers, and of services of other managers. Managers have names besides
+    /// that no `*` means: `systemd-manager`, `systemd-user`, `sysv-init`.
     pub units: Vec<Pattern>,
     /// Whose manager, session or process: uids. Names are looked up when settings are read.
     pub users: Vec<u32>,
@@ -134,6 +135,8 @@ pub struct Selectors {
     pub packages: Vec<Pattern>,
     /// Paths of the files that are stale.
     pub paths: Vec<Pattern>,
+    /// Paths of the programs that stale processes run, stale themselves or not.
+    pub programs: Vec<Pattern>,
     /// Names of containers and machines.
     pub containers: Vec<Pattern>,
     /// Processes that have run for at least so many seconds.

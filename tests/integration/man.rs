@@ -394,7 +394,7 @@ container = "list"           # also virtual\-machine
 
 [[rule]]
 name = "billing"
-units = ["billing@*.service"]  # and users, cgroups, packages, paths, containers, older_than, younger_than
+units = ["billing@*.service"]  # and users, cgroups, packages, paths, programs, containers, older_than, younger_than
 action = "defer"             # or "restart", "leave", "hide"
 reason = "a run takes two hours"
 until = 2027\-01\-31           # the last day on which it holds

@@ -6,6 +6,7 @@
 //! with `BLESS=1` the files of rows are written anew.
 
 mod boots;
+mod configured;
 mod played;
 mod recording;
 mod rows;

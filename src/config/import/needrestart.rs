@@ -23,6 +23,7 @@ use state::State;
 
 const MAIN: &str = "needrestart.conf";
 const DROP_INS: &str = "conf.d";
+const SUFFIX: &str = ".conf";
 const NOTIFY: &str = "notify.conf";
 
 /// Where its scripts are if nothing else is said.
@@ -44,7 +45,7 @@ pub(super) fn import(path: &Path, draft: &mut Draft) -> Result<(), Error> {
             "nagios-status: not translated: there is no setting for it yet",
         );
     }
-    translate(&state, &sources, draft);
+    translate(&state, sources.main.as_deref(), false, draft);
     match &sources.notify {
         Some(_) if state.is_false("sendnotify") => Ok(()),
         Some(file) => notify::import(file, draft),
@@ -52,22 +53,27 @@ pub(super) fn import(path: &Path, draft: &mut Draft) -> Result<(), Error> {
     }
 }
 
-/// Reads all files, translates the policy in them, and says the rest as it is. What is in `notify.conf` is for programs that
-/// read it themselves.
-pub(super) fn import_with_manner(path: &Path, draft: &mut Draft) -> Result<Manner, Error> {
-    let (sources, mut state) = read(path, draft)?;
+/// Reads a file as needrestart does, and so drop-ins in that directory only where it says so; translates the policy in them, and
+/// says the rest as it is. What is in `notify.conf` is for programs that read it themselves.
+pub(super) fn import_with_manner(
+    path: &Path,
+    drop_ins: &Path,
+    draft: &mut Draft,
+) -> Result<Manner, Error> {
+    let mut state = State::empty();
+    apply(path, Some(drop_ins), &mut state, draft)?;
     let manner = Manner::take(&mut state, draft);
-    translate(&state, &sources, draft);
-    lists::name_left_alone(&state, draft);
+    translate(&state, Some(path), true, draft);
     Ok(manner)
 }
 
-fn translate(state: &State, sources: &Sources, draft: &mut Draft) {
+/// With `stands_in`, also those of needrestart's own rows that nothing here says otherwise.
+fn translate(state: &State, main: Option<&Path>, stands_in: bool, draft: &mut Draft) {
     for (key, (value, place)) in &state.scalars {
         scalar(key, value, place, draft);
     }
-    lists::translate(state, draft);
-    overrides::translate(state, sources.main.as_deref(), draft);
+    lists::translate(state, stands_in, draft);
+    overrides::translate(state, main, draft);
 }
 
 /// What is set after all files.
@@ -81,16 +87,7 @@ fn read(path: &Path, draft: &mut Draft) -> Result<(Sources, State), Error> {
     let mut reads_drop_ins = false;
     let files = sources.main.iter().chain(&sources.drop_ins);
     for file in files {
-        let text = draft.read(file)?;
-        let file: Rc<Path> = Rc::from(file.as_path());
-        for statement in perl::parse(&text) {
-            let place = Place::new(&file, statement.line);
-            match statement.what {
-                Ok(Operation::ReadDropIns) => reads_drop_ins = true,
-                Ok(operation) => state.apply(&place, operation, draft),
-                Err(why) => draft.untranslated(&place, &why),
-            }
-        }
+        reads_drop_ins |= apply(file, None, &mut state, draft)?;
     }
     if let Some(main) = &sources.main
         && !reads_drop_ins
@@ -103,6 +100,33 @@ fn read(path: &Path, draft: &mut Draft) -> Result<(Sources, State), Error> {
         );
     }
     Ok((sources, state))
+}
+
+/// Does what is in a file, with what is in that directory where it says that it reads drop-ins. Whether it says so.
+fn apply(
+    file: &Path,
+    drop_ins: Option<&Path>,
+    state: &mut State,
+    draft: &mut Draft,
+) -> Result<bool, Error> {
+    let text = draft.read(file)?;
+    let file: Rc<Path> = Rc::from(file);
+    let mut reads_drop_ins = false;
+    for statement in perl::parse(&text) {
+        let place = Place::new(&file, statement.line);
+        match statement.what {
+            Ok(Operation::ReadDropIns) => {
+                reads_drop_ins = true;
+                let there = drop_ins.map(|directory| read_names(directory, SUFFIX));
+                for file in there.transpose()?.unwrap_or_default() {
+                    apply(&file, None, state, draft)?;
+                }
+            }
+            Ok(operation) => state.apply(&place, operation, draft),
+            Err(why) => draft.untranslated(&place, &why),
+        }
+    }
+    Ok(reads_drop_ins)
 }
 
 /// Which files there are.
@@ -133,7 +157,7 @@ impl Sources {
         } else {
             path.to_owned()
         };
-        let drop_ins = read_names(&directory.join(DROP_INS), ".conf")?;
+        let drop_ins = read_names(&directory.join(DROP_INS), SUFFIX)?;
         let notify = Some(directory.join(NOTIFY)).filter(|file| file.exists());
         // Without it, there must at least be something else; if not, reading it says what is wrong.
         let is_needed = drop_ins.is_empty() || !path.is_dir();

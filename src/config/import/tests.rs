@@ -155,7 +155,23 @@ fn t10_26_lines_that_people_write() {
     check("push ( @{$nrconf{blacklist_interp}}, (\n  )\n);", "", &[]);
     check(
         "push(@{$nrconf{blacklist_rc}}, qr(^systemd-manager$));",
-        "[restart.modes] service-manager = \"list\"",
+        &format!("{hide}\"systemd-manager\" ] action = \"hide\""),
+        &[],
+    );
+    check(
+        "push(@{$nrconf{blacklist_rc}}, qr(^systemd-(man|user$)));",
+        &format!(
+            "{hide}\"re:^systemd-(man|user$)\", \"systemd-manager\", \"systemd-user\" ] action = \"hide\""
+        ),
+        &[],
+    );
+    check_defer(
+        "$nrconf{override_rc}{qr(^sysv)} = 0;",
+        r#""sysv*", "sysv-init""#,
+    );
+    check(
+        "$nrconf{blacklist} = [ qr(^/usr/bin/sudo(\\.dpkg-new)?$), qr(^/opt/db/) ];",
+        r#"[[rule]] name = "needrestart-hide-programs" programs = [ "/opt/db/*" ] action = "hide""#,
         &[],
     );
     check(

@@ -30,7 +30,7 @@ fn written(patterns: &[crate::model::Pattern]) -> Vec<&str> {
 
 #[test]
 fn a_rule_with_everything() {
-    let text = "[[rule]]\nname = \"x\"\nunits = [\"re:^a\"]\nusers = [0, 1000]\ncgroups = [\"/x/*\"]\npackages = [\"p*\"]\npaths = [\"/srv/*\"]\n\
+    let text = "[[rule]]\nname = \"x\"\nunits = [\"re:^a\"]\nusers = [0, 1000]\ncgroups = [\"/x/*\"]\npackages = [\"p*\"]\npaths = [\"/srv/*\"]\nprograms = [\"/opt/*\"]\n\
         containers = [\"web\"]\nolder_than = \"10m\"\nyounger_than = \"7d\"\naction = \"hide\"\nreason = \"why\"\nlevel = \"soft-reboot\"\nuntil = 2027-01-31";
     let rule = rule(&[text], "x");
     let on = &rule.selectors;
@@ -39,6 +39,7 @@ fn a_rule_with_everything() {
     assert_eq!(written(&on.cgroups), ["/x/*"]);
     assert_eq!(written(&on.packages), ["p*"]);
     assert_eq!(written(&on.paths), ["/srv/*"]);
+    assert_eq!(written(&on.programs), ["/opt/*"]);
     assert_eq!(written(&on.containers), ["web"]);
     assert_eq!(on.older_than_secs, Some(600));
     assert_eq!(on.younger_than_secs, Some(604_800));

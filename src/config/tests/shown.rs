@@ -28,7 +28,7 @@ fn shown(layers: &[Layer], origin: bool) -> String {
 const FIRST: &str = "[restart]\nmode = \"auto\"\n\n[[rule]]\nname = \"r\"\nunits = [\"a.service\",\n  \"b.service\"]\naction = \"defer\"\nreason = \"say \\\"no\\\" \\\\ é\\u202e\"\n\
     [[rule]]\nname = \"gone\"\nunits = [\"g\"]\naction = \"leave\"\nreason = \"g\"\n";
 const SECOND: &str = "[restart]\nmode = \"list\"\n[[rule]]\nname = \"r\"\nunits = [\"c.service\"]\nusers = [1000]\nuntil = 2027-01-31\nolder_than = \"1h\"\nlevel = \"session\"\n\
-    [[rule]]\nname = \"gone\"\nenabled = false\n[[rule]]\nname = \"new\"\ncontainers = [\"re:^web\"]\naction = \"restart\"\n";
+    [[rule]]\nname = \"gone\"\nenabled = false\n[[rule]]\nname = \"new\"\ncontainers = [\"re:^web\"]\nprograms = [\"/opt/*\"]\naction = \"restart\"\n";
 
 #[test]
 fn what_is_shown_says_the_same() {

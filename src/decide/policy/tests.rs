@@ -32,11 +32,12 @@ pub(in crate::decide) fn facts(processes: Vec<Process>, objects: Vec<Object>) ->
 }
 
 /// A stale process: its pid, its start, its uid, its objects with the packages they are of, and whether that is sure.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct One {
     pid: u32,
     started_secs: u64,
     uid: Option<u32>,
+    program: Option<&'static str>,
     objects: &'static [(&'static str, &'static str, bool)],
 }
 
@@ -44,6 +45,7 @@ const ONE: One = One {
     pid: 7,
     started_secs: 1000,
     uid: Some(33),
+    program: Some("/usr/sbin/x"),
     objects: &[("/usr/lib/libssl.so.3", "libssl3", true)],
 };
 
@@ -96,7 +98,7 @@ fn fits_all(action: RuleAction, selectors: Selectors, owner: &Owner, all: &[One]
             key,
             ppid: 1,
             comm: Bytes::from("x"),
-            exe: None,
+            exe: one.program.map(Bytes::from),
             view: ViewId(0),
             uses: Vec::new(),
             sources: Vec::new(),
@@ -217,6 +219,15 @@ fn names_that_mean_units() {
     check_owner(&of(OwnerKind::Session, "3"), "3", false);
     let users = Owner::new(OwnerKind::UserManager, "user@7.service", Scope::User(7));
     check_owner(&users, "user@*.service", true);
+    check_owner(&users, "systemd-user", true);
+    check_owner(&users, "systemd-manager", false);
+    let manager = of(OwnerKind::ServiceManager, "init.scope");
+    check_owner(&manager, "init.scope", true);
+    check_owner(&manager, "systemd-manager", true);
+    // Whoever means units does not mean it, and an init of another make is not here.
+    check_owner(&manager, "systemd-*", false);
+    check_owner(&manager, "sysv-init", false);
+    check_owner(&unit(), "systemd-manager", false);
 }
 
 #[test]
@@ -326,6 +337,39 @@ fn what_is_left_alone_is_so_as_a_whole() {
     };
     check(&[with(&[SSL]), second], true, false);
     check(&[], false, false);
+}
+
+#[test]
+fn programs_of_processes() {
+    #[track_caller]
+    fn check(all: &[Option<&'static str>], one: bool, whole: bool) {
+        let selectors = Selectors {
+            programs: patterns(&["/opt/db/*", "re:^/usr/sbin/db$"]),
+            ..Selectors::default()
+        };
+        let all = (7..).zip(all).map(|(pid, &program)| One {
+            pid,
+            program,
+            ..ONE
+        });
+        let all: Vec<One> = all.collect();
+        for (action, fits) in [
+            (RuleAction::Restart, one),
+            (RuleAction::Defer, one),
+            (RuleAction::Leave, whole),
+            (RuleAction::Hide, whole),
+        ] {
+            // Its library is stale, and no file of that path.
+            let found = fits_all(action, selectors.clone(), &unit(), &all);
+            assert_eq!(found, fits, "{action:?} {all:?}");
+        }
+    }
+    let (db, other) = (Some("/opt/db/bin/db"), Some("/usr/sbin/x"));
+    check(&[db], true, true);
+    check(&[Some("/usr/sbin/db (deleted)")], true, true);
+    check(&[db, other], true, false);
+    check(&[other], false, false);
+    check(&[None], false, false);
 }
 
 #[test]

@@ -12,10 +12,10 @@ use crate::model;
 
 /// needrestart's configuration.
 const CONFIG: &str = "/etc/needrestart/needrestart.conf";
-/// Ours, which counts instead of it where there is any.
+/// What it reads at its end.
+const DROP_INS: &str = "/etc/needrestart/conf.d";
+/// Ours, which counts instead of it where it is there.
 const OWN: &str = "/etc/unstale/unstale.toml";
-const OWN_DROP_INS: &str = "/etc/unstale/conf.d";
-const OWN_SUFFIX: &[u8] = b".toml";
 
 /// The status of a program that Perl ends by `die`, and of one whose configuration is not there (ENOENT).
 const DIED: u8 = 255;
@@ -83,9 +83,10 @@ impl Settings {
         let is_understood = translated.as_ref().is_none_or(|all| all.is_whole);
         let translated = translated.map(|all| (all.rules, all.file));
         let (rules, source) = translated.unzip();
-        let (manner, own_mode) = match source {
-            Some(_) => (manner, None),
-            None => with_own(manner, machine),
+        let own = machine.own();
+        let manner = Manner {
+            sendnotify: manner.sendnotify && !own.is_silent,
+            ..manner
         };
         let verbosity = match (flags.quiet, flags.verbose) {
             (true, _) => 0,
@@ -109,8 +110,9 @@ impl Settings {
         let default = if automatic { "a" } else { "i" };
         let mode = flags.restart.clone();
         let mode = mode.or_else(|| machine.variable("NEEDRESTART_MODE"));
+        let mode = mode.or_else(|| own.late_mode.map(letter));
         let mode = mode.or_else(|| manner.restart.clone().map(OsString::from));
-        let mode = mode.or_else(|| own_mode.map(OsString::from));
+        let mode = mode.or_else(|| own.mode.map(letter));
         let mode = match mode.as_deref().map_or(default.as_bytes(), OsStr::as_bytes) {
             b"l" => Mode::List,
             b"i" if may_ask(flags, machine) => Mode::Ask,
@@ -125,9 +127,11 @@ impl Settings {
         };
         let mode = match mode {
             Mode::Auto if !is_understood && !flags.lenient => {
-                voice.note(
-                    "nothing is restarted by settings that are not understood as a whole; --lenient restarts by the rest",
-                );
+                if !flags.is_batch() {
+                    voice.note(
+                        "nothing is restarted by settings that are not understood as a whole; --lenient restarts by the rest",
+                    );
+                }
                 Mode::List
             }
             mode => mode,
@@ -171,11 +175,9 @@ fn configuration(
     let file = match &flags.config {
         Some(file) => Path::new(file),
         None if !machine.exists(Path::new(CONFIG)) => return Ok((Manner::default(), None)),
-        None if has_own(machine) => {
+        None if machine.exists(Path::new(OWN)) => {
             if !flags.quiet {
-                voice.note(&format!(
-                    "{CONFIG} is not read: {OWN_DROP_INS} or {OWN} counts"
-                ));
+                voice.note(&format!("{CONFIG} is not read: {OWN} counts"));
             }
             return Ok((Manner::default(), None));
         }
@@ -183,7 +185,7 @@ fn configuration(
     };
     // What root acts on, nobody else may have written.
     let trusted = (machine.euid() == 0).then_some(0);
-    let imported = import::needrestart(file, trusted);
+    let imported = import::needrestart(file, Path::new(DROP_INS), trusted);
     let (manner, imported) = imported.map_err(|error| not_read(file, &error, flags))?;
     for line in &imported.untranslated {
         voice.note(line);
@@ -199,7 +201,7 @@ fn configuration(
             "ERROR: Hook directory '{directory}' does not exist!"
         )));
     }
-    if !usual && !flags.quiet {
+    if !usual && !flags.quiet && has_programs(&manner.hook_d, machine) {
         voice.note("hook_d: programs there are not run; packages are asked without them");
     }
     let translated = Translated {
@@ -210,26 +212,20 @@ fn configuration(
     Ok((manner, Some(translated)))
 }
 
-/// What settings of our own say in place of needrestart's: also how it is said there.
-fn with_own(manner: Manner, machine: &dyn Machine) -> (Manner, Option<&'static str>) {
-    let own = machine.own();
-    let mode = own.mode.map(|mode| match mode {
+/// needrestart's word for it.
+fn letter(mode: model::Mode) -> OsString {
+    let letter = match mode {
         model::Mode::List => "l",
         model::Mode::Ask => "i",
         model::Mode::Auto => "a",
-    });
-    let sendnotify = manner.sendnotify && !own.is_silent;
-    let manner = Manner {
-        sendnotify,
-        ..manner
     };
-    (manner, mode)
+    letter.into()
 }
 
-fn has_own(machine: &dyn Machine) -> bool {
-    let drop_ins = machine.list(Path::new(OWN_DROP_INS)).unwrap_or_default();
-    let counts = |name: &OsString| name.as_bytes().ends_with(OWN_SUFFIX);
-    machine.exists(Path::new(OWN)) || drop_ins.iter().any(counts)
+fn has_programs(directory: &Path, machine: &dyn Machine) -> bool {
+    let names = machine.list(directory).unwrap_or_default();
+    let mut paths = names.iter().map(|name| directory.join(name));
+    paths.any(|path| machine.is_program(&path))
 }
 
 fn not_read(file: &Path, error: &Error, flags: &Flags) -> Refused {
@@ -249,3 +245,6 @@ fn not_read(file: &Path, error: &Error, flags: &Flags) -> Refused {
         error => refused(format!("ERROR: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,21 +1,27 @@
 //! The lists of what is ignored → rules that hide.
 
 use super::defaults::PATHS;
-use super::overrides;
 use super::state::{Entry, LISTS, State};
 use crate::config::import::perl::Scalar;
 use crate::config::import::write::{Says, Value};
 use crate::config::import::{Draft, Place, pattern};
-use crate::model::RuleAction;
+use crate::model::{Pattern, RuleAction};
 
 /// What the text of a map has behind the path of a file that is gone, as it is written in expressions.
 const GONE: [&str; 3] = [r"( \(deleted\))?", r"(?: \(deleted\))?", r" \(deleted\)"];
 
-/// Translates all of them.
-pub(super) fn translate(state: &State, draft: &mut Draft) {
+/// Translates all of them; with `stands_in`, also needrestart's own rows about programs.
+pub(super) fn translate(state: &State, stands_in: bool, draft: &mut Draft) {
     for key in LISTS {
         let entries = state.lists.get(key).into_iter().flatten();
-        let (own, others): (Vec<_>, Vec<_>) = entries.partition(|entry| is_own(key, entry));
+        let (own, others): (Vec<_>, Vec<_>) = entries.partition(|entry| {
+            is_own(entry)
+                && match key {
+                    "blacklist" => !stands_in,
+                    "blacklist_interp" | "blacklist_mappings" => true,
+                    _ => false,
+                }
+        });
         if let Some(place) = own.first().and_then(|entry| entry.place.as_ref()) {
             draft.note(
                 place,
@@ -29,7 +35,7 @@ pub(super) fn translate(state: &State, draft: &mut Draft) {
             translate_entry(key, entry, draft);
         }
         let first = others.first().and_then(|entry| entry.place.as_ref());
-        if let (Some(place), "blacklist" | "blacklist_interp") = (first, key) {
+        if let (Some(place), "blacklist_interp") = (first, key) {
             draft.note(
                 place,
                 &format!(
@@ -40,27 +46,9 @@ pub(super) fn translate(state: &State, draft: &mut Draft) {
     }
 }
 
-/// Programs whose processes are to be left alone. Their files are hidden, and other old files of theirs are not: whoever
-/// restarts by these rules has to know.
-pub(super) fn name_left_alone(state: &State, draft: &mut Draft) {
-    let entries = state.lists.get("blacklist").into_iter().flatten();
-    let others = entries.filter(|entry| !is_own("blacklist", entry));
-    for place in others.filter_map(|entry| entry.place.as_ref()) {
-        untranslated(
-            "blacklist",
-            place,
-            "processes are not left alone by their program, only its file is",
-            draft,
-        );
-    }
-}
-
-fn is_own(key: &str, entry: &Entry) -> bool {
-    let of_paths = matches!(key, "blacklist" | "blacklist_interp" | "blacklist_mappings");
+fn is_own(entry: &Entry) -> bool {
     match &entry.scalar {
-        Scalar::Regex { body, flags } => {
-            of_paths && flags.is_empty() && PATHS.contains(&body.as_str())
-        }
+        Scalar::Regex { body, flags } => flags.is_empty() && PATHS.contains(&body.as_str()),
         _ => false,
     }
 }
@@ -70,28 +58,43 @@ fn translate_entry(key: &str, entry: &Entry, draft: &mut Draft) {
     let selector = match key {
         "blacklist_rc" => "units",
         "blacklist_cont" => "containers",
+        "blacklist" => "programs",
         _ => "paths",
     };
-    if selector == "units"
-        && let Some(class) = overrides::class_of(&entry.scalar)
-    {
-        overrides::cap_class(class, false, place, draft);
-        return;
-    }
     match expression(key, &entry.scalar) {
         Ok(text) => {
-            let says = Says::Own {
-                selector,
-                action: RuleAction::Hide,
-                reason: format!("{key} of needrestart's configuration"),
-                level: None,
-            };
-            let origin = entry.origin();
             let base = format!("needrestart-hide-{selector}");
-            draft.document.add(&base, says, Value { text, origin });
+            for text in with_managers(selector, text) {
+                let says = Says::Own {
+                    selector,
+                    action: RuleAction::Hide,
+                    reason: format!("{key} of needrestart's configuration"),
+                    level: None,
+                };
+                let origin = entry.origin();
+                draft.document.add(&base, says, Value { text, origin });
+            }
         }
         Err(why) => untranslated(key, place, &why, draft),
     }
+}
+
+/// What needrestart calls managers, as if they were services. Here, no other word means them.
+const MANAGERS: [&str; 3] = ["systemd-manager", "systemd-user", "sysv-init"];
+
+/// A pattern for names of services, and the managers that it means there.
+pub(super) fn with_managers(selector: &str, text: String) -> Vec<String> {
+    let pattern = Pattern::parse(&text).ok().filter(|_| selector == "units");
+    let meant = |name: &&str| {
+        let pattern = pattern.as_ref();
+        pattern.is_some_and(|pattern| pattern.matches(name.as_bytes())) && **name != text
+    };
+    let managers: Vec<String> = MANAGERS
+        .into_iter()
+        .filter(meant)
+        .map(str::to_owned)
+        .collect();
+    std::iter::once(text).chain(managers).collect()
 }
 
 /// Says why an expression is none of ours.

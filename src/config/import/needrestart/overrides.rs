@@ -6,12 +6,12 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::defaults::{Cover, OVERRIDE_RC, Row};
-use super::lists::{expression, untranslated};
+use super::lists::{expression, untranslated, with_managers};
 use super::state::{Entry, State};
 use crate::config::import::perl::Scalar;
-use crate::config::import::write::{Says, Value, quoted};
+use crate::config::import::write::{Says, Value};
 use crate::config::import::{Draft, Place, ShippedRule, pattern};
-use crate::model::{Class, Mode, RuleAction};
+use crate::model::RuleAction;
 
 /// With so many of needrestart's own rows, a file is taken for one that began as the shipped one.
 const OWN_ROWS: usize = 10;
@@ -43,31 +43,6 @@ pub(super) fn translate(state: &State, main: Option<&Path>, draft: &mut Draft) {
     }
 }
 
-/// What counts as a class of its own here, and has a name as if it were a service there.
-pub(super) fn class_of(scalar: &Scalar) -> Option<Class> {
-    let body = match scalar {
-        Scalar::Regex { body, .. } => body.as_str(),
-        Scalar::Text(body) => body.as_str(),
-        Scalar::Undefined | Scalar::Integer(_) => return None,
-    };
-    match body {
-        "^systemd-manager" | "^systemd-manager$" | "systemd-manager" | "^sysv-init"
-        | "^sysv-init$" | "sysv-init" => Some(Class::ServiceManager),
-        // Without its end, it means `systemd-user-sessions.service` too.
-        "^systemd-user$" => Some(Class::UserManager),
-        _ => None,
-    }
-}
-
-/// Says what is done for a class at most.
-pub(super) fn cap_class(class: Class, restart: bool, place: &Place, draft: &mut Draft) {
-    let mode = if restart { Mode::Auto } else { Mode::List };
-    let value = quoted(mode.word());
-    draft
-        .document
-        .set("restart.modes", class.word(), value, place);
-}
-
 struct Translation<'a> {
     shipped: &'a [ShippedRule],
     removals: &'a Removals<'a>,
@@ -85,10 +60,6 @@ impl Translation<'_> {
             {
                 covered.entry(how).or_default().push(entry);
                 before.push(entry);
-                continue;
-            }
-            if let (Some(class), Some(place)) = (class_of(&entry.scalar), &entry.place) {
-                cap_class(class, entry.value, place, draft);
                 continue;
             }
             if entry.value {
@@ -153,18 +124,20 @@ fn rule(key: &'static str, entry: &Entry, draft: &mut Draft) {
     };
     match expression(key, &entry.scalar) {
         Ok(text) => {
-            let says = Says::Own {
-                selector,
-                action,
-                reason: format!("{key} of needrestart's configuration {reason}"),
-                level: None,
-            };
-            let origin = entry.origin();
             let base = match selector {
                 "units" => format!("needrestart-{}", action.word()),
                 _ => format!("needrestart-{}-{selector}", action.word()),
             };
-            draft.document.add(&base, says, Value { text, origin });
+            for text in with_managers(selector, text) {
+                let says = Says::Own {
+                    selector,
+                    action,
+                    reason: format!("{key} of needrestart's configuration {reason}"),
+                    level: None,
+                };
+                let origin = entry.origin();
+                draft.document.add(&base, says, Value { text, origin });
+            }
         }
         Err(why) => {
             if let Some(place) = &entry.place {

@@ -12,7 +12,7 @@ fn spoken(lines: &str) -> (Manner, Imported) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("needrestart.conf");
     fs::write(&file, lines).unwrap();
-    needrestart(&file, None).unwrap()
+    needrestart(&file, &dir.path().join("none"), None).unwrap()
 }
 
 #[track_caller]
@@ -140,6 +140,38 @@ fn t10_27_what_cannot_be_done_is_named() {
     assert_eq!(imported.untranslated, [""; 0]);
 }
 
+/// The block at the end of the shipped file, in other words.
+const READS_DROP_INS: &str = "if(-d q(/etc/needrestart/conf.d)) {
+  foreach my $fn (sort </etc/needrestart/conf.d/*.conf>) { eval do { local(@ARGV, $/) = $fn; <> }; }
+}
+";
+
+#[test]
+fn drop_ins_are_read_where_the_file_says_so() {
+    #[track_caller]
+    fn check(main: &str, restart: Option<&str>) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("site.conf");
+        // What is beside the file is nobody's.
+        for (directory, letter) in [("conf.d", "q"), ("etc", "l")] {
+            let directory = dir.path().join(directory);
+            fs::create_dir(&directory).unwrap();
+            let line = format!("$nrconf{{restart}} = '{letter}';");
+            fs::write(directory.join("a.conf"), line).unwrap();
+        }
+        fs::write(&file, main).unwrap();
+        let (manner, imported) = needrestart(&file, &dir.path().join("etc"), None).unwrap();
+        assert_eq!(manner.restart.as_deref(), restart, "{main}");
+        assert_eq!(imported.untranslated, [""; 0], "{main}");
+    }
+    let ask = "$nrconf{restart} = 'i';\n";
+    check("", None);
+    check(ask, Some("i"));
+    check(READS_DROP_INS, Some("l"));
+    check(&format!("{ask}{READS_DROP_INS}"), Some("l"));
+    check(&format!("{READS_DROP_INS}{ask}"), Some("i"));
+}
+
 #[test]
 fn policy_stays_policy() {
     let (manner, imported) =
@@ -169,21 +201,23 @@ fn what_others_could_have_written_is_refused() {
     let mode =
         |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     mode(&file, 0o644);
-    assert_eq!(needrestart(&file, euid).unwrap().0.verbosity, 2);
+    let drop_ins = own.join("conf.d");
+    assert_eq!(needrestart(&file, &drop_ins, euid).unwrap().0.verbosity, 2);
     mode(&file, 0o646);
-    assert!(needrestart(&file, None).is_ok());
-    let error = needrestart(&file, euid).unwrap_err();
+    assert!(needrestart(&file, &drop_ins, None).is_ok());
+    let error = needrestart(&file, &drop_ins, euid).unwrap_err();
     assert!(matches!(&error, Error::Form { .. }), "{error}");
     assert!(error.to_string().contains("not trusted"), "{error}");
     // Drop-ins are no better.
     mode(&file, 0o644);
-    let drop_in = own.join("conf.d/a.conf");
-    fs::create_dir(own.join("conf.d")).unwrap();
+    let drop_in = drop_ins.join("a.conf");
+    fs::create_dir(&drop_ins).unwrap();
     fs::write(&drop_in, "").unwrap();
     mode(&drop_in, 0o666);
-    assert!(needrestart(&file, euid).is_err());
+    fs::write(&file, READS_DROP_INS).unwrap();
+    assert!(needrestart(&file, &drop_ins, euid).is_err());
     // Missing is another thing than not trusted.
-    let error = needrestart(&own.join("none"), euid).unwrap_err();
+    let error = needrestart(&own.join("none"), &drop_ins, euid).unwrap_err();
     assert!(
         matches!(&error, Error::File { source, .. } if source.kind() == std::io::ErrorKind::NotFound),
         "{error}"
