@@ -171,7 +171,8 @@ fn command(own: Own) -> Command {
             "Says what runs code from before an update, and whether a reboot is needed"
         }
     };
-    let mut command = Command::new(COMMAND)
+    let mut command = Command::default()
+        .name(COMMAND)
         .about(about)
         .no_binary_name(true)
         .args_override_self(true)

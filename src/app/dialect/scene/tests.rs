@@ -3,8 +3,8 @@ use crate::app::assess;
 use crate::bundle::Bundle;
 use crate::config::{Settings, shipped};
 use crate::model::{
-    Beside, Claim, Details, NamedScript, OwnerKind, PathAnswer, Process, ProcessKey, Removed,
-    StartTicks,
+    Beside, Boot, Claim, Details, NamedScript, OwnerKind, PathAnswer, Process, ProcessKey, Removed,
+    Setting, StartTicks, Timestamp,
 };
 
 fn recorded(name: &str) -> Bundle {
@@ -280,4 +280,32 @@ fn removed_files_of_what_is_not() {
         ..deleted()
     };
     assert_eq!(scene_of(&bundle, &own).stale.len(), 1);
+}
+
+#[test]
+fn who_sees_a_part_of_the_processes_knows_it() {
+    let problems = |out_of_sight| {
+        let mut bundle = shop();
+        let time = Timestamp { secs: 0, nanos: 0 };
+        bundle.facts.boot = Some(Boot {
+            setting: Setting::Machine,
+            started: time,
+            earliest: time,
+            out_of_sight,
+            kernel: None,
+            live_patches: Vec::new(),
+            microcode: None,
+            deployments: Vec::new(),
+            flags: Vec::new(),
+            listed: Vec::new(),
+        });
+        scene_of(&bundle, &Wanted::default()).problems
+    };
+    let said: Vec<String> = problems(true).iter().map(ToString::to_string).collect();
+    assert!(
+        said.iter()
+            .any(|line| line.contains("outside this pid namespace")),
+        "{said:?}"
+    );
+    assert_eq!(problems(false), shop().facts.problems);
 }
