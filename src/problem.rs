@@ -19,6 +19,50 @@ pub struct Problem {
     pub why: WhyNot,
 }
 
+/// What is done to processes that are closed to the reader, and how those of others are called.
+const LOOK_INTO: &str = "look into";
+const OF_OTHERS: &str = "processes of other users";
+/// What is done to processes of which nobody says how many they are.
+const SEE: &str = "see";
+
+impl Problem {
+    /// So many processes of others are closed to a reader who is not root: that is remarkable of each for root alone.
+    #[must_use]
+    pub fn of_others(count: usize) -> Self {
+        Self {
+            operation: LOOK_INTO.to_owned(),
+            object: Bytes::from(format!("{count} {OF_OTHERS}").as_str()),
+            pid: None,
+            why: WhyNot::Denied,
+        }
+    }
+
+    /// Processes are hidden from the reader, and nobody says how many: by `what`.
+    #[must_use]
+    pub fn hidden(what: &str) -> Self {
+        Self {
+            operation: SEE.to_owned(),
+            object: Bytes::from(what),
+            pid: None,
+            why: WhyNot::Denied,
+        }
+    }
+
+    /// How many processes it is about, none where nobody can say; `None` if it is not about processes.
+    #[must_use]
+    pub fn processes(&self) -> Option<usize> {
+        if self.pid.is_some() {
+            return Some(1);
+        }
+        let object = std::str::from_utf8(self.object.as_slice()).unwrap_or_default();
+        match self.operation.as_str() {
+            LOOK_INTO => object.strip_suffix(OF_OTHERS)?.trim_end().parse().ok(),
+            SEE => Some(0),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operation = Escaped(self.operation.as_bytes());
@@ -45,5 +89,34 @@ impl fmt::Display for WhyNot {
             Self::NotRecorded => f.write_str("a recorded tree holds no objects to compare"),
             Self::Failed(what) => write!(f, "{}", Escaped(what.as_bytes())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_are_counted() {
+        let check = |problem: &Problem, expected| assert_eq!(problem.processes(), expected);
+        check(&Problem::of_others(57), Some(57));
+        check(&Problem::hidden("processes that are hidden"), Some(0));
+        let one = Problem {
+            pid: Some(7),
+            ..Problem::of_others(57)
+        };
+        check(&one, Some(1));
+        let store = Problem {
+            operation: "look into".to_owned(),
+            object: Bytes::from("/var/lib/rpm"),
+            pid: None,
+            why: WhyNot::Denied,
+        };
+        check(&store, None);
+        let line = Problem::of_others(57).to_string();
+        assert_eq!(
+            line,
+            "cannot look into 57 processes of other users: permission denied"
+        );
     }
 }

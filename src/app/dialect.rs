@@ -125,8 +125,14 @@ impl Machine for ThisMachine {
         metadata.is_ok_and(|metadata| metadata.is_file() && metadata.mode() & EXECUTABLE != 0)
     }
 
-    fn exists(&self, path: &Path) -> bool {
-        path.symlink_metadata().is_ok()
+    fn is_there(&self, path: &Path) -> io::Result<bool> {
+        match path.metadata() {
+            Ok(_) => Ok(true),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(false),
+                _ => Err(error),
+            },
+        }
     }
 
     fn resolved(&self, path: &Path) -> Option<PathBuf> {

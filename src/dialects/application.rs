@@ -1,7 +1,7 @@
 //! What tracer and Katello call an application: something with a name that runs old code, of a type, and with a command that
 //! renews it. tracer(8); the types are the words of both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Scene, Stale, tame};
 use crate::model::{Bytes, Level, Owner, OwnerKind, Reboot, Scope};
@@ -54,22 +54,10 @@ pub(super) struct Application<'a> {
     pub(super) processes: Vec<&'a Stale>,
 }
 
-/// All of them, by name. Where two have one name, the one that takes more stands for both.
+/// All of them, by name. Services of the system, logins and the kernel have their names to themselves: what a user started
+/// cannot stand for them, whatever it calls itself. Where two services have one name, the one that takes more stands for both.
 pub(super) fn all(scene: &Scene) -> BTreeMap<String, Application<'_>> {
     let mut all: BTreeMap<String, Application<'_>> = BTreeMap::new();
-    let stale = scene.stale.iter().filter(|one| one.runs_old_code());
-    for one in stale.filter(|one| !is_passing(one)) {
-        let (name, kind, helper) = named(one);
-        let known = all.entry(name).or_insert_with(|| Application {
-            kind,
-            helper: helper.clone(),
-            processes: Vec::new(),
-        });
-        if kind > known.kind {
-            (known.kind, known.helper) = (kind, helper);
-        }
-        known.processes.push(one);
-    }
     if asks_for_reboot(&scene.reboot) {
         let kernel = Application {
             kind: Type::Static,
@@ -78,7 +66,76 @@ pub(super) fn all(scene: &Scene) -> BTreeMap<String, Application<'_>> {
         };
         all.insert(KERNEL.to_owned(), kernel);
     }
+    let stale = scene.stale.iter().filter(|one| one.runs_old_code());
+    let stale = stale.filter(|one| !is_passing(one));
+    let (own, others): (Vec<&Stale>, Vec<&Stale>) = stale.partition(|one| has_name_of_its_own(one));
+    for one in own {
+        let (name, kind, helper) = named(one);
+        add(
+            &mut all,
+            service_beside_kernel(name, one),
+            kind,
+            helper,
+            one,
+        );
+    }
+    let taken: BTreeSet<String> = all.keys().cloned().collect();
+    for one in others {
+        let (name, kind, helper) = named(one);
+        let is_users = one.owner.scope != Scope::System;
+        let name = match is_users || name == KERNEL || taken.contains(&name) {
+            true => apart(&name, one),
+            false => name,
+        };
+        add(&mut all, name, kind, helper, one);
+    }
     all
+}
+
+fn add<'a>(
+    all: &mut BTreeMap<String, Application<'a>>,
+    name: String,
+    kind: Type,
+    helper: Option<String>,
+    one: &'a Stale,
+) {
+    let known = all.entry(name).or_insert_with(|| Application {
+        kind,
+        helper: helper.clone(),
+        processes: Vec::new(),
+    });
+    if kind > known.kind {
+        (known.kind, known.helper) = (kind, helper);
+    }
+    known.processes.push(one);
+}
+
+/// Whether its name is not one that anybody could take: that of a service of the system or of a login.
+fn has_name_of_its_own(one: &Stale) -> bool {
+    match one.owner.kind {
+        OwnerKind::Session | OwnerKind::UserManager | OwnerKind::ServiceManager => true,
+        OwnerKind::OtherService => one.owner.scope == Scope::System,
+        _ => service_unit(&one.owner).is_some(),
+    }
+}
+
+/// `kernel` is the kernel: a service of that name has its unit's, which is one name for it as well.
+fn service_beside_kernel(name: String, one: &Stale) -> String {
+    match service_unit(&one.owner) {
+        _ if name != KERNEL => name,
+        Some(unit) => tame(unit.as_slice()),
+        None => format!("{name}.service"),
+    }
+}
+
+/// A name beside that of a service of the system: with what no name of a service holds.
+fn apart(name: &str, one: &Stale) -> String {
+    match (one.owner.scope, one.owner.kind) {
+        (Scope::User(uid), _) => format!("{name} (user {uid})"),
+        (Scope::System, OwnerKind::Container(_)) => format!("{name} (container)"),
+        (Scope::System, OwnerKind::VirtualMachine(_)) => format!("{name} (machine)"),
+        (Scope::System, _) => format!("{name} (user {})", one.uid),
+    }
 }
 
 /// Whether anything beyond doubt asks for a reboot that is not one of the stale processes.
@@ -87,15 +144,6 @@ fn asks_for_reboot(reboot: &Reboot) -> bool {
         cause.sure && cause.level >= Level::SoftReboot && cause.rule != "process"
     };
     reboot.causes.iter().any(|cause| asks(&cause))
-}
-
-/// Whether it cannot be told if a reboot is needed: what is sure does not ask for one, and what could not be looked at may.
-pub(super) fn reboot_is_untold(reboot: &Reboot) -> bool {
-    let asks = |level: Level| level >= Level::SoftReboot;
-    match (reboot.level, reboot.sure_level()) {
-        (Some(level), Some(sure)) => asks(level) && !asks(sure),
-        _ => true,
-    }
 }
 
 /// A program that is gone when it has done its work. A process can call itself anything: only what no service keeps is
@@ -107,7 +155,9 @@ fn is_passing(one: &Stale) -> bool {
 fn named(one: &Stale) -> (String, Type, Option<String>) {
     let static_one = |name| (name, Type::Static, Some(REBOOT.to_owned()));
     let session_one = |name| (name, Type::Session, Some(LOG_OUT.to_owned()));
-    let refused = one.because.iter().any(|why| why.rule == "unit.refuses");
+    // What a user's manager refuses ends with that manager.
+    let is_systems = one.owner.scope == Scope::System;
+    let refused = is_systems && one.because.iter().any(|why| why.rule == "unit.refuses");
     if one.level >= Level::SoftReboot || refused {
         return static_one(owner_name(one));
     }
@@ -136,10 +186,11 @@ fn named(one: &Stale) -> (String, Type, Option<String>) {
     }
 }
 
-/// The unit of the system that a restart is for, if it is a service.
+/// The unit of the system that a restart is for, if it is a service. A user's container is kept by a unit of that user.
 pub(super) fn service_unit(owner: &Owner) -> Option<&Bytes> {
     let unit = match owner.kind {
-        OwnerKind::Unit if owner.scope == Scope::System => Some(&owner.name),
+        _ if owner.scope != Scope::System => None,
+        OwnerKind::Unit => Some(&owner.name),
         OwnerKind::Container(_) | OwnerKind::VirtualMachine(_) => owner.host_unit.as_ref(),
         _ => None,
     };
@@ -191,10 +242,11 @@ pub(super) fn program_name(one: &Stale) -> String {
     tame(name.unwrap_or_default())
 }
 
-/// Whose login it is: sshd's process for it belongs to root, and says the user in its argument (`sshd: alice [priv]`).
+/// Whose login it is: sshd's process for it belongs to root, and says the user in its argument (`sshd: alice [priv]`). A
+/// process of another could say anything.
 fn login(one: &Stale) -> String {
     let said = || {
-        let server = LOGIN_SERVERS.contains(&one.comm.as_slice());
+        let server = one.uid == 0 && LOGIN_SERVERS.contains(&one.comm.as_slice());
         let text = one.argv.first().filter(|_| server)?.as_slice();
         let colon = text.windows(2).position(|two| two == b": ")?;
         let user = text[colon + 2..]
@@ -206,16 +258,25 @@ fn login(one: &Stale) -> String {
     said().unwrap_or_else(|| tame(one.user.as_bytes()))
 }
 
-/// `None` for a name that would be read as an option.
+/// Whether this is what a service is called, and no text that happens to stand where names do: the bytes of names of units
+/// (systemd.unit(5)), and `+`, which names of init scripts may hold. Only such a name may become part of a command.
+pub(super) fn is_name_of_service(name: &str) -> bool {
+    let is_usual = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@+".contains(c);
+    !name.is_empty() && !name.starts_with('-') && name.chars().all(is_usual)
+}
+
 fn restart_unit(unit: &Bytes) -> Option<String> {
-    let name = Some(service_name(unit)).filter(|name| !name.starts_with('-'))?;
+    std::str::from_utf8(unit.as_slice())
+        .ok()
+        .filter(|unit| is_name_of_service(unit))?;
+    let name = Some(service_name(unit)).filter(|name| is_name_of_service(name))?;
     command(&["systemctl".to_owned(), "restart".to_owned(), name])
 }
 
 fn restart_service(one: &Stale) -> Option<String> {
-    let name = tame(one.owner.name.as_slice());
-    let name = Some(name).filter(|name| !name.starts_with('-'))?;
-    command(&["service".to_owned(), name, "restart".to_owned()])
+    let name = std::str::from_utf8(one.owner.name.as_slice()).ok()?;
+    let name = Some(name).filter(|name| is_name_of_service(name))?;
+    command(&["service".to_owned(), name.to_owned(), "restart".to_owned()])
 }
 
 /// Words as a shell takes them: readers hand this to one, as root. `None` for what has no place in such a line.

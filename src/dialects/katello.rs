@@ -41,8 +41,8 @@ struct Body {
 /// One application.
 #[derive(Debug, Serialize)]
 struct Trace {
-    /// What the server runs on request, by a shell; nothing, where nobody knows a command.
-    helper: Option<String>,
+    /// What the server runs on request, by a shell.
+    helper: String,
     r#type: &'static str,
 }
 
@@ -69,23 +69,23 @@ pub(super) fn speak(
         }
     };
     voice.problems(&scene);
-    let untold = application::reboot_is_untold(&scene.reboot);
+    let untold = scene.reboot_is_untold();
     if untold {
         voice.note("whether a reboot is needed could not be told");
     }
     let incomplete = untold || !scene.problems.is_empty();
-    let all = application::all(&scene).into_iter();
-    let traces: BTreeMap<String, Trace> = all
-        .map(|(name, one)| {
-            let r#type = match one.kind {
-                // The server knows three types, and runs the command of all but two of them.
-                Type::Application => Type::Daemon.word(),
-                kind => kind.word(),
-            };
-            let helper = one.helper;
-            (name, Trace { helper, r#type })
-        })
-        .collect();
+    let mut traces = BTreeMap::new();
+    for (name, one) in application::all(&scene) {
+        let r#type = match one.kind {
+            // The server knows three types, and runs the command of all but two of them.
+            Type::Application => Type::Daemon.word(),
+            kind => kind.word(),
+        };
+        match one.helper {
+            Some(helper) => drop(traces.insert(name, Trace { helper, r#type })),
+            None => voice.note(&format!("left out, no command renews it: {name}")),
+        }
+    }
     if incomplete && traces.is_empty() {
         return Ok(INCOMPLETE);
     }

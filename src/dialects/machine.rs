@@ -115,7 +115,15 @@ pub trait Machine {
     fn own(&self) -> Own;
 
     /// Whether anything is at a path of the system.
-    fn exists(&self, path: &Path) -> bool;
+    ///
+    /// # Errors
+    /// What the system said where that could not be looked at, which is no *no*.
+    fn is_there(&self, path: &Path) -> io::Result<bool>;
+
+    /// Whether anything is seen at a path: where it makes no difference that something is there and cannot be looked at.
+    fn exists(&self, path: &Path) -> bool {
+        self.is_there(path).unwrap_or(false)
+    }
 
     /// The path without symbolic links; `None` if nothing is there.
     fn resolved(&self, path: &Path) -> Option<PathBuf>;

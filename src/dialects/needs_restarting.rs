@@ -194,18 +194,15 @@ fn hinted(own: Own, asked: &Asked, mut scene: Scene, voice: &mut Voice<'_>) -> i
     }
     let hint = Hint::of(&scene, own, asked.bugs);
     // A reboot is known by packages and files: who cannot look into processes knows it as well.
-    let needs_processes = |problem: &Problem| problem.pid.is_some() || is_of_others(problem);
-    let untold = scene
-        .problems
-        .iter()
-        .any(|problem| !needs_processes(problem));
-    scene.problems.retain(|problem| !is_of_others(problem));
+    let untold = scene.boot.is_none() || scene.has_wider_problems();
     say_incomplete(&mut scene, voice);
     if scene.boot.is_none() {
         voice.note("cannot tell since when the system runs");
+    } else if scene.reboot.level.is_none() && !asked.bugs {
+        voice.note("whether running programs ask for a reboot could not be told");
     }
     let needed = !hint.reasons.is_empty();
-    if !needed && (untold || scene.boot.is_none()) {
+    if !needed && untold {
         return Ok(UNTOLD);
     }
     match (asked.json, own) {
@@ -219,37 +216,18 @@ fn hinted(own: Own, asked: &Asked, mut scene: Scene, voice: &mut Voice<'_>) -> i
     })
 }
 
-/// Whether it is that processes cannot be looked into for want of rights: of everybody but root they are told in one.
-fn is_of_others(problem: &Problem) -> bool {
-    problem.why == WhyNot::Denied
-        && problem.pid.is_none()
-        && matches!(problem.operation.as_str(), "look into" | "see")
-}
-
 /// Says what could not be looked at: processes in one line.
 fn say_incomplete(scene: &mut Scene, voice: &mut Voice<'_>) {
-    let denied = |problem: &Problem| {
-        problem.why == WhyNot::Denied && (problem.pid.is_some() || is_of_others(problem))
+    let unread = scene.denied();
+    let is_counted = |problem: &Problem| {
+        let count = problem.processes();
+        problem.why == WhyNot::Denied && count.is_some_and(|count| count > 0)
     };
-    let unread = scene.problems.iter().filter(|problem| denied(problem));
-    let unread: usize = unread.map(processes_in).sum();
-    scene
-        .problems
-        .retain(|problem| !denied(problem) || processes_in(problem) == 0);
+    scene.problems.retain(|problem| !is_counted(problem));
     if unread > 0 {
         voice.note(&format!(
             "cannot read {unread} processes, result incomplete"
         ));
     }
     voice.problems(scene);
-}
-
-/// How many processes a problem is about: one, or as many as it says.
-fn processes_in(problem: &Problem) -> usize {
-    if problem.pid.is_some() {
-        return 1;
-    }
-    let object = std::str::from_utf8(problem.object.as_slice());
-    let digits = object.ok().and_then(|object| object.split(' ').next());
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::application::{program_name, service_name, service_unit};
+use super::application::{is_name_of_service, program_name, service_name, service_unit};
 use super::{Call, Machine, Scene, Stale, Voice, Wanted, tame};
 use crate::model::{Action, OwnerKind, Scope};
 
@@ -91,16 +91,22 @@ fn line(kind: &str, name: &str, one: &Stale) -> String {
     format!("{kind}:{name},{},{}", one.pid, tame(program.as_slice()))
 }
 
-/// The name of the service by which Salt can restart it. A comma would end it early.
+/// The name of the service by which Salt can restart it.
 fn service(one: &Stale) -> Option<String> {
-    let name = match one.owner.kind {
-        OwnerKind::OtherService if one.owner.scope == Scope::System => {
-            tame(one.owner.name.as_slice())
-        }
-        _ => service_name(service_unit(&one.owner)?),
+    let is_unit = one.owner.kind != OwnerKind::OtherService;
+    let name = match is_unit {
+        true => service_unit(&one.owner)?,
+        false => Some(&one.owner.name).filter(|_| one.owner.scope == Scope::System)?,
     };
+    // A name with bytes that had to be rewritten would be that of another.
+    std::str::from_utf8(name.as_slice())
+        .ok()
+        .filter(|name| is_name_of_service(name))?;
     let acts = matches!(one.action, Action::Restart | Action::RestartContainer);
-    (acts && !name.contains(',')).then_some(name)
+    acts.then(|| match is_unit {
+        true => service_name(name),
+        false => tame(name.as_slice()),
+    })
 }
 
 #[cfg(test)]

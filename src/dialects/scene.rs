@@ -221,18 +221,36 @@ impl Scene {
         lines.collect()
     }
 
+    /// Whether more than processes could not be looked at: package stores, the kernel. Nobody can say then that there is
+    /// nothing new.
+    #[must_use]
+    pub fn has_wider_problems(&self) -> bool {
+        self.subjects().any(|subject| subject != Subject::Processes)
+    }
+
+    /// Whether it cannot be told if a reboot is needed: what is sure does not ask for one, and what could not be looked at may.
+    /// Processes have no part in that: it is a matter of packages and of the kernel.
+    #[must_use]
+    pub fn reboot_is_untold(&self) -> bool {
+        let asks = |level: Level| level >= Level::SoftReboot;
+        match (self.reboot.level, self.reboot.sure_level()) {
+            (Some(_), Some(sure)) if asks(sure) => false,
+            (Some(level), _) => asks(level) || self.has_wider_problems(),
+            (None, _) => true,
+        }
+    }
+
     /// How many processes could not be looked into for want of rights.
     #[must_use]
     pub fn denied(&self) -> usize {
-        let denied = |problem: &&Problem| problem.why == WhyNot::Denied;
-        let mut pids: Vec<Option<Pid>> = self
-            .problems
-            .iter()
-            .filter(denied)
-            .map(|problem| problem.pid)
-            .collect();
-        pids.sort_unstable();
-        pids.dedup();
-        pids.len()
+        let denied = || {
+            let problems = self.problems.iter();
+            problems.filter(|problem| problem.why == WhyNot::Denied)
+        };
+        // Of one process there may be several.
+        let pids: BTreeSet<Pid> = denied().filter_map(|problem| problem.pid).collect();
+        let without = denied().filter(|problem| problem.pid.is_none());
+        let counts = without.filter_map(Problem::processes);
+        pids.len() + counts.sum::<usize>()
     }
 }

@@ -1,7 +1,7 @@
 //! A machine and scenes for tests of dialects.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ pub(crate) struct Pretended {
     pub(crate) files: BTreeMap<PathBuf, Vec<u8>>,
     /// Symbolic links that exist, and where they lead in the end.
     pub(crate) links: BTreeMap<PathBuf, PathBuf>,
+    /// Paths that cannot be looked at.
+    pub(crate) closed: BTreeSet<PathBuf>,
     /// What every look finds; an error if there is none.
     pub(crate) scene: Option<Scene>,
     /// What the person types.
@@ -75,9 +77,12 @@ impl Machine for Pretended {
         self.files.contains_key(path) && !self.plain.iter().any(|plain| plain == path)
     }
 
-    fn exists(&self, path: &Path) -> bool {
+    fn is_there(&self, path: &Path) -> io::Result<bool> {
+        if self.closed.contains(path) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let below = |file: &PathBuf| file.starts_with(path);
-        self.links.contains_key(path) || self.files.keys().any(below)
+        Ok(self.links.contains_key(path) || self.files.keys().any(below))
     }
 
     fn resolved(&self, path: &Path) -> Option<PathBuf> {

@@ -60,7 +60,7 @@ pub(super) fn speak(
     }
     print(&all, &words, voice)?;
     voice.problems(&scene);
-    let untold = !words.daemons_only && application::reboot_is_untold(&scene.reboot);
+    let untold = !words.daemons_only && scene.reboot_is_untold();
     if untold {
         voice.note("whether a reboot is needed could not be told");
     }

@@ -16,7 +16,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use super::{Call, Machine, Scene, Voice, Wanted, tame};
 use crate::model::WhyNot;
 use crate::problem::Problem;
-use hint::{Generation, Hint};
+use hint::{Flagged, Generation, Hint};
 use page::Page;
 use words::{Command, Words};
 
@@ -73,7 +73,7 @@ pub(super) fn wrapper(
             b"--compat-bugs" => words.compat_bugs = true,
             other => {
                 let program = "needs-restarting: error: unrecognized argument";
-                writeln!(voice.err, "{program} {}", tame(other))?;
+                writeln!(voice.err, "{program} {}", tame(other)).ok();
                 return Ok(SYNTAX);
             }
         }
@@ -103,11 +103,11 @@ fn speak(
             return Ok(DONE);
         }
         Err(words::Refused::Syntax(why)) => {
-            writeln!(voice.err, "{why}")?;
+            writeln!(voice.err, "{why}").ok();
             return Ok(SYNTAX);
         }
         Err(words::Refused::Arguments(why)) => {
-            writeln!(voice.err, "{why}")?;
+            writeln!(voice.err, "{why}").ok();
             return Ok(ARGUMENTS);
         }
     };
@@ -132,27 +132,62 @@ fn say_hint(
     machine: &mut dyn Machine,
     voice: &mut Voice<'_>,
 ) -> io::Result<Hint> {
-    let flagged = hint::is_flagged(generation, words.root.as_deref(), machine);
-    let hint = match flagged || words.compat_bugs {
-        true => Hint::by_flag(flagged),
-        false => match look(words, machine, voice)? {
-            Some(scene) => {
-                let hint = Hint::found(&scene.reboot);
-                if hint == Hint::Unknown {
-                    voice.problems(&scene);
-                }
-                hint
-            }
-            None => Hint::Unknown,
+    let flagged = flagged_here(words, generation, machine, voice);
+    // The file of the running system suffices; what is below another root is known when that was looked at.
+    let is_told = words.root.is_none() && (flagged == Some(true) || words.compat_bugs);
+    let (hint, scene) = match is_told {
+        true => (Hint::by_flag(flagged), None),
+        false => match look(words, machine, voice) {
+            Some(scene) => (hint_of(words, flagged, &scene), Some(scene)),
+            None => (Hint::Unknown, None),
         },
     };
     let mut page = Page::begin(words, voice.out)?;
     page.lines(generation.lines(hint))?;
+    if hint == Hint::Unknown {
+        page.error(UNTOLD)?;
+    }
     page.end()?;
+    if let Some(scene) = scene.filter(|_| hint != Hint::Suggested && !words.compat_bugs) {
+        say_incomplete(scene, false, voice);
+    }
     if hint == Hint::Unknown {
         voice.note(UNTOLD);
     }
     Ok(hint)
+}
+
+/// Whether the flag file of the running system is there, if that system is asked about. What went wrong is said.
+fn flagged_here(
+    words: &Words,
+    generation: Generation,
+    machine: &dyn Machine,
+    voice: &mut Voice<'_>,
+) -> Flagged {
+    if words.root.is_some() {
+        return None;
+    }
+    let flagged = hint::is_flagged(generation, machine).map_err(|error| {
+        voice.note(&format!("cannot look at {}: {error}", generation.file()));
+    });
+    flagged.ok()
+}
+
+/// The answer, after a look.
+fn hint_of(words: &Words, flagged: Flagged, scene: &Scene) -> Hint {
+    let flagged = match words.root {
+        Some(_) => hint::is_flagged_below(scene),
+        None => flagged,
+    };
+    match (flagged, words.compat_bugs) {
+        (_, true) | (Some(true), _) => Hint::by_flag(flagged),
+        (Some(false), false) => Hint::found(scene),
+        // A file that could not be looked at may be there.
+        (None, false) => match Hint::found(scene) {
+            Hint::Suggested => Hint::Suggested,
+            Hint::Not | Hint::Unknown => Hint::Unknown,
+        },
+    }
 }
 
 /// `zypper ps`: a table, or names.
@@ -162,23 +197,27 @@ fn list(
     machine: &mut dyn Machine,
     voice: &mut Voice<'_>,
 ) -> io::Result<u8> {
-    let Some(scene) = look(words, machine, voice)? else {
+    let Some(scene) = look(words, machine, voice) else {
+        let mut page = Page::begin(words, voice.out)?;
+        page.error(FAILURE)?;
+        page.end()?;
         return Ok(FAILED);
     };
     let rows = rows::of(&scene, words.compat_bugs);
-    let names_only = words.short >= 3;
-    let mut page = Page::begin(words, voice.out)?;
-    if names_only {
+    let contained = rows::in_containers(&scene);
+    if contained > 0 && !words.compat_bugs {
+        voice.note(&format!("not shown, in containers: {contained} processes"));
+    }
+    if words.short >= 3 {
+        let mut page = Page::begin(words, voice.out)?;
         page.names(&rows::services(&rows), words.format.as_deref())?;
         page.end()?;
-        let incomplete = say_incomplete(words, scene, voice);
+        let incomplete = say_incomplete(scene, false, voice);
         return Ok(if incomplete { FAILED } else { DONE });
     }
-    let flagged = hint::is_flagged(generation, words.root.as_deref(), machine);
-    let hint = match flagged || words.compat_bugs {
-        true => Hint::by_flag(flagged),
-        false => Hint::found(&scene.reboot),
-    };
+    let flagged = flagged_here(words, generation, machine, voice);
+    let hint = hint_of(words, flagged, &scene);
+    let mut page = Page::begin(words, voice.out)?;
     page.table(&table::of(&rows, words.short))?;
     let lines = generation.lines(hint);
     if !lines.is_empty() {
@@ -195,13 +234,17 @@ fn list(
     }
     // Others than root cannot see all that a reboot may be for; that much is said, and no failure.
     let untold = hint == Hint::Unknown && scene.euid == 0;
-    let incomplete = say_incomplete(words, scene, voice);
+    let is_noted = !words.quiet;
+    let incomplete = say_incomplete(scene, is_noted, voice);
     Ok(match hint {
         Hint::Suggested => REBOOT,
         Hint::Not | Hint::Unknown if incomplete || untold => FAILED,
         Hint::Not | Hint::Unknown => DONE,
     })
 }
+
+/// What stands before the reasons.
+const FAILURE: &str = "Check failed:";
 
 /// What is ours to say where zypper has no text.
 const UNTOLD: &str = "whether a reboot is suggested could not be told";
@@ -210,40 +253,40 @@ const UNTOLD: &str = "whether a reboot is suggested could not be told";
 const NOT_ROOT: &str = "Note: Not running as root you are limited to searching for files you have permission to examine with the system stat(2) function. The result might be incomplete.";
 
 /// Looks at the machine; `None` if that did not work, which was said.
-fn look(
-    words: &Words,
-    machine: &mut dyn Machine,
-    voice: &mut Voice<'_>,
-) -> io::Result<Option<Scene>> {
+fn look(words: &Words, machine: &mut dyn Machine, voice: &mut Voice<'_>) -> Option<Scene> {
     let wanted = Wanted {
         root: words.root.clone(),
         ..Wanted::default()
     };
     match machine.look(&wanted) {
-        Ok(scene) => Ok(Some(scene)),
+        Ok(scene) => Some(scene),
         Err(lines) => {
-            writeln!(voice.err, "Check failed:")?;
+            writeln!(voice.err, "{FAILURE}").ok();
             lines.iter().for_each(|line| voice.note(line));
-            Ok(None)
+            None
         }
     }
 }
 
 /// Says on standard error what could not be looked at, and whether that makes the answer less than it claims to be. What
-/// is closed to everybody but root is said by [`NOT_ROOT`], and zypper has no exit status for it.
-fn say_incomplete(words: &Words, mut scene: Scene, voice: &mut Voice<'_>) -> bool {
+/// is closed to everybody but root may be noted already by [`NOT_ROOT`], and zypper has no exit status for it.
+fn say_incomplete(mut scene: Scene, is_noted: bool, voice: &mut Voice<'_>) -> bool {
     if scene.euid != 0 {
         let closed = scene.denied();
-        if closed > 0 && (words.quiet || words.short >= 3) {
+        if closed > 0 && !is_noted {
             voice.note(&format!(
                 "not run by root: {closed} processes could not be looked into"
             ));
         }
-        let is_open = |problem: &Problem| problem.why != WhyNot::Denied;
-        scene.problems.retain(is_open);
+        scene.problems.retain(|problem| !is_closed_process(problem));
     }
     voice.problems(&scene);
-    !scene.problems.is_empty()
+    let is_open = |problem: &Problem| scene.euid == 0 || problem.why != WhyNot::Denied;
+    scene.problems.iter().any(is_open)
+}
+
+fn is_closed_process(problem: &Problem) -> bool {
+    problem.why == WhyNot::Denied && problem.processes().is_some()
 }
 
 /// Words of a command line that are not text are shown as what they are.

@@ -132,12 +132,8 @@ impl Scanner {
         }
         // Every pid namespace has a first process: who does not see it does not see all.
         if !own_only && self.proc.is_live() && !pids.contains(&1) {
-            self.problem(
-                "see",
-                "processes that are hidden from this user (hidepid, proc(5))",
-                None,
-                WhyNot::Denied,
-            );
+            let what = "processes that are hidden from this user (hidepid, proc(5))";
+            self.problems.push(Problem::hidden(what));
         }
         self.scan_pids(pids);
         self.report_denied();
@@ -151,8 +147,7 @@ impl Scanner {
                 self.problem("look into", "process", Some(pid), WhyNot::Denied);
             }
         } else if !denied.is_empty() {
-            let who = format!("{} processes of other users", denied.len());
-            self.problem("look into", &who, None, WhyNot::Denied);
+            self.problems.push(Problem::of_others(denied.len()));
         }
     }
 

@@ -15,8 +15,18 @@ fn owned(kind: OwnerKind, name: &str, scope: Scope) -> Stale {
 
 #[track_caller]
 fn check(one: Stale, expected: &str) {
+    check_all(&[one], false, expected);
+}
+
+#[track_caller]
+fn check_all(stale: &[Stale], reboot: bool, expected: &str) {
     let mut scene = nothing();
-    scene.stale = vec![one];
+    scene.stale = stale.to_vec();
+    if reboot {
+        let cause = Cause::new("kernel.newer", Level::Reboot, "x".to_owned());
+        scene.reboot.level = Some(Level::Reboot);
+        scene.reboot.causes = vec![cause];
+    }
     let all = super::all(&scene);
     let told: Vec<String> = all
         .iter()
@@ -40,17 +50,19 @@ fn services_are_daemons() {
         unit("d.mount.service"),
         "d.mount.service daemon systemctl restart d.mount.service",
     );
-    check(
-        unit("a;reboot.service"),
-        "a;reboot daemon systemctl restart 'a;reboot'",
-    );
+    check(unit("a;reboot.service"), "a;reboot daemon -");
     check(unit("a'b.service"), "a'b daemon -");
     check(unit("-a.service"), "-a daemon -");
+    check(unit("a\nb.service"), "a\\x0ab daemon -");
     check(unit("run-1.scope"), "prog application -");
     let manager = owned(OwnerKind::ServiceManager, "systemd", SYSTEM);
     check(manager, "systemd-manager daemon systemctl daemon-reexec");
     let script = owned(OwnerKind::OtherService, "ssh", SYSTEM);
     check(script, "ssh daemon service ssh restart");
+    for name in ["a\nb", "$(id)", "it's", "a,b", "-r"] {
+        let one = owned(OwnerKind::OtherService, name, SYSTEM);
+        check(one, &format!("{} daemon -", super::tame(name.as_bytes())));
+    }
     let mut runit = owned(OwnerKind::OtherService, "ssh", SYSTEM);
     runit.restart = Some(vec![
         "sv".to_owned(),
@@ -73,16 +85,19 @@ fn what_users_started_ends_with_their_session() {
         login.argv = vec![Bytes::from(argv)];
         check(login.clone(), &format!("ssh-bob-session {log_out}"));
     }
+    login.uid = 1000;
+    check(login.clone(), &format!("ssh-root-session {log_out}"));
+    login.uid = 0;
     login.argv = vec![Bytes::from("sshd: ")];
     check(login, &format!("ssh-root-session {log_out}"));
     let user = Scope::User(1000);
     let agent = owned(OwnerKind::Unit, "agent.service", user);
-    check(agent, &format!("agent {log_out}"));
-    let manager = owned(OwnerKind::UserManager, "user@1000.service", SYSTEM);
+    check(agent, &format!("agent (user 1000) {log_out}"));
+    let manager = owned(OwnerKind::UserManager, "user@1000.service", user);
     check(manager, &format!("user@1000 {log_out}"));
     let mut app = owned(OwnerKind::App, "app-x.scope", user);
     app.level = Level::Session;
-    check(app, &format!("prog {log_out}"));
+    check(app, &format!("prog (user 1000) {log_out}"));
 }
 
 #[test]
@@ -98,7 +113,10 @@ fn what_no_restart_renews_is_static() {
         rule: "unit.refuses".to_owned(),
         why: "x".to_owned(),
     }];
-    check(bus, &format!("dbus {reboot}"));
+    check(bus.clone(), &format!("dbus {reboot}"));
+    bus.owner.scope = Scope::User(1000);
+    let log_out = "session You will have to log out & log in again";
+    check(bus, &format!("dbus (user 1000) {log_out}"));
     let mut init = owned(OwnerKind::ServiceManager, "/sbin/init", SYSTEM);
     init.level = Level::Reboot;
     check(init, &format!("prog {reboot}"));
@@ -127,7 +145,65 @@ fn what_passes_is_left_out_but_not_by_its_own_word() {
 }
 
 #[test]
-fn of_two_with_one_name_the_one_that_takes_more_counts() {
+fn no_name_of_a_service_is_a_users() {
+    let user = Scope::User(1000);
+    let of_user = |kind, name: &str, scope| Stale {
+        uid: 1000,
+        user: "alice".to_owned(),
+        program: Some(Bytes::from("/home/alice/ssh")),
+        ..owned(kind, name, scope)
+    };
+    let log_out = "session You will have to log out & log in again";
+    let service = "ssh daemon systemctl restart ssh";
+    let ssh = owned(OwnerKind::Unit, "ssh.service", SYSTEM);
+    let mut contained = of_user(OwnerKind::Container(Runtime::Podman), "x", user);
+    contained.owner.host_unit = Some(Bytes::from("ssh.service"));
+    let users = [
+        of_user(OwnerKind::Unit, "ssh.service", user),
+        of_user(OwnerKind::OtherService, "ssh", user),
+        of_user(OwnerKind::Container(Runtime::Podman), "ssh", user),
+        of_user(OwnerKind::App, "app-x.scope", user),
+        of_user(OwnerKind::Process, "/home/alice/ssh", user),
+    ];
+    for one in users {
+        let both = format!("{service}\nssh (user 1000) {log_out}");
+        check_all(&[ssh.clone(), one.clone()], false, &both);
+        check_all(&[one.clone(), ssh.clone()], false, &both);
+        // A name does not change with what else is stale.
+        check(one, &format!("ssh (user 1000) {log_out}"));
+    }
+    let both = format!("{service}\nx (user 1000) {log_out}");
+    check_all(&[ssh.clone(), contained], false, &both);
+    // Of a scope of the system, or of none.
+    let bare = of_user(OwnerKind::Process, "/home/alice/ssh", SYSTEM);
+    let both = format!("{service}\nssh (user 1000) application -");
+    check_all(&[bare, ssh.clone()], false, &both);
+    let machine = owned(OwnerKind::Container(Runtime::Podman), "ssh", SYSTEM);
+    let both = format!("{service}\nssh (container) application -");
+    check_all(&[machine, ssh], false, &both);
+}
+
+#[test]
+fn nothing_else_is_the_kernel() {
+    let kernel = "kernel static You will have to reboot your computer";
+    let named = |program: &str, kind, name: &str| Stale {
+        program: Some(Bytes::from(program)),
+        ..owned(kind, name, SYSTEM)
+    };
+    let bare = named("/x/kernel", OwnerKind::Process, "/x/kernel");
+    let unit = named("/x/y", OwnerKind::Unit, "kernel.service");
+    let script = named("/x/y", OwnerKind::OtherService, "kernel");
+    let process = "kernel (user 0) application -";
+    check(bare.clone(), process);
+    check_all(&[bare.clone()], true, &format!("{kernel}\n{process}"));
+    let daemon = "kernel.service daemon systemctl restart kernel";
+    check_all(&[unit], true, &format!("{kernel}\n{daemon}"));
+    let daemon = "kernel.service daemon service kernel restart";
+    check_all(&[script], true, &format!("{kernel}\n{daemon}"));
+}
+
+#[test]
+fn of_two_services_with_one_name_the_one_that_takes_more_counts() {
     let mut scene = nothing();
     let cron = owned(OwnerKind::Unit, "cron.service", SYSTEM);
     let mut held = cron.clone();
@@ -151,7 +227,7 @@ fn the_kernel_stands_for_what_else_asks_for_a_reboot() {
         scene.reboot.causes = vec![cause];
         let named: Vec<String> = super::all(&scene).into_keys().collect();
         assert_eq!(named == ["kernel"], kernel, "{rule} {level:?}");
-        assert_eq!(super::reboot_is_untold(&scene.reboot), untold, "{rule}");
+        assert_eq!(scene.reboot_is_untold(), untold, "{rule}");
     };
     check("kernel.newer", Level::Reboot, true, true, false);
     check("flag", Level::SoftReboot, true, true, false);

@@ -74,13 +74,21 @@ fn the_body_has_the_servers_keys() {
     };
     let session = "{\"traces\":{\"ssh-alice-session\":{\"helper\":\"You will have to log out & log in again\",\"type\":\"session\"}}}\n";
     check(stale(vec![login]), 0, session);
+    let users = Stale {
+        owner: Owner::new(OwnerKind::Unit, "cron.service", Scope::User(1000)),
+        ..cron()
+    };
+    let both = "{\"traces\":{\"cron\":{\"helper\":\"systemctl restart cron\",\"type\":\"daemon\"},\"cron (user 1000)\":{\"helper\":\"You will have to log out & log in again\",\"type\":\"session\"}}}\n";
+    check(stale(vec![cron(), users]), 0, both);
     let bare = Stale {
         action: Action::Defer,
         owner: Owner::new(OwnerKind::Process, "/usr/sbin/cron", Scope::System),
         ..cron()
     };
-    let unknown = "{\"traces\":{\"cron\":{\"helper\":null,\"type\":\"daemon\"}}}\n";
-    check(stale(vec![bare]), 0, unknown);
+    let spoken = speak(super::speak, None, &[], &mut on(stale(vec![bare])));
+    let said = (spoken.exit, spoken.out.as_str(), spoken.err.as_str());
+    let left_out = "peer: left out, no command renews it: cron\n";
+    assert_eq!(said, (0, "{\"traces\":{}}\n", left_out));
 }
 
 #[test]

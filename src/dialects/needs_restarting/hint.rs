@@ -14,6 +14,8 @@ use crate::model::{Boot, Cause, CoreChange, Level, Listed, ListedBy, NamePattern
 const SHIPPED: &[u8] = b"reboot-packages.toml: ";
 /// Lists that dnf4 reads.
 const LISTS: &[u8] = b"/etc/dnf/plugins/needs-restarting.d/";
+/// What stands for a flag file without packages.
+const FLAG: &str = "reboot-required";
 /// Where more is told.
 pub(super) const MORE: &str = "https://access.redhat.com/solutions/27943";
 
@@ -142,10 +144,11 @@ impl Hint {
         }
     }
 
-    /// What is known without lists. Their own packages were counted already.
+    /// What is known without lists. Their own packages were counted already, and flag files have names as bytes.
     fn add_causes(&mut self, scene: &Scene) {
         let causes = scene.reboot.causes.iter();
-        let asks = |cause: &&Cause| cause.rule != "package" && cause.level >= Level::SoftReboot;
+        let told = ["package", "flag"];
+        let asks = |cause: &&Cause| !told.contains(&cause.rule) && cause.level >= Level::SoftReboot;
         for cause in causes.filter(asks) {
             for package in &cause.packages {
                 let reason = Reason {
@@ -156,6 +159,15 @@ impl Hint {
             }
             if cause.packages.is_empty() {
                 self.add(word(cause).to_owned(), Reason::default());
+            }
+        }
+        let flags = scene.boot.iter().flat_map(|boot| &boot.flags);
+        for flag in flags.filter(|flag| !flag.own && flag.level >= Level::SoftReboot) {
+            for package in &flag.packages {
+                self.add(tame(package.as_slice()), Reason::default());
+            }
+            if flag.packages.is_empty() {
+                self.add(FLAG.to_owned(), Reason::default());
             }
         }
     }
@@ -215,7 +227,6 @@ impl Hint {
 fn word(cause: &Cause) -> &'static str {
     match cause.rule.split('.').next() {
         Some("kernel") => "kernel",
-        Some("flag") => "reboot-required",
         _ => cause.rule,
     }
 }

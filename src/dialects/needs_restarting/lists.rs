@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 use super::Own;
 use super::hint::Names;
+use crate::dialects::application::service_unit;
 use crate::dialects::{Scene, Stale, joined, tame};
-use crate::model::{OwnerKind, Scope, UnitState};
+use crate::model::UnitState;
 
 /// Services, by what is to be done.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,14 +20,7 @@ pub(super) struct Services {
 
 /// The service of the system that a process is of; what a user's manager or a session started is of none.
 pub(super) fn service_of(stale: &Stale) -> Option<String> {
-    let owner = &stale.owner;
-    let name = match (&owner.host_unit, owner.kind) {
-        (Some(unit), _) => unit,
-        (None, OwnerKind::Unit) => &owner.name,
-        (None, _) => return None,
-    };
-    let is_service = owner.scope == Scope::System && name.as_slice().ends_with(b".service");
-    is_service.then(|| tame(name.as_slice()))
+    service_unit(&stale.owner).map(|unit| tame(unit.as_slice()))
 }
 
 /// All services with old code.

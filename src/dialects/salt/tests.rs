@@ -2,7 +2,7 @@
 
 use crate::dialects::testing::{Pretended, nothing, service, speak};
 use crate::dialects::{Scene, Stale};
-use crate::model::{Action, Because, Bytes, Level, Owner, OwnerKind, Scope, WhyNot};
+use crate::model::{Action, Because, Bytes, Level, Owner, OwnerKind, Runtime, Scope, WhyNot};
 use crate::problem::Problem;
 
 /// What `pkg.services_need_restart` makes of standard output.
@@ -45,9 +45,24 @@ fn scene() -> Scene {
     };
     let escaped = service(80, "a@b\\x2dc.service", "/usr/bin/a", "a");
     let mount = service(90, "data.mount.service", "/usr/bin/b", "b");
+    let mut rootless = service(85, "x.service", "/usr/bin/a", "a");
+    rootless.owner = Owner::new(
+        OwnerKind::Container(Runtime::Podman),
+        "x",
+        Scope::User(1000),
+    );
+    rootless.owner.host_unit = Some(Bytes::from("ssh.service"));
+    rootless.action = Action::RestartContainer;
+    let kept = |pid, name: &str| Stale {
+        owner: Owner::new(OwnerKind::OtherService, name, Scope::System),
+        ..service(pid, "x.service", "/usr/bin/r", "r")
+    };
+    let runit = ["sshd", "a\nSERVICE:sshd", "$(id)", "it's"];
+    let runit = (100..).zip(runit).map(|(pid, name)| kept(pid, name));
     let odd = service(91, "a,b.service", "/usr/bin/c\nSERVICE:d,1,/e", "c");
     let mut scene = nothing();
-    scene.stale = vec![cron, second, bus, login, escaped, mount, odd];
+    scene.stale = vec![cron, second, bus, login, escaped, rootless, mount, odd];
+    scene.stale.extend(runit);
     scene
 }
 
@@ -64,13 +79,18 @@ SERVICE:cron,51,/usr/sbin/cron
 SERVICE:cron,52,/usr/sbin/cron
 SERVICE:a@b\\x2dc,80,/usr/bin/a
 SERVICE:data.mount.service,90,/usr/bin/b
+SERVICE:sshd,100,/usr/bin/r
 OTHER:dbus-daemon,60,/usr/bin/dbus-daemon
 OTHER:bash,70,/usr/bin/bash
+OTHER:a,85,/usr/bin/a
 OTHER:e,91,/usr/bin/c\\x0aSERVICE:d,1,/e
+OTHER:r,101,/usr/bin/r
+OTHER:r,102,/usr/bin/r
+OTHER:r,103,/usr/bin/r
 ";
     assert_eq!((spoken.out.as_str(), spoken.exit), (expected, 0));
     let read = services(&spoken.out);
-    assert_eq!(read, ["a@b\\x2dc", "cron", "data.mount.service"]);
+    assert_eq!(read, ["a@b\\x2dc", "cron", "data.mount.service", "sshd"]);
 }
 
 #[test]
@@ -92,7 +112,7 @@ fn what_was_not_seen_is_said() {
         why: WhyNot::Denied,
     }];
     let spoken = speak(super::speak, None, &[], &mut on(scene));
-    assert_eq!((services(&spoken.out).len(), spoken.exit), (3, 3));
+    assert_eq!((services(&spoken.out).len(), spoken.exit), (4, 3));
     assert!(spoken.err.contains("permission denied"), "{}", spoken.err);
     let spoken = speak(super::speak, None, &[], &mut Pretended::default());
     assert_eq!((spoken.out.as_str(), spoken.exit), ("", 3));

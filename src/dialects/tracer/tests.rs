@@ -130,6 +130,18 @@ fn the_exit_status_is_of_what_takes_most() {
 }
 
 #[test]
+fn a_users_service_hides_none_of_the_system() {
+    let own = Stale {
+        owner: Owner::new(OwnerKind::OtherService, "cron", Scope::User(1000)),
+        user: "alice".to_owned(),
+        ..bare(9, "x")
+    };
+    let cron = "You should restart:\n  * Some applications using:\n      systemctl restart cron\n";
+    let scene = with(vec![daemon(1, "cron"), own], false);
+    check(&["--daemons-only"], scene, 102, cron);
+}
+
+#[test]
 fn users_and_packages_narrow_the_list() {
     let cron = "You should restart:\n  * Some applications using:\n      systemctl restart cron\n";
     check(&["cron"], everything(), 102, cron);

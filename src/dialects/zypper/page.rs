@@ -52,6 +52,18 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// What went wrong, for readers of a stream: others have it on standard error.
+    pub(super) fn error(&mut self, line: &str) -> io::Result<()> {
+        match self.xml {
+            true => writeln!(
+                self.out,
+                "<message type=\"error\">{}</message>",
+                escaped(line)
+            ),
+            false => Ok(()),
+        }
+    }
+
     /// Lines for people.
     pub(super) fn lines(&mut self, lines: &[&str]) -> io::Result<()> {
         lines.iter().try_for_each(|line| self.info(line))

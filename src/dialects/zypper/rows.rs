@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::dialects::application::service_unit;
 use crate::dialects::{OldFile, OldPart, Scene, Stale, tame};
-use crate::model::{Bytes, Owner, OwnerKind, Scope};
+use crate::model::{Bytes, OwnerKind};
 
 /// What the kernel appends to the name of a removed file.
 const DELETED: &str = " (deleted)";
@@ -23,12 +24,30 @@ pub(super) struct Row {
 }
 
 /// The processes, by pid. What lives in a container is not looked at by zypper; `compat_bugs` also leaves out what it
-/// overlooks.
+/// overlooks, and all that has another pid namespace, which is how it knows containers.
 pub(super) fn of(scene: &Scene, compat_bugs: bool) -> Vec<Row> {
-    let outside = scene.stale.iter().filter(|one| !one.other_pid_ns);
+    let is_shown = |one: &&Stale| match compat_bugs {
+        true => !one.other_pid_ns,
+        false => !is_contained(one),
+    };
+    let outside = scene.stale.iter().filter(is_shown);
     let mut rows: Vec<Row> = outside.filter_map(|one| row(one, compat_bugs)).collect();
     rows.sort_by_key(|row| row.pid);
     rows
+}
+
+/// How many processes are not shown for that.
+pub(super) fn in_containers(scene: &Scene) -> usize {
+    scene.stale.iter().filter(|one| is_contained(one)).count()
+}
+
+/// Whether it lives in a container or machine. What keeps one lives outside.
+fn is_contained(one: &Stale) -> bool {
+    let kept = matches!(
+        one.owner.kind,
+        OwnerKind::Container(_) | OwnerKind::VirtualMachine(_)
+    );
+    one.other_pid_ns && (kept || one.instance.is_some())
 }
 
 /// Names of services, sorted, each once.
@@ -80,20 +99,11 @@ fn is_seen(file: &OldFile) -> bool {
 /// The service of the system that a process belongs to. The owner says which; the control group says whether it is below
 /// `system.slice`, as zypper wants it.
 fn service(one: &Stale) -> String {
-    let name = match unit(&one.owner) {
+    let name = match service_unit(&one.owner) {
         Some(unit) if in_system_slice(&one.cgroup) => unit.as_slice(),
         _ => return String::new(),
     };
     tame(name.strip_suffix(b".service").unwrap_or_default())
-}
-
-fn unit(owner: &Owner) -> Option<&Bytes> {
-    match owner.kind {
-        OwnerKind::Unit if owner.scope == Scope::System => Some(&owner.name),
-        // Its keeper outside runs in that unit.
-        OwnerKind::Container(_) => owner.host_unit.as_ref(),
-        _ => None,
-    }
 }
 
 /// Whether a line of `/proc/PID/cgroup` that systemd manages (the unified one, or `name=systemd`) is below that slice.

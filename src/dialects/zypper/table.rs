@@ -45,9 +45,9 @@ fn cells(row: &Row, with_files: bool) -> Vec<Vec<String>> {
         row.pid.to_string(),
         row.ppid.to_string(),
         row.uid.to_string(),
-        row.user.clone(),
-        row.command.clone(),
-        row.service.clone(),
+        cell(&row.user),
+        cell(&row.command),
+        cell(&row.service),
     ];
     if !with_files {
         return vec![process];
@@ -56,9 +56,14 @@ fn cells(row: &Row, with_files: bool) -> Vec<Vec<String>> {
     let files = row.files.iter().enumerate();
     let lines = files.map(|(at, file)| {
         let cells = if at == 0 { &process } else { &blank };
-        [cells.as_slice(), std::slice::from_ref(file)].concat()
+        [cells.as_slice(), &[cell(file)]].concat()
     });
     lines.collect()
+}
+
+/// What is in a cell ends where the cell ends: readers split lines at the bars, and a program can be called anything.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\x7c")
 }
 
 /// Columns that a cell takes: a character each. zypper gives two to wide ones (wcwidth(3)); nothing here knows which are.

@@ -1,8 +1,10 @@
 //! Against recordings of 1.14.42 and 1.14.89.
 
 use crate::dialects::testing::{Pretended, Spoken, nothing, service, speak};
-use crate::dialects::{OldFile, OldPart, Scene, Speak, Stale};
-use crate::model::{Bytes, Cause, Level, Owner, OwnerKind, Scope, WhyNot};
+use crate::dialects::{Call, OldFile, OldPart, Scene, Speak, Stale, Voice};
+use crate::model::{
+    Boot, Bytes, Cause, Flag, Level, Owner, OwnerKind, Runtime, Scope, Setting, Timestamp, WhyNot,
+};
 use crate::problem::Problem;
 
 /// The processes of the recordings called `rpm-stale`.
@@ -166,8 +168,164 @@ fn the_flag_file_suggests_a_reboot() {
         &YES[1..],
     );
     check(super::wrapper, &["-r"], on(rpm_stale()), 0, &NO[1..]);
-    let root = here("/mnt/run/reboot-needed");
-    check(rebooting, &["-R", "/mnt"], root, 102, &YES[1..]);
+}
+
+fn problem(operation: &str, object: &str, pid: Option<u32>, why: WhyNot) -> Problem {
+    Problem {
+        operation: operation.to_owned(),
+        object: Bytes::from(object),
+        pid,
+        why,
+    }
+}
+
+/// A boot of another root, in which this flag file was found.
+fn boot(flag: Option<&str>) -> Boot {
+    let at = Timestamp { secs: 1, nanos: 0 };
+    Boot {
+        setting: Setting::OtherRoot,
+        started: at,
+        earliest: at,
+        out_of_sight: false,
+        kernel: None,
+        live_patches: Vec::new(),
+        microcode: None,
+        deployments: Vec::new(),
+        flags: flag
+            .map(|path| Flag {
+                path: Bytes::from(path),
+                level: Level::Reboot,
+                packages: Vec::new(),
+                since: at,
+                own: false,
+            })
+            .into_iter()
+            .collect(),
+        listed: Vec::new(),
+    }
+}
+
+#[test]
+fn the_flag_file_of_another_root_is_found_by_who_looks_there() {
+    let (yes, no) = ((102, &YES[1..]), (0, &NO[1..]));
+    let check = |machine: fn() -> Pretended, (exit, text): (u8, &str)| {
+        for args in [&["-R", "/mnt"][..], &["-R", "/mnt", "--compat-bugs"]] {
+            super::tests::check(super::needs_rebooting, args, machine(), exit, text);
+        }
+        let table = parts(&[NOTHING, "\n", text]);
+        super::tests::check(super::ps, &["-R", "/mnt"], machine(), exit, &table);
+    };
+    // What a link of that root leads to on the host is none of its files.
+    check(|| below(None, "/run/reboot-needed"), no);
+    check(|| below(None, "/mnt/run/reboot-needed"), no);
+    check(|| below(Some("/run/reboot-needed"), "/x"), yes);
+    check(|| below(Some("/var/run/reboot-needed"), "/x"), yes);
+    check(|| below(Some("/run/reboot-required"), "/x"), no);
+    let untold = |machine: &mut Pretended| {
+        for args in [&["-R", "/mnt"][..], &["-R", "/mnt", "--compat-bugs"]] {
+            let spoken = said(super::needs_rebooting, None, args, machine);
+            assert_eq!((spoken.out.as_str(), spoken.exit), ("", 4), "{args:?}");
+            assert!(spoken.err.contains("could not be told"), "{}", spoken.err);
+        }
+    };
+    let mut hidden = below(None, "/x");
+    let problems = &mut hidden.scene.as_mut().unwrap().problems;
+    problems.push(problem("look at", "/var/run", None, WhyNot::Denied));
+    untold(&mut hidden);
+    untold(&mut on(nothing()));
+    let compat = ["-R", "/nonexistent", "--compat-bugs"];
+    let spoken = said(
+        super::needs_rebooting,
+        None,
+        &compat,
+        &mut Pretended::default(),
+    );
+    assert_eq!((spoken.out.as_str(), spoken.exit), ("", 4));
+}
+
+fn below(flag: Option<&str>, host: &str) -> Pretended {
+    let mut scene = nothing();
+    scene.boot = Some(boot(flag));
+    flagged(on(scene), host)
+}
+
+#[test]
+fn a_flag_file_that_cannot_be_looked_at_is_not_missing() {
+    let check = |speaker: Speak, variant, file: &str, args: &[&str], exit| {
+        let mut machine = on(nothing());
+        machine.closed.insert(file.into());
+        let spoken = said(speaker, variant, args, &mut machine);
+        assert_eq!(spoken.exit, exit, "{args:?}");
+        assert!(!spoken.out.contains("eboot"), "{}", spoken.out);
+        let why = format!("peer: cannot look at {file}: permission denied\n");
+        assert!(spoken.err.starts_with(&why), "{}", spoken.err);
+    };
+    let (new, old) = ("/run/reboot-needed", "/var/run/reboot-needed");
+    for args in [&[][..], &["--compat-bugs"]] {
+        check(super::needs_rebooting, None, new, args, 4);
+        check(super::needs_rebooting, Some("1.14.42"), old, args, 4);
+        check(super::ps, None, new, args, 4);
+    }
+    check(super::wrapper, None, new, &["-r"], 3);
+}
+
+#[test]
+fn a_no_rests_on_packages_and_the_kernel() {
+    let with = |euid, problem: Problem| {
+        let mut scene = nothing();
+        scene.euid = euid;
+        scene.problems = vec![problem];
+        on(scene)
+    };
+    let image = || problem("read", "/boot/vmlinuz-99", None, WhyNot::Denied);
+    let line = "peer: cannot read /boot/vmlinuz-99: permission denied\n";
+    let untold = format!("{line}peer: {}\n", super::UNTOLD);
+    let check =
+        |speaker: Speak, args: &[&str], mut machine: Pretended, exit, out: &str, err: &str| {
+            let spoken = said(speaker, None, args, &mut machine);
+            let told = (spoken.out.as_str(), spoken.err.as_str(), spoken.exit);
+            assert_eq!(told, (out, err, exit), "{args:?}");
+        };
+    for euid in [0, 1000] {
+        let machine = || with(euid, image());
+        check(super::needs_rebooting, &[], machine(), 4, "", &untold);
+        check(super::wrapper, &["-r"], machine(), 3, "", &untold);
+        // By the flag file alone.
+        let compat = ["--compat-bugs"];
+        check(super::needs_rebooting, &compat, machine(), 0, &NO[1..], "");
+    }
+    let spoken = said(super::ps, None, &["-s"], &mut with(0, image()));
+    assert_eq!((spoken.out.as_str(), spoken.exit), (NOTHING, 4));
+    // Processes have no part in it, and are told.
+    let maps = problem("read", "maps", Some(7), WhyNot::Denied);
+    let closed = "peer: cannot read maps of pid 7: permission denied\n";
+    let no = &NO[1..];
+    check(super::needs_rebooting, &[], with(0, maps), 0, no, closed);
+    let others = Problem::of_others(11);
+    let closed = "peer: not run by root: 11 processes could not be looked into\n";
+    check(super::wrapper, &["-r"], with(1000, others), 0, no, closed);
+}
+
+#[test]
+fn a_cell_ends_where_it_ends() {
+    let mut scene = nothing();
+    let mut one = service(9, "x.service", "/x/y", "x");
+    one.owner = Owner::new(OwnerKind::Session, "3", Scope::User(1000));
+    one.exe = Some(Bytes::from("/x/a | sshd"));
+    one.user = "a|b".to_owned();
+    one.files = vec![library("/x/l | m")];
+    scene.stale = vec![one];
+    let table = "\
+PID | PPID | UID | User   | Command     | Service | Files
+----+------+-----+--------+-------------+---------+------------
+9   | 1    | 0   | a\\x7cb | a \\x7c sshd |         | /x/l \\x7c m\n";
+    check(
+        super::ps,
+        &[],
+        on(scene),
+        0,
+        &parts(&[HEAD, table, TAIL, NO]),
+    );
 }
 
 #[test]
@@ -248,8 +406,17 @@ fn a_check_that_failed_is_no_answer() {
         let spoken = said(speaker, None, args, &mut Pretended::default());
         assert_eq!(spoken.exit, exit, "{args:?}");
         assert!(spoken.err.starts_with("Check failed:\n"), "{}", spoken.err);
-        assert_eq!(spoken.out, "", "{args:?}");
+        match args {
+            ["-x"] => {
+                let document = roxmltree::Document::parse(&spoken.out).unwrap();
+                let message = document.root_element().first_element_child().unwrap();
+                assert_eq!(message.attribute("type"), Some("error"));
+            }
+            _ => assert_eq!(spoken.out, "", "{args:?}"),
+        }
     };
+    check(super::ps, &["-x"], 4);
+    check(super::needs_rebooting, &["-x"], 4);
     check(super::ps, &[], 4);
     check(super::ps, &["-sss"], 4);
     check(super::needs_rebooting, &[], 4);
@@ -429,18 +596,23 @@ fn the_service_is_one_of_the_system_below_its_slice() {
 #[test]
 fn containers_are_left_out_and_opt_is_not() {
     let mut scene = nothing();
-    let mut inside = service(5, "x.service", "/usr/bin/x", "x");
-    inside.other_pid_ns = true;
+    let mut sandboxed = service(5, "x.service", "/usr/bin/x", "x");
+    sandboxed.other_pid_ns = true;
+    let mut inside = sandboxed.clone();
+    inside.pid = 6;
+    inside.owner.kind = OwnerKind::Container(Runtime::Podman);
     let optd = service(134, "optd.service", "/opt/optd/optd", "multi");
     let tmp = service(135, "t.service", "/tmp/bin/t", "t");
-    scene.stale = vec![inside, optd, tmp];
+    scene.stale = vec![sandboxed, inside, optd, tmp];
     let pids = |compat| {
         let rows = super::rows::of(&scene, compat);
         rows.iter().map(|row| row.pid).collect::<Vec<_>>()
     };
-    assert_eq!(pids(false), [134, 135]);
+    assert_eq!(pids(false), [5, 134, 135]);
     assert_eq!(pids(true), [0; 0]);
     assert_eq!(super::rows::of(&rpm_stale(), true).len(), 4);
+    let told = said(super::ps, None, &["-s"], &mut on(scene)).err;
+    assert_eq!(told, "peer: not shown, in containers: 1 processes\n");
 }
 
 #[test]
@@ -473,6 +645,40 @@ fn wrong_command_lines_are_refused() {
     );
     let unknown = "needs-restarting: error: unrecognized argument -u\n";
     check(super::wrapper, &["-u"], 2, unknown);
+}
+
+#[test]
+fn nobody_has_to_hear_what_went_wrong() {
+    let check = |speaker: Speak, args: &[&str], exit| {
+        let call = Call {
+            variant: None,
+            args: args.iter().map(std::ffi::OsString::from).collect(),
+        };
+        let (mut out, mut full) = (Vec::new(), [0; 0]);
+        let mut voice = Voice {
+            name: "peer",
+            out: &mut out,
+            err: &mut full.as_mut_slice(),
+        };
+        let told = speaker(&call, &mut Pretended::default(), &mut voice);
+        assert_eq!(told.unwrap(), exit, "{args:?}");
+    };
+    check(super::ps, &[], 4);
+    check(super::ps, &["-y"], 2);
+    check(super::ps, &["x"], 3);
+    check(super::wrapper, &["-Z"], 2);
+}
+
+#[test]
+fn global_options_are_taken() {
+    let global = [
+        "-A",
+        "-t",
+        "--no-gpg-checks",
+        "--gpg-auto-import-keys",
+        "-n",
+    ];
+    check(super::ps, &global, on(nothing()), 0, &parts(&[NOTHING, NO]));
 }
 
 #[test]

@@ -17,10 +17,12 @@ pub(super) enum Command {
     NeedsRebooting,
 }
 
-/// Options. Those of zypper itself stand before the subcommand or after it.
+// Those of zypper itself stand before the subcommand or after it.
+/// Options.
 #[derive(Debug, Default, clap::Parser)]
 #[command(
     name = "zypper",
+    about = "Says what uses deleted files (ps), or whether a reboot is suggested (needs-rebooting)",
     infer_long_args = true,
     args_override_self = true,
     disable_version_flag = true,
@@ -57,6 +59,18 @@ pub(super) struct Words {
     /// Accepted: no repository is looked at
     #[arg(long)]
     no_refresh: bool,
+    /// Accepted: nothing is abbreviated
+    #[arg(short = 'A', long)]
+    no_abbrev: bool,
+    /// Accepted: there is nothing to leave out
+    #[arg(short = 't', long)]
+    terse: bool,
+    /// Accepted: no package is looked into
+    #[arg(long)]
+    no_gpg_checks: bool,
+    /// Accepted: no repository is looked at
+    #[arg(long)]
+    gpg_auto_import_keys: bool,
     /// With the original's own defects
     #[arg(long)]
     pub(super) compat_bugs: bool,

@@ -98,8 +98,8 @@ impl Machine for Played {
         self.pretended.is_program(path)
     }
 
-    fn exists(&self, path: &Path) -> bool {
-        self.pretended.exists(path)
+    fn is_there(&self, path: &Path) -> io::Result<bool> {
+        self.pretended.is_there(path)
     }
 
     fn resolved(&self, path: &Path) -> Option<PathBuf> {

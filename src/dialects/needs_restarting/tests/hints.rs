@@ -1,7 +1,7 @@
 //! Whether a reboot is needed. Case numbers are those of the distributions' own suites.
 
 use super::*;
-use crate::model::{Reboot, WhyNot};
+use crate::model::{Flag, Reboot, WhyNot};
 use crate::problem::Problem;
 
 const NOT: &str = "No core libraries or services have been updated since boot-up.\nReboot should not be necessary.\n";
@@ -231,6 +231,29 @@ fn with_cause(cause: Cause) -> Scene {
     }
 }
 
+/// A flag file, and the cause that it is, in which names are escaped for people.
+#[track_caller]
+fn check_flag(level: Level, own: bool, packages: &[&str], lines: &[&str]) {
+    let packages: Vec<Bytes> = packages.iter().map(|name| Bytes::from(*name)).collect();
+    let escaped: Vec<String> = packages
+        .iter()
+        .map(|name| name.escaped().to_string())
+        .collect();
+    let escaped: Vec<&str> = escaped.iter().map(String::as_str).collect();
+    let mut scene = match own || level == Level::None {
+        true => booted(),
+        false => with_cause(cause("flag", level, &escaped)),
+    };
+    scene.boot.as_mut().unwrap().flags = vec![Flag {
+        path: Bytes::from("/run/reboot-required"),
+        level,
+        packages,
+        since: at(STARTED),
+        own,
+    }];
+    check_dnf4(&scene, lines, "");
+}
+
 #[test]
 fn what_is_known_without_lists() {
     #[track_caller]
@@ -245,13 +268,12 @@ fn what_is_known_without_lists() {
     check_cause(cause("kernel.removed", reboot, &[]), &["kernel"]);
     check_cause(cause("kernel.modules", reboot, &[]), &["kernel"]);
     check_cause(cause("microcode", reboot, &[]), &["microcode"]);
-    check_cause(cause("flag", reboot, &[]), &["reboot-required"]);
-    check_cause(
-        cause("flag", reboot, &["libc6", "dbus"]),
-        &["dbus", "libc6"],
-    );
-    check_cause(cause("flag", reboot, &["a\nb"]), &["a\\x0ab"]);
-    check_cause(cause("flag", Level::SoftReboot, &[]), &["reboot-required"]);
+    check_flag(reboot, false, &[], &["reboot-required"]);
+    check_flag(reboot, false, &["libc6", "dbus"], &["dbus", "libc6"]);
+    check_flag(reboot, false, &["a\u{1b}b\\"], &["a\\x1bb\\"]);
+    check_flag(Level::SoftReboot, false, &[], &["reboot-required"]);
+    check_flag(Level::None, false, &["x"], &[]);
+    check_flag(reboot, true, &["x"], &[]);
     check_cause(cause("deployment", reboot, &[]), &["deployment"]);
     check_cause(cause("process", Level::SoftReboot, &["dbus"]), &["dbus"]);
     check_cause(cause("process", Level::Session, &["bash"]), &[]);
@@ -366,7 +388,28 @@ fn a_reboot_that_cannot_be_told() {
         None,
         WhyNot::Denied,
     )];
-    check(&say("dnf4", &["-r"], &mut machine(1000, scene)), 0, NOT, "");
+    let closed = "peer: cannot read 57 processes, result incomplete\n";
+    let alice = say("dnf4", &["-r"], &mut machine(1000, scene.clone()));
+    check(&alice, 0, NOT, closed);
+    // Of one process there may be several.
+    let denied = |operation| problem(operation, "x", Some(4), WhyNot::Denied);
+    scene.problems = vec![denied("read maps"), denied("look into")];
+    check_dnf4(
+        &scene,
+        &[],
+        "peer: cannot read 1 processes, result incomplete\n",
+    );
+    // Not for want of rights, and hidden altogether.
+    scene.problems = vec![
+        problem("read", "maps", Some(4), WhyNot::TimedOut),
+        Problem::hidden("processes that are hidden"),
+    ];
+    let said = "peer: cannot read maps of pid 4: no answer in time\npeer: cannot see processes that are hidden: permission denied\n";
+    check_dnf4(&scene, &[], said);
+    let mut unasked = booted();
+    unasked.reboot.level = None;
+    let untold = "peer: whether running programs ask for a reboot could not be told\n";
+    check_dnf4(&unasked, &[], untold);
     let nobody_looked = Scene {
         boot: None,
         ..booted()
