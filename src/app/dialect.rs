@@ -13,7 +13,8 @@ use std::io::{self, BufRead as _, BufWriter, IsTerminal as _, Read as _, Write a
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use super::beside::Extras;
 use super::gather::Interest;
@@ -21,7 +22,8 @@ use super::{assess, obtain_with, restart};
 use crate::cli::{MappingSource, SourceFlags};
 use crate::config::{self, Notify, Sources};
 use crate::dialects::{
-    Call, Dialect, Errand, Machine, NotBegun, NotRestarted, Order, Own, Scene, Terminals, Voice, Wanted,
+    Call, Dialect, Errand, Machine, NotBegun, NotRestarted, Order, Own, Scene, Terminals, Voice,
+    Wanted,
 };
 use crate::error::Error;
 use crate::model::{Pid, WhyNot};
@@ -33,6 +35,8 @@ pub(super) const PRESET: &str = "UNSTALE_AS";
 /// Files that dialects read are settings and lists.
 const FILE_CAP: u64 = 1024 * 1024;
 
+/// When the time was first asked for.
+static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// What a person types is a word.
 const LINE_CAP: u64 = 4096;
 const EXECUTABLE: u32 = 0o111;
@@ -91,6 +95,10 @@ impl Machine for ThisMachine {
 
     fn variable(&self, name: &str) -> Option<OsString> {
         std::env::var_os(name).filter(|value| !value.is_empty())
+    }
+
+    fn clock(&self) -> Duration {
+        BEGUN.elapsed()
     }
 
     fn terminals(&self) -> Terminals {
@@ -208,7 +216,10 @@ impl Machine for ThisMachine {
 
     fn ask(&mut self) -> io::Result<Option<String>> {
         let mut line = Vec::new();
-        let read = io::stdin().lock().take(LINE_CAP).read_until(b'\n', &mut line)?;
+        let read = io::stdin()
+            .lock()
+            .take(LINE_CAP)
+            .read_until(b'\n', &mut line)?;
         Ok((read > 0).then(|| String::from_utf8_lossy(&line).into_owned()))
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Scene;
 use crate::model::{Escaped, Mode, Owner};
@@ -107,6 +108,9 @@ pub trait Machine {
 
     /// A variable of the caller's environment; empty is not set.
     fn variable(&self, name: &str) -> Option<OsString>;
+
+    /// Time that has gone by, since a moment that does not matter.
+    fn clock(&self) -> Duration;
 
     /// What of the standard streams a person may sit at.
     fn terminals(&self) -> Terminals;

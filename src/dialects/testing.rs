@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{
     Call, Errand, Machine, NotBegun, NotRestarted, OldFile, OldPart, Order, Own, Scene, Speak,
@@ -44,6 +45,8 @@ pub(crate) struct Pretended {
     pub(crate) nobody_later: bool,
     /// What comes of each wait; then nothing is left to do.
     pub(crate) waits: VecDeque<Result<bool, String>>,
+    /// How long everything takes that is done.
+    pub(crate) time: Duration,
     /// The exit status of every errand.
     pub(crate) errand_exit: i32,
     /// What was done, in order.
@@ -59,6 +62,11 @@ impl Machine for Pretended {
 
     fn variable(&self, name: &str) -> Option<OsString> {
         self.variables.get(name).cloned()
+    }
+
+    fn clock(&self) -> Duration {
+        let done = u32::try_from(self.done.borrow().len()).unwrap();
+        self.time * done
     }
 
     fn terminals(&self) -> Terminals {

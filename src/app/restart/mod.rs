@@ -316,10 +316,18 @@ fn act(show: &mut Show, survey: Survey, mut run: Run, way: &Way<'_>) -> Result<E
     let mut args: Vec<OsString> = vec!["restart-worker".into(), run.id.clone().into()];
     let plugins = way.plugin_dir.iter().map(|directory| {
         let absolute = std::path::absolute(directory);
-        ("--plugin-dir", absolute.unwrap_or_else(|_| directory.clone()))
+        (
+            "--plugin-dir",
+            absolute.unwrap_or_else(|_| directory.clone()),
+        )
     });
-    let programs = way.programs.map(|directory| ("--programs", directory.to_owned()));
-    let rules = way.translated.map(|text| translated::leave(&run.id, text)).transpose()?;
+    let programs = way
+        .programs
+        .map(|directory| ("--programs", directory.to_owned()));
+    let rules = way
+        .translated
+        .map(|text| translated::leave(&run.id, text))
+        .transpose()?;
     let rules = rules.map(|file| ("--translated", file));
     for (option, directory) in plugins.chain(programs).chain(rules) {
         args.extend([option.into(), directory.into()]);

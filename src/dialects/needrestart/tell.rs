@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::names::{Findings, Session};
 use super::order;
@@ -16,16 +16,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Tells each session, by the first program that does it. What goes wrong with one changes nothing else.
 pub(super) fn tell(
-    settings: &Settings,
-    findings: &Findings,
-    machine: &mut dyn Machine,
-    voice: &mut Voice<'_>,
-) -> io::Result<()> {
-    tell_until(Instant::now() + LIMIT, settings, findings, machine, voice)
-}
-
-fn tell_until(
-    end: Instant,
     settings: &Settings,
     findings: &Findings,
     machine: &mut dyn Machine,
@@ -47,6 +37,7 @@ fn tell_until(
     names.sort_by(|a, b| order::natural(&a.to_string_lossy(), &b.to_string_lossy()));
     // A program says what there is to be read before it takes its time.
     voice.out.flush()?;
+    let end = machine.clock() + LIMIT;
     let mut unusable = BTreeSet::new();
     // Whose session it is has to be known.
     let known = findings.sessions.iter().filter(|one| one.uid != u32::MAX);
@@ -56,7 +47,7 @@ fn tell_until(
             if unusable.contains(name) {
                 continue;
             }
-            if Instant::now() >= end {
+            if machine.clock() >= end {
                 break 'sessions;
             }
             let program = directory.join(name);
@@ -116,10 +107,13 @@ mod tests {
     use crate::dialects::needrestart::names::Version;
     use crate::dialects::testing::Pretended;
 
-    /// What is run and said where there is that much time.
+    /// What is run and said where each program takes that much time.
     #[track_caller]
     fn check(sessions: &[u32], time: Duration, runs: usize, err: &str) {
-        let mut machine = Pretended::default();
+        let mut machine = Pretended {
+            time,
+            ..Pretended::default()
+        };
         let program = "/etc/needrestart/notify.d/200-write";
         machine.files.insert(program.into(), Vec::new());
         let (mut out, mut said) = (Vec::new(), Vec::new());
@@ -140,8 +134,7 @@ mod tests {
             sessions: sessions.collect(),
             ..Findings::default()
         };
-        let end = Instant::now() + time;
-        tell_until(end, &settings, &findings, &mut machine, &mut voice).unwrap();
+        tell(&settings, &findings, &mut machine, &mut voice).unwrap();
         assert_eq!(machine.done.borrow().len(), runs);
         assert_eq!(String::from_utf8(said).unwrap(), err);
     }
@@ -149,11 +142,12 @@ mod tests {
     #[test]
     fn all_sessions_together_have_so_much_time_and_no_more() {
         let directory = "what is in /etc/needrestart/notify.d takes too long";
-        check(&[1, 2], LIMIT, 2, "");
+        check(&[1, 2], Duration::ZERO, 2, "");
+        check(&[1, 2], LIMIT / 2, 2, "");
         let two = format!("peer: 2 sessions are not told of: {directory}\n");
-        check(&[1, 2], Duration::ZERO, 0, &two);
+        check(&[1, 2, 3], LIMIT, 1, &two);
         let one = format!("peer: 1 session is not told of: {directory}\n");
-        check(&[1, u32::MAX], Duration::ZERO, 0, &one);
-        check(&[u32::MAX], Duration::ZERO, 0, "");
+        check(&[1, u32::MAX, 2], LIMIT, 1, &one);
+        check(&[u32::MAX], LIMIT, 0, "");
     }
 }

@@ -841,7 +841,11 @@ fn who_was_asked_is_not_told_besides() {
     let program = "/etc/needrestart/notify.d/200-write";
     machine.files.insert(program.into(), Vec::new());
     let said = say(&mut machine, &["-ri", "-l"]);
-    assert!(machine.done.borrow().is_empty(), "{:?} {said:?}", machine.done);
+    assert!(
+        machine.done.borrow().is_empty(),
+        "{:?} {said:?}",
+        machine.done
+    );
 }
 
 #[test]

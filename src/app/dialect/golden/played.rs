@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::sync::LazyLock;
 
 use super::recording::Recording;
@@ -84,6 +85,10 @@ impl Machine for Played {
 
     fn variable(&self, name: &str) -> Option<OsString> {
         self.pretended.variable(name)
+    }
+
+    fn clock(&self) -> Duration {
+        self.pretended.clock()
     }
 
     fn terminals(&self) -> Terminals {
