@@ -195,7 +195,11 @@ fn nothing_else_is_the_kernel() {
     let script = named("/x/y", OwnerKind::OtherService, "kernel");
     let process = "kernel (user 0) application -";
     check(bare.clone(), process);
-    check_all(std::slice::from_ref(&bare), true, &format!("{kernel}\n{process}"));
+    check_all(
+        std::slice::from_ref(&bare),
+        true,
+        &format!("{kernel}\n{process}"),
+    );
     let daemon = "kernel.service daemon systemctl restart kernel";
     check_all(&[unit], true, &format!("{kernel}\n{daemon}"));
     let daemon = "kernel.service daemon service kernel restart";

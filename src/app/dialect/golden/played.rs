@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use super::recording::Recording;
 use super::{table, world};
