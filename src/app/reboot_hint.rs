@@ -59,7 +59,7 @@ fn hint(flags: &RebootHintFlags, style: ExitStyle) -> Result<ExitCode, Error> {
 }
 
 /// A check speaks of the processes that it sees, this command of the machine.
-pub(super) fn out_of_sight(bundle: &Bundle) -> Option<Problem> {
+fn out_of_sight(bundle: &Bundle) -> Option<Problem> {
     let boot = bundle.facts.boot.as_ref()?;
     boot.out_of_sight.then(|| Problem {
         operation: "see".to_owned(),

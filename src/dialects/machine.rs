@@ -207,6 +207,9 @@ impl Voice<'_> {
     /// Says what could not be looked at, a line for each cause, the first few.
     pub fn problems(&mut self, scene: &Scene) {
         const LINES: usize = 8;
+        if scene.is_in_part() {
+            self.note("processes outside this pid namespace are not in sight");
+        }
         let lines = scene.causes();
         lines.iter().take(LINES).for_each(|line| self.note(line));
         if lines.len() > LINES {

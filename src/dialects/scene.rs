@@ -221,11 +221,17 @@ impl Scene {
         lines.collect()
     }
 
-    /// Whether more than processes could not be looked at: package stores, the kernel. Nobody can say then that there is
-    /// nothing new.
+    /// Whether more than single processes could not be looked at: package stores, the kernel, or what lies outside the reader's
+    /// pid namespace. Nobody can say then that there is nothing new on the machine.
     #[must_use]
     pub fn has_wider_problems(&self) -> bool {
-        self.subjects().any(|subject| subject != Subject::Processes)
+        self.is_in_part() || self.subjects().any(|subject| subject != Subject::Processes)
+    }
+
+    /// Whether processes of the machine are out of sight, in another pid namespace. A list is of those in sight then.
+    #[must_use]
+    pub fn is_in_part(&self) -> bool {
+        self.boot.as_ref().is_some_and(|boot| boot.out_of_sight)
     }
 
     /// Whether it cannot be told if a reboot is needed: what is sure does not ask for one, and what could not be looked at may.

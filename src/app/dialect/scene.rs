@@ -8,11 +8,10 @@ use std::path::Path;
 
 use process::Decided;
 
-use crate::app::{accounts, reboot_hint};
+use crate::app::accounts;
 use crate::detect::microcode::{self, Verdict};
 use crate::dialects::{Microcode, OldFile, OldPart, Scene, Stale, Wanted};
 use crate::model::{Account, Action, Bytes, Item, Package, StaleObject, StaleProcess};
-use crate::problem::Problem;
 use crate::report::Assessment;
 
 /// The scene of an assessment of this machine.
@@ -57,16 +56,9 @@ pub(super) fn with_accounts(
         microcode: microcode_of(assessment),
         accounts: names,
         files: files_of_packages(assessment, &stale),
-        problems: problems_of(assessment),
+        problems: assessment.problems.clone(),
         stale,
     }
-}
-
-/// What could not be looked at. Peers speak of the machine: whoever sees a part of its processes alone cannot.
-fn problems_of(assessment: &Assessment<'_>) -> Vec<Problem> {
-    let out_of_sight = reboot_hint::out_of_sight(assessment.bundle);
-    let problems = assessment.problems.iter().cloned();
-    problems.chain(out_of_sight).collect()
 }
 
 /// What is only possibly stale is told by no peer.

@@ -229,7 +229,7 @@ mod tests {
             assert_eq!(why_not_clean(outcome).as_deref(), expected);
         }
         check(Outcome::Clean, None);
-        check(Outcome::Deferred(because("later")), Some("later"));
+        check(Outcome::Deferred(because("not now")), Some("not now"));
         check(
             Outcome::StillStale(vec![because("pid 7")]),
             Some("it runs old code still: pid 7"),
