@@ -50,6 +50,13 @@ pub(super) fn speak(
             return Ok(FAILED);
         }
     };
+    if let Some(user) = words.user().filter(|user| !is_known(user, &scene)) {
+        voice.note(&format!(
+            "there is no user called {}",
+            tame(user.as_bytes())
+        ));
+        return Ok(FAILED);
+    }
     narrow(&mut scene, &words);
     let mut all = application::all(&scene);
     if words.daemons_only {
@@ -78,6 +85,12 @@ fn code(all: &BTreeMap<String, Application<'_>>, incomplete: bool) -> u8 {
         Some(Type::Session) => 103,
         Some(Type::Static) => 104,
     }
+}
+
+/// Whether there is an account, or a process, of that name: accounts need not be in a file.
+fn is_known(user: &str, scene: &Scene) -> bool {
+    let mut accounts = scene.accounts.values();
+    accounts.any(|name| name == user) || scene.stale.iter().any(|one| one.user == user)
 }
 
 /// Leaves what the command line asks about.

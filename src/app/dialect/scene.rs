@@ -11,7 +11,8 @@ use process::Decided;
 use crate::app::accounts;
 use crate::detect::microcode::{self, Verdict};
 use crate::dialects::{Microcode, OldFile, OldPart, Scene, Stale, Wanted};
-use crate::model::{Account, Action, Bytes, Item, Package, StaleObject, StaleProcess};
+use crate::model::{Account, Action, Bytes, Item, Package, StaleObject, StaleProcess, WhyNot};
+use crate::problem::Problem;
 use crate::report::Assessment;
 
 /// The scene of an assessment of this machine.
@@ -56,9 +57,28 @@ pub(super) fn with_accounts(
         microcode: microcode_of(assessment),
         accounts: names,
         files: files_of_packages(assessment, &stale),
-        problems: assessment.problems.clone(),
+        problems: problems_of(assessment, wanted),
         stale,
     }
+}
+
+/// What could not be looked at.
+fn problems_of(assessment: &Assessment<'_>, wanted: &Wanted) -> Vec<Problem> {
+    let problems = assessment.problems.iter().cloned();
+    problems.chain(no_store(assessment, wanted)).collect()
+}
+
+/// A root that was named and has no packages is not mounted, or is none: nothing is known of it then.
+fn no_store(assessment: &Assessment<'_>, wanted: &Wanted) -> Option<Problem> {
+    let root = wanted.root.as_deref().filter(|root| *root != Path::new("/"))?;
+    let answers = &assessment.bundle.answers;
+    let is_empty = answers.stores.is_empty() && answers.core.stores.is_empty();
+    is_empty.then(|| Problem {
+        operation: "find a package store below".to_owned(),
+        object: Bytes::from(root),
+        pid: None,
+        why: WhyNot::Failed("is it the root of a system?".to_owned()),
+    })
 }
 
 /// What is only possibly stale is told by no peer.

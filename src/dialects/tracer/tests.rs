@@ -155,7 +155,21 @@ fn users_and_packages_narrow_the_list() {
     let alice = "There are:\n  - 1 processes requiring restart of your session (i.e. Logging out & Logging in again)\n";
     check(&["-u", "alice"], everything(), 103, alice);
     check(&["--root"], everything(), 102, RESTART);
-    check(&["-u", "nobody"], everything(), 0, "");
+    check(
+        &["-u", "bob"],
+        with(vec![login(6, "bob")], false),
+        103,
+        alice,
+    );
+    check(
+        &["-u", "alice"],
+        with(vec![daemon(1, "cron")], false),
+        0,
+        "",
+    );
+    let spoken = speak(super::speak, None, &["-u", "nosuch"], &mut on(everything()));
+    let said = (spoken.exit, spoken.out.as_str(), spoken.err.as_str());
+    assert_eq!(said, (1, "", "peer: there is no user called nosuch\n"));
 }
 
 #[test]

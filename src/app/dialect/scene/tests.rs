@@ -304,3 +304,28 @@ fn who_sees_a_part_of_the_processes_cannot_say_no() {
     assert!(untold(true));
     assert!(!untold(false));
 }
+
+#[test]
+fn a_named_root_without_packages_is_none() {
+    let said = |root: Option<&str>, stores: &[&str], core: &[&str]| {
+        let mut bundle = shop();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        bundle.answers.stores = names(stores);
+        bundle.answers.core.stores = names(core);
+        let wanted = Wanted {
+            root: root.map(Into::into),
+            ..Wanted::default()
+        };
+        let problems = scene_of(&bundle, &wanted).problems;
+        let lines = problems.iter().map(ToString::to_string);
+        lines
+            .filter(|line| line.contains("store"))
+            .collect::<Vec<_>>()
+    };
+    let line = "cannot find a package store below /opt/r: is it the root of a system?";
+    assert_eq!(said(Some("/opt/r"), &[], &[]), [line]);
+    assert!(said(Some("/opt/r"), &["rpm"], &[]).is_empty());
+    assert!(said(Some("/opt/r"), &[], &["rpm"]).is_empty());
+    assert!(said(Some("/"), &[], &[]).is_empty());
+    assert!(said(None, &[], &[]).is_empty());
+}
