@@ -70,7 +70,10 @@ fn problems_of(assessment: &Assessment<'_>, wanted: &Wanted) -> Vec<Problem> {
 
 /// A root that was named and has no packages is not mounted, or is none: nothing is known of it then.
 fn no_store(assessment: &Assessment<'_>, wanted: &Wanted) -> Option<Problem> {
-    let root = wanted.root.as_deref().filter(|root| *root != Path::new("/"))?;
+    let root = wanted
+        .root
+        .as_deref()
+        .filter(|root| *root != Path::new("/"))?;
     let answers = &assessment.bundle.answers;
     let is_empty = answers.stores.is_empty() && answers.core.stores.is_empty();
     is_empty.then(|| Problem {
