@@ -28,21 +28,23 @@ const OURS: &str = "ours";
 /// What has no order in a recording.
 #[derive(Debug, Clone, Copy)]
 enum Unordered {
-    /// Commands: a set of Python.
+    /// Commands one after the other: a set of Python.
     Commands,
-    /// All lines: sets of Python, rows of a set of C++.
-    Lines,
-    /// Numbers within a line: keys of a hash of Perl.
-    Numbers,
+    /// Why something is left out, before the first count: dictionaries of Python.
+    Reasons,
+    /// Pids of one command: keys of a hash of Perl.
+    Pids,
+    /// Files of one process, the last cells of its rows: a set of C++.
+    Files,
 }
 
 /// Recordings that have no order, and where.
 const WITHOUT_ORDER: &[(&str, Unordered)] = &[
     ("checkrestart-0.88.1/*", Unordered::Commands),
-    ("checkrestart-0.88.2/*.v", Unordered::Lines),
-    ("checkrestart-0.88.2/*.m-v", Unordered::Lines),
-    ("needrestart-*.user-*", Unordered::Numbers),
-    ("zypper-*.ps", Unordered::Lines),
+    ("checkrestart-0.88.2/*.v", Unordered::Reasons),
+    ("checkrestart-0.88.2/*.m-v", Unordered::Reasons),
+    ("needrestart-*.user-*", Unordered::Pids),
+    ("zypper-*.ps", Unordered::Files),
 ];
 
 /// What was said, and by whom it does not matter.
@@ -70,16 +72,23 @@ impl Said {
     /// With an order where there is none.
     fn ordered(&self, unordered: Unordered) -> Self {
         let mut lines: Vec<String> = self.out.split_inclusive('\n').map(str::to_owned).collect();
-        let is_command =
-            |line: &String| line.starts_with("service ") || line.starts_with("systemctl ");
         match unordered {
             Unordered::Commands => lines
                 .chunk_by_mut(|one, other| is_command(one) && is_command(other))
                 .for_each(<[String]>::sort),
-            Unordered::Lines => lines.sort(),
-            Unordered::Numbers => lines
+            Unordered::Reasons => {
+                let count = lines.iter().position(|line| is_count(line));
+                // The first line counts all.
+                if let Some(reasons) = lines.get_mut(1..count.unwrap_or_default()) {
+                    reasons.sort();
+                }
+            }
+            Unordered::Pids => lines
                 .iter_mut()
-                .for_each(|line| *line = with_sorted_numbers(line)),
+                .for_each(|line| *line = with_sorted_pids(line)),
+            Unordered::Files => lines
+                .chunk_by_mut(|_, other| other.starts_with("  "))
+                .for_each(sort_last_cells),
         }
         Self {
             exit: self.exit,
@@ -89,15 +98,104 @@ impl Said {
     }
 }
 
-fn with_sorted_numbers(line: &str) -> String {
-    let is_digit = |c: char| c.is_ascii_digit();
-    let others = line.split(is_digit).filter(|text| !text.is_empty());
-    let numbers = line.split(|c| !is_digit(c)).filter(|text| !text.is_empty());
-    let mut numbers: Vec<u32> = numbers.map(|number| number.parse().unwrap()).collect();
-    numbers.sort_unstable();
-    let mut numbers = numbers.into_iter().map(|number| number.to_string());
-    let pieces = others.map(|other| other.to_owned() + &numbers.next().unwrap_or_default());
-    pieces.collect()
+fn is_command(line: &str) -> bool {
+    line.starts_with("service ") || line.starts_with("systemctl ")
+}
+
+fn is_count(line: &str) -> bool {
+    line.starts_with("RESTART_NEEDED: ") || line.contains(" need restarting ")
+}
+
+/// `comm[3, 2]` and `comm=3,2`.
+fn with_sorted_pids(line: &str) -> String {
+    let pids = regex::Regex::new(r"([\[=])([0-9]+(?:, ?[0-9]+)*)").unwrap();
+    let sorted = |found: &regex::Captures<'_>| {
+        let comma = if found[2].contains(", ") { ", " } else { "," };
+        let mut pids: Vec<u32> = found[2]
+            .split(comma)
+            .map(|pid| pid.parse().unwrap())
+            .collect();
+        pids.sort_unstable();
+        let pids: Vec<String> = pids.iter().map(u32::to_string).collect();
+        format!("{}{}", &found[1], pids.join(comma))
+    };
+    pids.replace_all(line, sorted).into_owned()
+}
+
+/// The rows of one process: the first, and those that continue it.
+fn sort_last_cells(rows: &mut [String]) {
+    let split = |row: &String| {
+        row.rsplit_once(" | ")
+            .map(|(cells, file)| (cells.to_owned(), file.to_owned()))
+    };
+    let Some(cells): Option<Vec<(String, String)>> = rows.iter().map(split).collect() else {
+        return;
+    };
+    let mut files: Vec<&String> = cells.iter().map(|(_, file)| file).collect();
+    files.sort();
+    for ((row, (cells, _)), file) in rows.iter_mut().zip(&cells).zip(files) {
+        *row = format!("{cells} | {file}");
+    }
+}
+
+#[test]
+fn order_is_free_where_it_is_none_and_nowhere_else() {
+    #[track_caller]
+    fn check(how: Unordered, one: &str, other: &str, alike: bool) {
+        let said = |out: &str| Said {
+            exit: 0,
+            out: out.to_owned(),
+            err: String::new(),
+        };
+        let (one, other) = (said(one).ordered(how), said(other).ordered(how));
+        assert_eq!(one == other, alike, "{one:?} {other:?}");
+    }
+    let files = Unordered::Files;
+    check(
+        files,
+        "7 | a | x\n  |   | y\n",
+        "7 | a | y\n  |   | x\n",
+        true,
+    );
+    check(
+        files,
+        "7 | a | x\n8 | a | y\n",
+        "7 | a | y\n8 | a | x\n",
+        false,
+    );
+    check(
+        files,
+        "7 | a | x\n  |   | y\n",
+        "  |   | y\n7 | a | x\n",
+        false,
+    );
+    let reasons = Unordered::Reasons;
+    check(
+        reasons,
+        "P: 3\na\nb\nRESTART_NEEDED: 1\n",
+        "P: 3\nb\na\nRESTART_NEEDED: 1\n",
+        true,
+    );
+    check(
+        reasons,
+        "P: 3\nRESTART_NEEDED: 1\na\nb\n",
+        "P: 3\nRESTART_NEEDED: 1\nb\na\n",
+        false,
+    );
+    check(
+        Unordered::Pids,
+        "a[3, 20], b=4,1\n",
+        "a[20, 3], b=1,4\n",
+        true,
+    );
+    check(Unordered::Pids, "a[3], b[2]\n", "a[2], b[3]\n", false);
+    check(
+        Unordered::Commands,
+        "service b\nservice a\n",
+        "service a\nservice b\n",
+        true,
+    );
+    check(Unordered::Commands, "x\ny\n", "y\nx\n", false);
 }
 
 /// What we say; `None` where the recording is not of a command that a dialect speaks.

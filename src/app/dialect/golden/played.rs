@@ -125,6 +125,11 @@ impl Machine for Played {
             let problems = &mut self.bundle.facts.problems;
             problems.retain(|problem| problem.why != WhyNot::Denied);
         }
+        if !wanted.packages {
+            // Nobody was asked about them then.
+            self.bundle.answers.files.clear();
+            self.bundle.facts.beside.clear();
+        }
         let settings = match &wanted.rules {
             Some(rules) => config::read_with(&nobody(), rules).unwrap(),
             None => DEFAULT.clone(),
