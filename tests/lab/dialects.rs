@@ -343,6 +343,24 @@ const KNOWN: &[Known] = &[
         why: "there is no Perl; theirs calls services processes, and has nothing for the others",
     },
     Known {
+        dialect: "checkrestart=0.88.1",
+        reader: "*",
+        theirs: &[
+            "PACKAGES  *",
+            "(* distinct packages)",
+            "These processes (*) do not seem to have an associated init script to restart them:",
+        ],
+        ours: &[
+            "OTHER redis-tools * /usr/bin/redis-check-rdb",
+            "PACKAGES  *",
+            "(* distinct packages)",
+            "These processes (*) do not seem to have an associated init script to restart them:",
+            "redis-tools:",
+            "*/usr/bin/redis-check-rdb",
+        ],
+        why: "the kernel's link to a program that was replaced in a service's own mount namespace can be / alone; theirs knows no package for that",
+    },
+    Known {
         dialect: "checkrestart=0.88.2",
         reader: "*",
         theirs: &["*Program / (PID: *", "* / / (deleted) *"],
@@ -633,8 +651,9 @@ fn below_apt(machine: &Machine) -> Vec<String> {
         "lab-tls@4402.service",
     ]);
     for (version, mode, expected) in [
-        ("+lab1", "", BTreeSet::new()),
-        ("+lab2", "NEEDRESTART_MODE=a", tls.clone()),
+        // Every second change is the code of before: what was restarted after the first runs other code than the second brings.
+        ("+lab1", "NEEDRESTART_MODE=a", tls.clone()),
+        ("+lab2", "", BTreeSet::new()),
         ("+lab3", "NEEDRESTART_SUSPEND=1", BTreeSet::new()),
     ] {
         machine.script("bump-deb.sh", &["-b", "-c", "-v", version], &["openssl"]);
